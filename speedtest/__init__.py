@@ -1,0 +1,1 @@
+"""SpeedSnake: measures a line every interval and keeps every answer."""
