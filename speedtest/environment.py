@@ -1,0 +1,202 @@
+"""Settings: every environment variable, its type, its default and what is allowed. An empty value counts as unset."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
+LONGEST_TEST_SECONDS = 3600
+_ADDRESS = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
+_ZONE_ROOTS = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
+_ZONE_LINK = Path("/etc/localtime")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in force, checked. Field names are the variables' names in lower case."""
+
+    sleep_seconds: float
+    speedtest_location_uuid: str
+    result_dir: Path
+    upload_dir: Path
+    log_dir: Path
+    commit_hash: str | None
+    speedtest_engine: str
+    speedtest_server_id: str | None
+    speedtest_timeout_seconds: float
+    log_level: str
+    tz: str | None
+
+
+class Mistakes(Exception):
+    """Variables whose values are not allowed: one line for each, naming the variable, the value and what is allowed."""
+
+    def __init__(self, lines: list[str]) -> None:
+        """Take the lines to show."""
+        self.lines = lines
+        super().__init__("\n".join(lines))
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """One environment variable: its default as a person would write it, what is allowed, and how its text is read."""
+
+    name: str
+    default: str | None
+    allowed: str
+    read: Callable[[str], Any]
+    """Return the value; raise ValueError for a text that is not allowed."""
+
+
+def is_address(text: str) -> bool:
+    """Say whether a location can be a folder's name: 1-64 of A-Z a-z 0-9 . _ -, the first no dot."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
+def read(environment: Mapping[str, str], engines: Iterable[str]) -> Settings:
+    """Check every variable and return the settings; `engines` names what `SPEEDTEST_ENGINE` may ask for beside `auto`.
+
+    Raises Mistakes with all that is wrong, not only the first.
+    """
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for variable in variables(engines):
+        try:
+            values[variable.name.lower()] = _value(variable, environment)
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise Mistakes(wrong)
+    values["tz"] = values["tz"] or machine_zone()
+    return Settings(**values)
+
+
+def value(name: str, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (its type is the variable's)
+    """Return the value of one variable that does not concern engines. Raises Mistakes."""
+    variable = next(variable for variable in variables(()) if variable.name == name)
+    try:
+        return _value(variable, environment)
+    except ValueError as error:
+        raise Mistakes([str(error)]) from error
+
+
+def _value(variable: Variable, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (the same)
+    text = environment.get(variable.name) or variable.default
+    try:
+        return None if text is None else variable.read(text)
+    except ValueError:
+        raise ValueError(f"{variable.name}={text!r} is not allowed: it must be {variable.allowed}") from None
+
+
+def variables(engines: Iterable[str]) -> tuple[Variable, ...]:
+    """List every variable."""
+    engine_names = ("auto", *engines)
+    folder = "the path of a folder"
+    return (
+        Variable("SLEEP_SECONDS", "5", f"a number of seconds above 0, at most {LONGEST_INTERVAL_SECONDS}", _interval),
+        Variable(
+            "SPEEDTEST_LOCATION_UUID",
+            "unknown-location",
+            "1 to 64 of A-Z a-z 0-9 . _ - and not start with a dot (a UUID4 is best)",
+            _address,
+        ),
+        Variable("RESULT_DIR", "./results", folder, Path),
+        Variable("UPLOAD_DIR", "./uploads", folder, Path),
+        Variable("LOG_DIR", "./logs", folder, Path),
+        Variable("COMMIT_HASH", None, "at most 100 printable characters", _commit),
+        Variable("SPEEDTEST_ENGINE", "auto", f"one of {', '.join(engine_names)}", _one_of(engine_names)),
+        Variable("SPEEDTEST_SERVER_ID", None, "a server's number, such as 12345", _server),
+        Variable(
+            "SPEEDTEST_TIMEOUT_SECONDS",
+            "120",
+            f"a number of seconds above 0, at most {LONGEST_TEST_SECONDS}",
+            _timeout,
+        ),
+        Variable(
+            "LOG_LEVEL",
+            "INFO",
+            "one of DEBUG, INFO, WARNING, ERROR, CRITICAL",
+            lambda text: _one_of(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))(text.upper()),
+        ),
+        Variable("TZ", None, "a zone of the IANA database, such as Europe/Berlin or UTC", _zone),
+    )
+
+
+def unknown(environment: Mapping[str, str], engines: Iterable[str]) -> list[str]:
+    """Return a line of warning for each `SPEEDTEST_*` variable that means nothing here, with the nearest known one."""
+    known = [variable.name for variable in variables(engines)]
+    strangers = sorted(name for name in environment if name.startswith("SPEEDTEST_") and name not in known)
+    if not strangers:
+        return []
+    import difflib  # noqa: PLC0415 (a daemon without a mistake in its variables never needs it)
+
+    lines: list[str] = []
+    for name in strangers:
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+        lines.append(f"{name} is no variable of SpeedSnake and is ignored; did you mean {nearest[0]}?")
+    return lines
+
+
+def machine_zone() -> str | None:
+    """Return the IANA name of the machine's own zone, None where its files do not tell."""
+    try:
+        target = str(_ZONE_LINK.readlink())
+    except OSError:
+        return None if _ZONE_LINK.exists() else "UTC"
+    _, found, name = target.partition("zoneinfo/")
+    return name if found else None
+
+
+def _seconds(text: str, most: float) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and 0 < value <= most):
+        raise ValueError(text)
+    return value
+
+
+def _interval(text: str) -> float:
+    return _seconds(text, LONGEST_INTERVAL_SECONDS)
+
+
+def _timeout(text: str) -> float:
+    return _seconds(text, LONGEST_TEST_SECONDS)
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise ValueError(text)
+    return text
+
+
+def _commit(text: str) -> str:
+    if len(text) > 100 or not text.isprintable():  # noqa: PLR2004 (as said in what is allowed)
+        raise ValueError(text)
+    return text
+
+
+def _server(text: str) -> str:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) > 0):  # noqa: PLR2004 (ids have 5)
+        raise ValueError(text)
+    return text
+
+
+def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
+    def choose(text: str) -> str:
+        if text not in names:
+            raise ValueError(text)
+        return text
+
+    return choose
+
+
+def _zone(text: str) -> str:
+    """Look for the zone's file; on a machine without a zone database take every well-formed name."""
+    name = text.removeprefix(":")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", name):
+        raise ValueError(text)
+    roots = [root for root in _ZONE_ROOTS if Path(root, "UTC").exists()]
+    if roots and not any(Path(root, name).is_file() for root in roots):
+        raise ValueError(text)
+    return name

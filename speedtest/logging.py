@@ -1,0 +1,122 @@
+"""Logs: one JSON object a line in `LOG_DIR/speedtest.log`, 5 MB a file, 10 older ones; the same on standard error.
+
+On a terminal standard error is for people. Only the daemon writes the file: its children log JSON to standard error,
+which the daemon passes on through `relay`. A log that cannot be written never stops a measurement.
+"""
+
+import logging
+import sys
+import time
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import override
+
+import msgspec
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonFormatter
+
+FILE_NAME = "speedtest.log"
+BYTES_PER_FILE = 5_000_000
+OLDER_FILES = 10
+
+
+def configure(level: str, folder: Path | None = None, *, commit_hash: str | None = None) -> None:
+    """Send all logging to standard error and, if a folder is given, to its file. A bad folder is a warning."""
+    terminal = logging.StreamHandler(sys.stderr)
+    as_json = _as_json(commit_hash)
+    terminal.setFormatter(_ForPeople() if sys.stderr.isatty() else as_json)
+    root = logging.getLogger()
+    root.handlers = [terminal]
+    root.setLevel(level)
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = _File(folder / FILE_NAME)
+    except OSError as error:
+        logging.getLogger(__name__).warning(
+            "LOG_DIR %s cannot be written (%s): logs go to standard error only", folder, error.strerror
+        )
+        return
+    file.setFormatter(as_json)
+    root.addHandler(file)
+
+
+class _File(RotatingFileHandler):
+    """The log file, which says once, on standard error, that it cannot be written, and once that it can again."""
+
+    def __init__(self, path: Path) -> None:
+        self._refused = False
+        super().__init__(path, maxBytes=BYTES_PER_FILE, backupCount=OLDER_FILES, encoding="utf-8")
+
+    @override
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Note the first of a row of failures; the record went to standard error in any case."""
+        if not self._refused:
+            self._refused = True
+            why = sys.exception()
+            sys.stderr.write(f"{record.levelname}: {self.baseFilename} cannot be written: {why}; read the log here\n")
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        was_refused, self._refused = self._refused, False
+        super().emit(record)
+        if was_refused and not self._refused:
+            sys.stderr.write(f"{self.baseFilename} can be written again\n")
+
+
+def _as_json(commit_hash: str | None) -> logging.Formatter:
+    return JsonFormatter(
+        ["timestamp", "levelname", "name", "message"],
+        rename_fields={"levelname": "level", "name": "logger"},
+        static_fields={"commit_hash": commit_hash} if commit_hash else {},
+        timestamp=True,
+    )
+
+
+class _ForPeople(logging.Formatter):
+    """One line a record, UTC; what a program printed cannot steer the terminal."""
+
+    converter = time.gmtime
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)sZ %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        """Escape every control character but the line's end."""
+        text = super().format(record)
+        return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+class _Line(msgspec.Struct):
+    """What `relay` reads of a child's line."""
+
+    level: str
+    logger: str
+    message: str
+
+
+_OURS = frozenset({"timestamp", "level", "logger", "message", "commit_hash"})
+
+
+def relay(lines: bytes) -> None:
+    """Log what a child logged, each line as its own logger would have; what is no line of ours is a warning."""
+    for line in lines.splitlines():
+        try:
+            said = msgspec.json.decode(line, type=_Line)
+            fields = msgspec.json.decode(line, type=dict[str, object])
+        except msgspec.MsgspecError:
+            text = line.decode("utf-8", "replace").rstrip()
+            if text:
+                logging.getLogger("child").warning("%s", text)
+            continue
+        level = logging.getLevelNamesMapping().get(said.level, logging.WARNING)
+        extra = {_free(name): value for name, value in fields.items() if name not in _OURS}
+        logging.getLogger(said.logger).log(level, "%s", said.message, extra=extra)
+
+
+def _free(name: str) -> str:
+    """Return a name that a log record has not taken for itself, such as `exc_info`."""
+    return f"child_{name}" if name in RESERVED_ATTRS else name

@@ -1,0 +1,61 @@
+"""What one attempt yielded: the common columns, named once, and the program's own fields as text.
+
+Units are those that ISPs and the programs show: Mbit/s are 10^6 bit/s, latencies are milliseconds, packet loss is
+percent. A quantity that was not measured is None, never 0.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+type Status = Literal["ok", "failed"]
+type ErrorKind = Literal["timeout", "exit", "signal", "no-output", "malformed", "rejected", "rate-limited", "not-found"]
+
+ERROR_WORDS_LIMIT = 500
+"""Characters of a program's own words that a row keeps."""
+
+
+class Measurement(msgspec.Struct, kw_only=True):
+    """One attempt, good or failed. The fields up to `raw` are the common columns, in their order in every file."""
+
+    timestamp: datetime
+    started_at: datetime | None = None
+    status: Status
+    engine: str | None = None
+    engine_version: str | None = None
+    download_mbps: float | None = None
+    upload_mbps: float | None = None
+    latency_ms: float | None = None
+    jitter_ms: float | None = None
+    packet_loss_percent: float | None = None
+    download_latency_ms: float | None = None
+    upload_latency_ms: float | None = None
+    data_bytes: int | None = None
+    error_kind: ErrorKind | None = None
+    error: str | None = None
+    exit_code: int | None = None
+    duration_seconds: float | None = None
+    interval_seconds: float | None = None
+    speedtest_address: str | None = None
+    commit_hash: str | None = None
+    timezone: str | None = None
+    slot: datetime | None = None
+    attempt: int | None = None
+    raw: dict[str, str | None] = {}
+    """The program's own JSON, flattened, each value as it was printed; None where it printed null."""
+
+
+COMMON_COLUMNS: tuple[str, ...] = tuple(name for name in Measurement.__struct_fields__ if name != "raw")
+"""Names of the columns that every row has, whatever the program."""
+
+
+class Failure(Exception):
+    """A program's answer is no result: `kind` says in what way, `words` are the program's own, `raw` its fields."""
+
+    def __init__(self, kind: ErrorKind, words: str, raw: dict[str, str | None] | None = None) -> None:
+        """Keep the words within `ERROR_WORDS_LIMIT` characters."""
+        self.kind: ErrorKind = kind
+        self.words = words.strip()[:ERROR_WORDS_LIMIT]
+        self.raw = raw or {}
+        super().__init__(f"{self.kind}: {self.words}")
