@@ -1,0 +1,143 @@
+"""Ookla's CLI, 1.0.0 to 1.2.0: the program called `speedtest` that calls itself "Speedtest by Ookla".
+
+It prints one line of JSON with `type` = `result` on standard output and exits 0; `bandwidth` is bytes per second,
+latencies are milliseconds, `packetLoss` is percent and missing where the server does not tell, `timestamp` is the end
+of the test. Whatever else it prints is no result: log records on standard error may stand beside a good one, an
+`{"error": …}` without a type comes on standard output with exit code 2, and 173 says that it was asked too often.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from speedtest.engines.output import (
+    BITS_PER_MEGABIT,
+    Amount,
+    Engine,
+    Flat,
+    believed,
+    check,
+    complaint,
+    convert,
+    documents,
+    flatten,
+    last_words,
+    texts,
+)
+from speedtest.measurement import Failure, Measurement
+from speedtest.process import Finished
+
+_RATE_LIMITED = 173
+_VERSION = re.compile(r"Speedtest by Ookla ([0-9][0-9.]*)")
+_LOG_LINE = re.compile(rb"^(?:\[[^\]]*\] )?\[error\] (.*)$", re.MULTILINE)
+
+
+class _Fields(msgspec.Struct):
+    """The fields that the common columns come from, under their flattened names."""
+
+    type: Literal["result"]
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    download_bandwidth: Amount
+    upload_bandwidth: Amount
+    download_bytes: Amount | None = None
+    upload_bytes: Amount | None = None
+    ping_latency: Amount | None = None
+    ping_jitter: Amount | None = None
+    packetLoss: Amount | None = None  # noqa: N815 (the program's own spelling)
+    download_latency_iqm: Amount | None = None
+    upload_latency_iqm: Amount | None = None
+
+
+class _Message(msgspec.Struct):
+    """A line of JSON that is no result: a log record (`message`) or an error object (`error`)."""
+
+    error: str | None = None
+    level: str | None = None
+    message: str | None = None
+
+
+def _version(printed: str) -> str | None:
+    found = _VERSION.search(printed)
+    return found[1].rstrip(".") if found else None
+
+
+def _arguments(server_id: str | None) -> list[str]:
+    arguments = ["--accept-license", "--accept-gdpr", "--progress=no", "--format=json"]
+    return [*arguments, f"--server-id={server_id}"] if server_id else arguments
+
+
+def _read(finished: Finished) -> Measurement:
+    if finished.exit_code == _RATE_LIMITED or (finished.exit_code and b"Limit reached:" in finished.stderr):
+        raise Failure("rate-limited", last_words(finished.stderr, finished.stdout))
+    if finished.exit_code:
+        raise Failure("exit", _error(finished))
+    result = _result(finished)
+    measurement = _measurement(check(result, _Fields), texts(result, kept_as_common="timestamp"))
+    return believed(measurement, result)
+
+
+def _result(finished: Finished) -> Flat:
+    """Return the last object of type `result` on standard output."""
+    for document in reversed(list(documents(finished.stdout))):
+        flat = flatten(document)
+        if bytes(flat.get("type", b"")) == b'"result"':
+            return flat
+    if not finished.stdout.strip():
+        raise Failure("no-output", _error(finished) or "the program printed nothing")
+    raise Failure("malformed", _logged(finished) or complaint(finished.stdout))
+
+
+def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
+    moved = (fields.download_bytes, fields.upload_bytes)
+    return Measurement(
+        timestamp=fields.timestamp,
+        status="ok",
+        engine=ENGINE.name,
+        download_mbps=fields.download_bandwidth * 8 / BITS_PER_MEGABIT,
+        upload_mbps=fields.upload_bandwidth * 8 / BITS_PER_MEGABIT,
+        latency_ms=fields.ping_latency,
+        jitter_ms=fields.ping_jitter,
+        packet_loss_percent=fields.packetLoss,
+        download_latency_ms=fields.download_latency_iqm,
+        upload_latency_ms=fields.upload_latency_iqm,
+        data_bytes=None if None in moved else int(sum(part or 0 for part in moved)),
+        raw=raw,
+    )
+
+
+def _error(finished: Finished) -> str:
+    return _logged(finished) or last_words(finished.stderr, finished.stdout)
+
+
+def _logged(finished: Finished) -> str | None:
+    """Return the last error found in either stream, standard output's own error object before the log."""
+    for stream in (finished.stdout, finished.stderr):
+        found = [match[1].decode("utf-8", "replace") for match in _LOG_LINE.finditer(stream)]
+        for document in documents(stream):
+            message = _message(document)
+            if message:
+                found.append(message)
+        if found:
+            return found[-1]
+    return None
+
+
+def _message(document: bytes) -> str | None:
+    try:
+        line = msgspec.json.decode(document, type=_Message)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return line.error or (line.message if line.level == "error" else None)
+
+
+def _derive(row: Mapping[str, str]) -> Measurement | None:
+    fields = convert(row, _Fields)
+    return believed(_measurement(fields, {}), {}) if fields else None
+
+
+ENGINE = Engine(
+    name="ookla", programs=("speedtest",), version=_version, arguments=_arguments, read=_read, derive=_derive
+)

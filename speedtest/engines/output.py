@@ -1,0 +1,166 @@
+"""What engines share: find the JSON in what a program printed, check it against types, flatten it as it came."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated
+
+import msgspec
+
+from speedtest.measurement import COMMON_COLUMNS, Failure, Measurement
+from speedtest.process import Finished
+
+MOST_TEXT = 256 * 1024
+"""Characters that a result's names and values may hold once flattened; results of known programs hold 2,000."""
+
+_DEEPEST = 6
+_COMMON = frozenset(COMMON_COLUMNS)
+
+LATENCY_LIMIT_MS = 600_000
+"""A latency from here on is a program's way to say that nothing answered (speedtest-cli: 1800000.0)."""
+
+BITS_PER_MEGABIT = 1_000_000
+
+type Flat = dict[str, msgspec.Raw]
+"""A program's fields under their flattened names, each value as it was printed."""
+
+type Amount = Annotated[float, msgspec.Meta(ge=0, le=2.0**62)]
+"""A measured quantity: a number, not negative, within what a column of whole numbers holds."""
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """One speed-test program: what it is called, how it is started and how its answer is read."""
+
+    name: str
+    """The value of `SPEEDTEST_ENGINE` and of the column `engine`."""
+    programs: tuple[str, ...]
+    """Names under which it may be on PATH, the likeliest first."""
+    version: Callable[[str], str | None]
+    """Its version, from what `--version` printed; None if another program answered."""
+    arguments: Callable[[str | None], list[str]]
+    """What it is started with; takes the pinned server's number."""
+    read: Callable[[Finished], Measurement]
+    """The result in what it printed. Raises Failure, for anything that is not a result that can be true."""
+    derive: Callable[[Mapping[str, str]], Measurement | None]
+    """The same from the flattened fields alone, as the original program kept them; None if they are not its own."""
+
+
+def documents(stream: bytes) -> Iterator[bytes]:
+    """Yield each JSON object in a stream: the whole of it if it is one, else each line that is one."""
+    whole = stream.strip()
+    if _is_object(whole):
+        yield whole
+        return
+    for line in whole.splitlines():
+        if _is_object(line.strip()):
+            yield line.strip()
+
+
+def complaint(stream: bytes) -> str:
+    """Say why the last line of a stream is no JSON object, and how it begins."""
+    line = stream.strip().rpartition(b"\n")[2]
+    excerpt = line[:200].decode("utf-8", "replace")
+    try:
+        msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return f"{error}: {excerpt}"
+    return f"no result among what it printed: {excerpt}"
+
+
+def last_words(*streams: bytes) -> str:
+    """Return the last stretch of text of the first stream that has any: what is said when no error can be found."""
+    for stream in streams:
+        lines = [line.rstrip() for line in stream.decode("utf-8", "replace").splitlines() if line.strip()]
+        if lines:
+            return "\n".join(lines[-5:])
+    return ""
+
+
+def flatten(document: bytes) -> Flat:
+    """Join nested names with `_` and keep each value's own text; lists, and what nests deeper than 6, stay JSON.
+
+    Raises Failure `malformed` for what is no JSON or would be too large for a row.
+    """
+    flat: Flat = {}
+    try:
+        document.decode()
+        _flatten_into(flat, "", document, _DEEPEST)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Failure("malformed", f"the result is no valid JSON: {error}") from error
+    if (size := sum(len(name) + len(bytes(value)) for name, value in flat.items())) > MOST_TEXT:
+        raise Failure("malformed", f"the result has {size} characters, more than the {MOST_TEXT} that a row may hold")
+    return flat
+
+
+def texts(flat: Flat, kept_as_common: str | None = None) -> dict[str, str | None]:
+    """Return the values as text: numbers as printed, null as None. A common column's name gets the prefix `raw_`.
+
+    The field `kept_as_common` is left out: the common column of that name holds it.
+    """
+    row: dict[str, str | None] = {}
+    for field, value in flat.items():
+        if field == kept_as_common:
+            continue
+        name = f"raw_{field}" if field in _COMMON else field
+        while name in row:
+            name += "_2"
+        row[name] = _text(bytes(value))
+    return row
+
+
+def check[Fields](flat: Flat, fields: type[Fields]) -> Fields:
+    """Check the flattened values against types. Raises Failure `malformed`, naming the field and keeping them all."""
+    names = [name for name in getattr(fields, "__struct_fields__", ()) if name in flat]
+    document = b"{" + b",".join(b'"%b":%b' % (name.encode(), bytes(flat[name])) for name in names) + b"}"
+    try:
+        return msgspec.json.decode(document, type=fields)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Failure("malformed", f"the result is not as documented: {error}", texts(flat)) from error
+
+
+def believed(measurement: Measurement, flat: Flat) -> Measurement:
+    """Return the measurement if it can be true. Raises Failure `rejected`, keeping the fields, for a speed of 0."""
+    if not (measurement.download_mbps and measurement.upload_mbps):
+        raise Failure("rejected", "a speed of 0 was reported as a result", texts(flat))
+    if (measurement.latency_ms or 0) >= LATENCY_LIMIT_MS:
+        raise Failure("rejected", f"no server answered: a latency of {measurement.latency_ms} ms", texts(flat))
+    return measurement
+
+
+def convert[Fields](row: Mapping[str, str], fields: type[Fields]) -> Fields | None:
+    """Check a kept row's texts against the same types; None if they do not fit."""
+    try:
+        return msgspec.convert(dict(row), fields, strict=False)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _is_object(text: bytes) -> bool:
+    """Say whether this is one JSON object; NaN, which is no JSON, still makes one here: it is judged later."""
+    if not (text.startswith(b"{") and text.endswith(b"}")):
+        return False
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _flatten_into(flat: Flat, prefix: str, document: bytes, deeper: int) -> None:
+    for key, value in msgspec.json.decode(document, type=dict[str, msgspec.Raw]).items():
+        name = prefix + key
+        if deeper and bytes(value).startswith(b"{"):
+            _flatten_into(flat, f"{name}_", bytes(value), deeper - 1)
+            continue
+        while name in flat:
+            name += "_2"
+        flat[name] = value
+
+
+def _text(value: bytes) -> str | None:
+    if value == b"null":
+        return None
+    if value.startswith(b'"'):
+        try:
+            return msgspec.json.decode(value, type=str)
+        except msgspec.DecodeError:  # half of a surrogate pair: kept as the escape that was printed
+            return value.decode()
+    return value.decode()
