@@ -1,0 +1,137 @@
+"""Read it all back: Parquet and the rows that are not converted yet, as one pandas DataFrame, each row once.
+
+CSV files are listed and read first, Parquet files after them, and a CSV row whose source a Parquet file lists is
+dropped: in this order a conversion that runs meanwhile can neither hide a row nor show it twice.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from speedtest import environment
+from speedtest.data.parquet import parquet_files, read_bounded, sources_of
+from speedtest.data.results import day_folder, days, row_files
+from speedtest.data.table import SCHEMA, SOURCE, Derive, Source, parse
+
+logger = logging.getLogger(__name__)
+
+_NULLABLE: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
+    pa.int64(): pd.Int64Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+_DAY = timedelta(days=1)
+
+
+def read(  # noqa: PLR0913 (each narrows the question, all by name)
+    *,
+    since: datetime | date | None = None,
+    until: datetime | date | None = None,
+    location: str | Iterable[str] | None = None,
+    upload_dir: str | os.PathLike[str] | None = None,
+    result_dir: str | os.PathLike[str] | None = None,
+    derive: Derive | None = None,
+) -> pd.DataFrame:
+    """Return every row from `since` (included) to `until` (not included) at these locations, in time order.
+
+    Instants without a zone, and dates, are UTC. The folders are those of the environment unless they are given. Only
+    the days asked for are opened, with one on either side, because the original program filed rows by local time. Rows
+    of the original program have no common columns before they are converted, unless `derive` is `engines.derive`.
+
+    The columns are those of `data.schema`; whole numbers and booleans are pandas' nullable types. Raises
+    `data.parquet.Damaged` or OSError, naming the file, for one that cannot be read.
+    """
+    first, last = _instant(since), _instant(until)
+    uploads = Path(upload_dir or environment.value("UPLOAD_DIR", os.environ))
+    results = Path(result_dir or environment.value("RESULT_DIR", os.environ))
+    wanted = None if location is None else {location} if isinstance(location, str) else set(location)
+    waiting = _waiting(uploads, _days_between(days(results), first, last), derive or _unknown)
+    table = pa.concat_tables([_converted(uploads, wanted, first, last), waiting])
+    table = _only(table, first, last, wanted).sort_by([("timestamp", "ascending"), ("started_at", "ascending")])
+    return table.to_pandas(types_mapper=_NULLABLE.get)
+
+
+def _unknown(_timestamp: datetime, _row: object) -> None:
+    return None
+
+
+def _instant(when: datetime | date | None) -> datetime | None:
+    if when is None:
+        return None
+    if not isinstance(when, datetime):
+        when = datetime(when.year, when.month, when.day, tzinfo=UTC)
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def _days_between(
+    found: Iterable[tuple[date, Path]], first: datetime | None, last: datetime | None
+) -> Iterator[tuple[date, Path]]:
+    for day, folder in found:
+        if (first is None or day >= first.date() - _DAY) and (last is None or day <= last.date() + _DAY):
+            yield day, folder
+
+
+def _waiting(uploads: Path, found: Iterable[tuple[date, Path]], derive: Derive) -> pa.Table:
+    """Return the rows of CSV files that no Parquet file of their day lists."""
+    tables: list[pa.Table] = [SCHEMA.empty_table()]
+    address: str = environment.value("SPEEDTEST_LOCATION_UUID", os.environ)
+    for day, folder in found:
+        table, unreadable = parse(_sources(folder), address, derive)
+        for name, why in unreadable.items():
+            logger.warning("passed over %s: %s", folder / name, why)
+        listed: set[str] = set().union(
+            *(sources_of(path) for place in _locations(uploads, None) for path in parquet_files(day_folder(place, day)))
+        )
+        table = table.filter(pc.invert(pc.is_in(table[SOURCE], pa.array(sorted(listed), pa.string()))))
+        tables.append(table.drop_columns([SOURCE]))
+    return pa.concat_tables(tables)
+
+
+def _sources(folder: Path) -> Iterator[Source]:
+    """Read a day's files; one that is gone by now is in the lake."""
+    try:
+        names = sorted(entry.name for entry in row_files(folder))
+    except FileNotFoundError:
+        return
+    for name in names:
+        try:
+            data = read_bounded(folder / name)
+        except FileNotFoundError:
+            continue
+        if data is not None:
+            yield Source(name, data)
+
+
+def _converted(uploads: Path, wanted: set[str] | None, first: datetime | None, last: datetime | None) -> pa.Table:
+    paths = [
+        str(path)
+        for place in _locations(uploads, wanted)
+        for _, folder in _days_between(days(place), first, last)
+        for path in parquet_files(folder)
+    ]
+    if not paths:
+        return SCHEMA.empty_table()
+    return ds.dataset(paths, schema=SCHEMA, format="parquet").to_table()
+
+
+def _locations(uploads: Path, wanted: set[str] | None) -> list[Path]:
+    if wanted is not None:
+        return [uploads / f"location={name}" for name in sorted(wanted)]
+    return sorted(uploads.glob("location=*"))
+
+
+def _only(table: pa.Table, first: datetime | None, last: datetime | None, wanted: set[str] | None) -> pa.Table:
+    if first is not None:
+        table = table.filter(pc.greater_equal(table["timestamp"], pa.scalar(first, SCHEMA.field("timestamp").type)))
+    if last is not None:
+        table = table.filter(pc.less(table["timestamp"], pa.scalar(last, SCHEMA.field("timestamp").type)))
+    if wanted is not None:
+        table = table.filter(pc.is_in(table["speedtest_address"], pa.array(sorted(wanted), pa.string())))
+    return table

@@ -1,0 +1,127 @@
+"""One Measurement → one CSV file; which days are complete.
+
+The place: `RESULT_DIR/year=YYYY/month=MM/day=DD/speedtest_HH-MM-SS.csv`, in UTC, by the row's `timestamp`. A second row
+in the same second gets the suffix `_2`, and so on.
+
+The format: a header line and one line, RFC 4180, UTF-8, LF. Null is an empty field, empty text is `""`, booleans are
+`true` and `false`, instants are ISO 8601 in UTC; a NUL, which no CSV reader takes, is U+FFFD. First the common columns,
+then the program's own fields.
+"""
+
+import contextlib
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import msgspec
+
+from speedtest.data import files
+from speedtest.measurement import COMMON_COLUMNS, Measurement
+
+FILE_NAME = re.compile(r"speedtest_[0-9A-Za-z_-]+\.csv")
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]')
+_PARTS = (re.compile(r"year=(\d{4})"), re.compile(r"month=(\d{2})"), re.compile(r"day=(\d{2})"))
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A measurement as it will lie on disk."""
+
+    timestamp: datetime
+    data: bytes
+
+
+def encode(measurement: Measurement) -> Row:
+    """Return the measurement as the bytes of its file."""
+    columns = common_texts(measurement) | measurement.raw
+    header = ",".join(_field(name) for name in columns)
+    values = ",".join(_field(value) for value in columns.values())
+    text = f"{header}\n{values}\n".replace("\0", "\ufffd")
+    return Row(measurement.timestamp.astimezone(UTC), text.encode("utf-8", "replace"))
+
+
+def save(row: Row, result_dir: Path) -> Path:
+    """Publish a row and return its path; it is durable then. Raises OSError if the disk refuses it."""
+    folder = day_folder(result_dir, row.timestamp.date())
+    stem = f"speedtest_{row.timestamp:%H-%M-%S}"
+    for number in itertools.count(1):
+        path = folder / (f"{stem}.csv" if number == 1 else f"{stem}_{number}.csv")
+        try:
+            files.publish(path, row.data, base=result_dir)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("counting never ends")
+
+
+def common_texts(measurement: Measurement) -> dict[str, str | None]:
+    """Return the common columns as text, in their order."""
+    return {name: _as_text(getattr(measurement, name)) for name in COMMON_COLUMNS}
+
+
+def day_folder(base: Path, day: date) -> Path:
+    """Return the Hive partition of a UTC day."""
+    return base / f"year={day.year:04}" / f"month={day.month:02}" / f"day={day.day:02}"
+
+
+def complete_days(result_dir: Path, today: date) -> Iterator[tuple[date, Path]]:
+    """Yield the days before `today` (UTC) that hold a row's file, oldest first, and their folders."""
+    for day, folder in days(result_dir):
+        # The folder may be gone by now: a conversion removes what it emptied.
+        with contextlib.suppress(FileNotFoundError):
+            if day < today and any(True for _ in row_files(folder)):
+                yield day, folder
+
+
+def days(base: Path) -> Iterator[tuple[date, Path]]:
+    """Yield the day partitions in a folder, oldest first. Links and what is named otherwise are no partitions."""
+    for year, year_folder in _partitions(base, 0):
+        for month, month_folder in _partitions(year_folder, 1):
+            for day, folder in _partitions(month_folder, 2):
+                try:
+                    yield date(year, month, day), folder
+                except ValueError:
+                    continue
+
+
+def row_files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield the files in a day's folder that have the name of a row's file: regular ones, no links."""
+    with os.scandir(folder) as entries:
+        yield from (e for e in entries if FILE_NAME.fullmatch(e.name) and e.is_file(follow_symlinks=False))
+
+
+def temporaries(result_dir: Path) -> Iterator[Path]:
+    """Yield what a daemon that was killed left half written."""
+    for _, folder in days(result_dir):
+        yield from sorted(folder.glob(".speedtest_*.csv.tmp"))
+
+
+def _partitions(folder: Path, level: int) -> list[tuple[int, Path]]:
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                (int(match[1]), Path(entry.path))
+                for entry in entries
+                if (match := _PARTS[level].fullmatch(entry.name)) and entry.is_dir(follow_symlinks=False)
+            ]
+    except FileNotFoundError:
+        return []
+    return sorted(found)
+
+
+def _as_text(value: datetime | float | str | None) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return repr(value)
+
+
+def _field(text: str | None) -> str:
+    if text is None:
+        return ""
+    if not text or _NEEDS_QUOTES.search(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text

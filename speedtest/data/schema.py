@@ -1,0 +1,161 @@
+"""The columns of the lake: name, type, unit. One list, in one order, for every file.
+
+First the common columns, then the flattened fields of Ookla's CLI and of speedtest-cli, last `extra`: a JSON object,
+name to text, of every field that is none of these or whose value does not fit its column. A later version may only add
+columns behind these, and raises `SCHEMA_VERSION`.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+type Kind = Literal["text", "float64", "int64", "int32", "bool", "instant"]
+type Value = str | float | int | bool | datetime
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column: what it is called, the kind of its values, and their unit or what they say."""
+
+    name: str
+    kind: Kind
+    meaning: str
+
+
+COMMON: tuple[Column, ...] = (
+    Column("timestamp", "instant", "when, as the program says (Ookla: end, speedtest-cli: start); failed: started_at"),
+    Column("started_at", "instant", "when this attempt was started, by our clock"),
+    Column("status", "text", "ok or failed"),
+    Column("engine", "text", "which program"),
+    Column("engine_version", "text", "its version"),
+    Column("download_mbps", "float64", "Mbit/s (10^6 bit/s)"),
+    Column("upload_mbps", "float64", "Mbit/s (10^6 bit/s)"),
+    Column("latency_ms", "float64", "idle latency, ms"),
+    Column("jitter_ms", "float64", "ms"),
+    Column("packet_loss_percent", "float64", "percent"),
+    Column("download_latency_ms", "float64", "latency while downloading, ms"),
+    Column("upload_latency_ms", "float64", "latency while uploading, ms"),
+    Column("data_bytes", "int64", "bytes moved both ways"),
+    Column("error_kind", "text", "why it failed, in one word"),
+    Column("error", "text", "why it failed, in the program's words"),
+    Column("exit_code", "int32", "of the program; negative: the signal that ended it"),
+    Column("duration_seconds", "float64", "how long the program ran, s"),
+    Column("interval_seconds", "float64", "the interval in force, s"),
+    Column("speedtest_address", "text", "the location in force"),
+    Column("commit_hash", "text", "the version of SpeedSnake"),
+    Column("timezone", "text", "the IANA zone in force"),
+    Column("slot", "instant", "when this test was due"),
+    Column("attempt", "int32", "which try for that slot, from 1"),
+)
+
+
+def _columns(kind: Kind, meaning: str, names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, kind, meaning) for name in names.split())
+
+
+_BOTH = "Ookla, speedtest-cli"
+_OOKLA = "Ookla"
+_PYTHON = "speedtest-cli"
+
+FLATTENED: tuple[Column, ...] = (
+    *_columns("text", _BOTH, "server_id server_host server_name server_country"),
+    *_columns(
+        "text",
+        _OOKLA,
+        "type isp interface_internalIp interface_name interface_macAddr interface_externalIp server_location server_ip"
+        " result_id result_url",
+    ),
+    *_columns("float64", f"{_OOKLA}, ms", "ping_jitter ping_latency ping_low ping_high"),
+    *_columns("float64", f"{_OOKLA}, percent", "packetLoss"),
+    *_columns(
+        "float64",
+        f"{_OOKLA}, ms",
+        "download_latency_iqm download_latency_low download_latency_high download_latency_jitter"
+        " upload_latency_iqm upload_latency_low upload_latency_high upload_latency_jitter",
+    ),
+    *_columns("int64", f"{_OOKLA}, bytes/s", "download_bandwidth"),
+    *_columns("int64", f"{_OOKLA}, bytes", "download_bytes"),
+    *_columns("int64", f"{_OOKLA}, ms", "download_elapsed"),
+    *_columns("int64", f"{_OOKLA}, bytes/s", "upload_bandwidth"),
+    *_columns("int64", f"{_OOKLA}, bytes", "upload_bytes"),
+    *_columns("int64", f"{_OOKLA}, ms", "upload_elapsed"),
+    *_columns("int64", _OOKLA, "server_port"),
+    *_columns("bool", _OOKLA, "interface_isVpn result_persisted"),
+    *_columns(
+        "text",
+        _PYTHON,
+        "server_url server_cc server_sponsor share client_ip client_isp client_isprating client_rating client_ispdlavg"
+        " client_ispulavg client_loggedin client_country",
+    ),
+    *_columns("float64", f"{_PYTHON}, bit/s", "download upload"),
+    *_columns("float64", f"{_PYTHON}, ms", "ping"),
+    *_columns("float64", f"{_PYTHON}, degrees", "server_lat server_lon"),
+    *_columns("float64", f"{_PYTHON}, km", "server_d"),
+    *_columns("float64", f"{_PYTHON}, ms", "server_latency"),
+    *_columns("float64", f"{_PYTHON}, degrees", "client_lat client_lon"),
+    *_columns("int64", f"{_PYTHON}, bytes", "bytes_sent bytes_received"),
+)
+
+EXTRA = Column("extra", "text", "JSON object, name to text, of every other field")
+
+COLUMNS: tuple[Column, ...] = (*COMMON, *FLATTENED, EXTRA)
+BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
+
+
+def parse(text: str, kind: Kind) -> Value:
+    """Return a field's text as a value of this kind. Raises ValueError if it does not fit, exactly, as one."""
+    return _PARSERS[kind](text)
+
+
+def _float(text: str) -> float:
+    value = float(_number(text))
+    if value - value != 0:
+        raise ValueError(text)
+    return value
+
+
+def _int(bits: int) -> Callable[[str], int]:
+    def parse_int(text: str) -> int:
+        value = int(_number(text))
+        if not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+            raise ValueError(text)
+        return value
+
+    return parse_int
+
+
+def _number(text: str) -> str:
+    """Refuse what Python reads as a number and no other program does: 1_000, Arabic digits."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return text
+
+
+def _bool(text: str) -> bool:
+    """Read JSON's and, as pandas writes them, Python's."""
+    try:
+        return {"true": True, "false": False, "True": True, "False": False}[text]
+    except KeyError:
+        raise ValueError(text) from None
+
+
+def _instant(text: str) -> datetime:
+    """Read ISO 8601; without a zone it is UTC, as every known program prints it."""
+    value = datetime.fromisoformat(text)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(text) from None
+
+
+_PARSERS: dict[Kind, Callable[[str], Value]] = {
+    "text": str,
+    "float64": _float,
+    "int64": _int(64),
+    "int32": _int(32),
+    "bool": _bool,
+    "instant": _instant,
+}

@@ -1,0 +1,305 @@
+"""CSV files of rows → one Arrow table with the columns of the lake, each row with its source.
+
+Files with an equal header line are joined and parsed at once. Where that fails, or where a file has more than one line,
+the files of that header are read one by one with Python's own CSV reader: what cannot be read is told apart, with the
+reason, and the rest is kept. Both ways give the same rows.
+
+A row's source is `DIGEST NAME`: 16 hexadecimal digits of the BLAKE2b digest of its file, and the file's name without
+`speedtest_` and `.csv`; the rows of a file with several have `#0`, `#1`, … behind the name.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from speedtest.data import schema
+from speedtest.data.results import common_texts
+from speedtest.environment import is_address
+from speedtest.measurement import Measurement
+
+LARGEST_FILE = 1024 * 1024
+"""Bytes; a larger file is no row of ours."""
+
+SOURCE = "source"
+"""The column that names each row's source; it is not part of the lake."""
+
+_TYPES: dict[schema.Kind, pa.DataType] = {
+    "text": pa.string(),
+    "float64": pa.float64(),
+    "int64": pa.int64(),
+    "int32": pa.int32(),
+    "bool": pa.bool_(),
+    "instant": pa.timestamp("us", "UTC"),
+}
+SCHEMA = pa.schema([pa.field(column.name, _TYPES[column.kind]) for column in schema.COLUMNS])
+_SOURCED = SCHEMA.append(pa.field(SOURCE, pa.string()))
+_KNOWN = {column.name: _TYPES[column.kind] for column in (*schema.COMMON, *schema.FLATTENED)}
+_FLOATS = [name for name, kind in _KNOWN.items() if pa.types.is_floating(kind)]
+
+csv.field_size_limit(LARGEST_FILE)
+
+type Derive = Callable[[datetime, Mapping[str, str]], Measurement | None]
+"""From a row without common columns to what can be said of them; `engines.derive`."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One CSV file as it was read."""
+
+    name: str
+    data: bytes
+
+
+class Unreadable(Exception):
+    """A file is not what it should be; the text says why."""
+
+
+class _File(msgspec.Struct):
+    """A file whose text is sound: its lines after the header, and the source of its row."""
+
+    name: str
+    body: bytes
+    source: str
+
+
+class _Header(msgspec.Struct):
+    """One header line and the files that have it."""
+
+    names: list[str]
+    files: list[_File]
+
+
+def parse(sources: Iterable[Source], address: str, derive: Derive) -> tuple[pa.Table, dict[str, str]]:
+    """Return the rows in time order, each with its source, and the names of unreadable files with the reason.
+
+    `address` is the location of rows that name none.
+    """
+    unreadable: dict[str, str] = {}
+    tables = [_SOURCED.empty_table()]
+    for header in _by_header(sources, unreadable):
+        tables += _tables(header, derive, unreadable)
+    table = _with_addresses(pa.concat_tables(tables), address, unreadable)
+    return table.sort_by([("timestamp", "ascending"), ("started_at", "ascending")]), unreadable
+
+
+def _by_header(sources: Iterable[Source], unreadable: dict[str, str]) -> Iterable[_Header]:
+    headers: dict[bytes, _Header | str] = {}
+    for source in sources:
+        try:
+            line, body = _split(source.data)
+            if line not in headers:
+                headers[line] = _header(line)
+        except Unreadable as why:
+            unreadable[source.name] = str(why)
+            continue
+        header = headers[line]
+        if isinstance(header, str):
+            unreadable[source.name] = header
+            continue
+        digest = hashlib.blake2b(source.data, digest_size=8).hexdigest()
+        stem = source.name.removeprefix("speedtest_").removesuffix(".csv")
+        header.files.append(_File(source.name, body, f"{digest} {stem}"))
+    return [header for header in headers.values() if isinstance(header, _Header)]
+
+
+def _split(data: bytes) -> tuple[bytes, bytes]:
+    """Return the header line and what follows it. Raises Unreadable for what no reader would take for rows."""
+    if not data:
+        raise Unreadable("the file is empty")
+    if b"\0" in data:
+        raise Unreadable("it holds NUL bytes")
+    if not data.endswith(b"\n"):
+        raise Unreadable("it is cut short: the last line has no end")
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"it is not UTF-8: {error.reason} at byte {error.start}") from error
+    line, _, body = data.partition(b"\n")
+    if line.count(b'"') % 2:
+        line, body = _split_quoted(data)
+    if not body.strip():
+        raise Unreadable("it has no row")
+    return line, body
+
+
+def _split_quoted(data: bytes) -> tuple[bytes, bytes]:
+    """Split where a header's quoted name holds a line's end."""
+    lines = data.splitlines(keepends=True)
+    for number in range(2, len(lines) + 1):
+        line = b"".join(lines[:number])
+        if line.count(b'"') % 2 == 0:
+            return line.rstrip(b"\r\n"), b"".join(lines[number:])
+    raise Unreadable("a quoted name in its header has no end")
+
+
+def _header(line: bytes) -> _Header | str:
+    """Return a header without files yet, or why no file with it can be read."""
+    try:
+        names = [name or "" for name in next(_reader(line.removeprefix(b"\xef\xbb\xbf")))]
+    except csv.Error as error:
+        return f"its header cannot be read: {error}"
+    if "timestamp" not in names:
+        return "its header names no column timestamp"
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        return f"its header names a column twice: {', '.join(twice)}"
+    return _Header(names, [])
+
+
+def _reader(text: bytes) -> Any:  # noqa: ANN401 (csv has no public name for what it returns)
+    """Read RFC 4180, telling the empty field (None) from the empty text."""
+    return csv.reader(io.StringIO(text.decode(), newline=""), strict=True, quoting=csv.QUOTE_NOTNULL)
+
+
+def _tables(header: _Header, derive: Derive, unreadable: dict[str, str]) -> Iterable[pa.Table]:
+    """Parse what is plain at once and the rest, or all of it if that fails, file by file."""
+    alone = header.files
+    if "status" in header.names:
+        plain = [file for file in header.files if _is_one_row(file.body, len(header.names))]
+        table = _parse_joined(header.names, plain)
+        if table is not None:
+            yield table
+            alone = [file for file in header.files if file not in plain] if len(plain) < len(header.files) else []
+    if alone:
+        yield _parse_alone(header.names, alone, derive, unreadable)
+
+
+def _is_one_row(body: bytes, fields: int) -> bool:
+    """Count without the parser: one line, and where quotes could hide a comma or an end, one row of so many fields."""
+    if body.count(b"\n") != 1:
+        return False
+    if b'"' not in body:
+        return body.count(b",") == fields - 1
+    try:
+        rows = list(_reader(body))
+    except csv.Error:
+        return False
+    return len(rows) == 1 and len(rows[0]) == fields
+
+
+def _parse_joined(names: list[str], files: Sequence[_File]) -> pa.Table | None:
+    """Parse one-row files of one header at once; None if that cannot be done without loss."""
+    joined = b"".join(file.body for file in files)
+    if not joined:
+        return None
+    try:
+        table = arrow_csv.read_csv(
+            io.BytesIO(joined),
+            arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=len(joined) + 1),
+            arrow_csv.ParseOptions(newlines_in_values=False),
+            arrow_csv.ConvertOptions(
+                column_types={name: _KNOWN.get(name, pa.string()) for name in names},
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["true", "True"],
+                false_values=["false", "False"],
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    if table.num_rows != len(files) or table["timestamp"].null_count or not _all_finite(table):
+        return None
+    return _complete(table, [file.source for file in files])
+
+
+def _all_finite(table: pa.Table) -> bool:
+    floats = [table[name] for name in _FLOATS if name in table.column_names]
+    return all(pc.all(pc.is_finite(column)).as_py() is not False for column in floats)
+
+
+def _complete(table: pa.Table, sources: list[str]) -> pa.Table:
+    """Give a parsed table all the columns of the lake, in their order; what is none of them goes into `extra`."""
+    columns: dict[str, pa.ChunkedArray[Any] | pa.Array[Any]] = {name: table[name] for name in table.column_names}
+    strangers = [name for name in table.column_names if name not in _KNOWN]
+    extra = [_as_extra(row) for row in table.select(strangers).to_pylist()] if strangers else [None] * table.num_rows
+    columns[schema.EXTRA.name] = pa.array(extra, pa.string())
+    columns[SOURCE] = pa.array(sources, pa.string())
+    missing = {field.name: field.type for field in _SOURCED if field.name not in columns}
+    columns |= {name: pa.nulls(table.num_rows, kind) for name, kind in missing.items()}
+    return pa.Table.from_arrays([columns[field.name] for field in _SOURCED], schema=_SOURCED)
+
+
+def _as_extra(row: Mapping[str, str | None]) -> str | None:
+    present = {name: text for name, text in row.items() if text is not None}
+    return msgspec.json.encode(present).decode() if present else None
+
+
+def _parse_alone(names: list[str], files: Sequence[_File], derive: Derive, unreadable: dict[str, str]) -> pa.Table:
+    """Read file by file: a file of which any row cannot be read is told apart whole."""
+    rows: list[dict[str, Any]] = []
+    for file in files:
+        try:
+            rows += _rows(names, file, derive)
+        except Unreadable as why:
+            unreadable[file.name] = str(why)
+    return pa.Table.from_pylist(rows, schema=_SOURCED)
+
+
+def _rows(names: list[str], file: _File, derive: Derive) -> list[dict[str, Any]]:
+    try:
+        lines = [line for line in _reader(file.body) if line]
+    except csv.Error as error:
+        raise Unreadable(f"it is no CSV: {error}") from error
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines):
+        if len(line) != len(names):
+            raise Unreadable(f"row {number + 1} has {len(line)} fields where the header names {len(names)}")
+        texts = {name: text for name, text in zip(names, line, strict=True) if text is not None}
+        source = file.source if len(lines) == 1 else f"{file.source}#{number}"
+        rows.append(_row(texts, derive) | {SOURCE: source})
+    return rows
+
+
+def _row(texts: Mapping[str, str], derive: Derive) -> dict[str, Any]:
+    """Return a row's values; a text that does not fit its column goes into `extra` with the fields of no column."""
+    values: dict[str, Any] = {}
+    extra: dict[str, str | None] = {}
+    for name, text in texts.items():
+        if name not in _KNOWN:
+            extra[name] = text
+            continue
+        try:
+            values[name] = schema.parse(text, schema.BY_NAME[name].kind)
+        except ValueError:
+            extra[name] = text
+    if "timestamp" not in values:
+        raise Unreadable(f"a row has no valid timestamp: {texts.get('timestamp', '')!r}")
+    if "status" not in values and (derived := derive(values["timestamp"], texts)):
+        common = {name: text for name, text in common_texts(derived).items() if text is not None}
+        values |= {name: schema.parse(text, schema.BY_NAME[name].kind) for name, text in common.items()}
+    return values | {schema.EXTRA.name: _as_extra(extra)}
+
+
+def _with_addresses(table: pa.Table, address: str, unreadable: dict[str, str]) -> pa.Table:
+    """Fill in the location of rows that name none; leave out files whose location cannot be a folder's name."""
+    index = table.schema.get_field_index("speedtest_address")
+    filled = table["speedtest_address"].fill_null(pa.scalar(address))
+    table = table.set_column(index, table.schema.field(index), filled)
+    bad = {name for name in filled.unique().to_pylist() if not is_address(str(name))}
+    if not bad:
+        return table
+    for source, name in zip(table[SOURCE].to_pylist(), filled.to_pylist(), strict=True):
+        if name in bad:
+            unreadable[file_of(str(source))] = f"its speedtest_address {name!r} cannot be the name of a folder"
+    return without_files(table, unreadable)
+
+
+def file_of(source: str) -> str:
+    """Return the name of the file that a source names."""
+    stem = source.split(" ", 1)[1].split("#", 1)[0]
+    return f"speedtest_{stem}.csv"
+
+
+def without_files(table: pa.Table, names: Iterable[str]) -> pa.Table:
+    """Leave out every row of these files."""
+    dropped = set(names)
+    kept = [file_of(str(source)) not in dropped for source in table[SOURCE].to_pylist()]
+    return table.filter(pa.array(kept, pa.bool_()))

@@ -1,0 +1,82 @@
+"""Rows that the disk refused wait in memory, in order.
+
+They are tried again every cycle, and printed on standard error if they must be given up.
+"""
+
+import logging
+import sys
+from collections import deque
+from pathlib import Path
+
+import msgspec
+
+from speedtest.data.results import Row, save
+
+logger = logging.getLogger(__name__)
+
+MOST_ROWS = 10_000
+"""How many rows wait at most: two months at ten minutes, about 25 MB."""
+
+
+class Waiting:
+    """The way of every row to the disk."""
+
+    def __init__(self, result_dir: Path, most: int = MOST_ROWS) -> None:
+        """Nothing waits yet."""
+        self._refused = False
+        self._result_dir = result_dir
+        self._most = most
+        self._rows: deque[Row] = deque()
+
+    def __len__(self) -> int:
+        """Say how many rows wait."""
+        return len(self._rows)
+
+    def add(self, row: Row) -> None:
+        """Take a row; if too many wait, the oldest is printed on standard error, from where a person can recover it."""
+        self._rows.append(row)
+        if len(self._rows) > self._most:
+            _print(self._rows.popleft())
+
+    def save(self) -> list[Path]:
+        """Save what waits, the oldest first, until the disk refuses; return the paths of what is durable now.
+
+        The first refusal is logged, and that it is over; not each one in between.
+        """
+        saved: list[Path] = []
+        refused_before = self._refused
+        self._refused = False
+        while self._rows:
+            try:
+                saved.append(save(self._rows[0], self._result_dir))
+            except OSError as error:
+                self._refuse(error, first=not refused_before)
+                return saved
+            self._rows.popleft()
+        if refused_before:
+            logger.warning("rows can be saved again: %d that waited are saved now", len(saved))
+        return saved
+
+    def _refuse(self, error: OSError, *, first: bool) -> None:
+        self._refused = True
+        if first:
+            logger.error(
+                "a row could not be saved below %s: %s; measuring goes on and rows wait in memory until there is room",
+                self._result_dir,
+                error.strerror or error,
+                extra={"path": str(self._result_dir)},
+            )
+
+    def give_up(self) -> None:
+        """Print what still waits, one JSON object a row, on standard error."""
+        if self._rows:
+            logger.error("%d rows could not be saved and follow here as JSON: keep them", len(self._rows))
+        while self._rows:
+            _print(self._rows.popleft())
+
+
+def _print(row: Row) -> None:
+    """Write a row so that a person can make the file again: its instant and the file's text."""
+    line = msgspec.json.encode({"unsaved_row": row.data.decode(), "timestamp": row.timestamp})
+    sys.stderr.write(line.decode() + "\n")
+    sys.stderr.flush()
