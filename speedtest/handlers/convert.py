@@ -1,0 +1,39 @@
+"""Complete days → Parquet, once, then exit. The daemon runs it as a child; a person may, at any time.
+
+Exit codes: 0 done, also when there was nothing to do or a file went to quarantine · 1 a day could not be converted,
+which and why is logged · 75 another conversion is running · 78 configuration.
+"""
+
+import logging
+from datetime import UTC, datetime
+
+from speedtest import logging as logs
+from speedtest.data.lock import Held, Lock
+from speedtest.data.parquet import Lake, convert
+from speedtest.engines import derive
+from speedtest.handlers import start
+
+logger = logging.getLogger("speedtest.handlers.convert")
+
+LOCK_NAME = ".convert.lock"
+
+
+def main() -> None:
+    """Convert, under the lock, and exit."""
+    settings = start.settings()
+    logs.configure(settings.log_level, commit_hash=settings.commit_hash)
+    if (why := start.refusal(settings.upload_dir)) and not start.passes(why):
+        start.end(start.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {why.strerror}")
+    lake = Lake(settings.result_dir, settings.upload_dir, settings.speedtest_location_uuid, derive)
+    try:
+        with Lock(settings.upload_dir / LOCK_NAME):
+            failed = convert(lake, datetime.now(UTC).date())
+    except Held as held:
+        start.end(start.BUSY, f"another conversion is running: {held}")
+    if failed:
+        logger.error("%d days could not be converted; they are tried again next time", failed)
+        start.end(start.FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""The daemon: measure, save, convert what is complete, wait; until SIGTERM or SIGINT.
+
+Exit codes: 0 stopped by a signal · 69 no speed-test program found · 75 another daemon holds this RESULT_DIR ·
+78 configuration. `--check` prints the settings in force, the program and whether the folders can be written, and exits
+0, 69 or 78.
+"""
+
+import functools
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from speedtest import logging as logs, speedtest
+from speedtest.data import files, results
+from speedtest.data.lock import Held, Lock
+from speedtest.environment import Settings
+from speedtest.handlers import start
+from speedtest.handlers.service import Service
+from speedtest.process import Stop
+from speedtest.speedtest import Program, Slot
+
+logger = logging.getLogger("speedtest.handlers.loop")
+
+LOCK_NAME = ".speedtest.lock"
+USAGE = "usage: python -m speedtest.handlers.loop [--check]\n"
+
+
+def loop(cycle: Callable[[Service, Slot], None]) -> Callable[[Service], None]:
+    """Make a cycle into a daemon: call it at the start and every interval after it until a stop is requested.
+
+    Ticks are at start + k * interval of the monotonic clock; one that was missed because a test ran long is skipped. A
+    cycle that raises is logged, and the next one comes in its time: the daemon never stops by itself.
+    """
+
+    @functools.wraps(cycle)
+    def forever(service: Service) -> None:
+        interval = service.settings.sleep_seconds
+        first = time.monotonic()
+        tick = 0
+        while not service.stop.requested:
+            service.beat(first + (tick + 1) * interval)
+            try:
+                cycle(service, Slot(_wall_clock(first + tick * interval)))
+            except Exception:
+                logger.exception("this cycle failed in a way that nobody foresaw; please report it")
+            tick = max(tick + 1, int((time.monotonic() - first) // interval) + 1)
+            service.beat(first + tick * interval)
+            service.stop.wait(first + tick * interval - time.monotonic())
+
+    return forever
+
+
+@loop
+def run(service: Service, slot: Slot) -> None:
+    """Go through one cycle; the decorator waits for the next."""
+    measurement = service.measure(slot)
+    if measurement is not None:
+        service.keep(measurement)
+    service.convert_complete_days()
+
+
+def main() -> None:
+    """Start the daemon, or check what it would start with."""
+    match sys.argv[1:]:
+        case []:
+            _serve(start.settings())
+        case ["--check"]:
+            from speedtest.handlers.check import check  # noqa: PLC0415 (the daemon carries only what it needs)
+
+            check(start.settings())
+        case ["--help" | "-h"]:
+            sys.stdout.write(f"{USAGE}\n{__doc__}")
+        case _:
+            start.end(os.EX_USAGE, USAGE)
+
+
+def _serve(settings: Settings) -> None:
+    logs.configure(settings.log_level, settings.log_dir, commit_hash=settings.commit_hash)
+    start.warn_of_unknown_variables()
+    stop = Stop()
+    stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    with _alone(settings):
+        program = speedtest.find(settings, os.environ, stop)
+        if stop.requested:
+            return
+        if program is None:
+            start.end(start.NO_PROGRAM, start.no_program(settings))
+        _measure_until_stopped(Service(settings, program, stop, os.environ), program)
+
+
+def _measure_until_stopped(service: Service, program: Program) -> None:
+    if removed := files.sweep(results.temporaries(service.settings.result_dir)):
+        logger.info("removed %d half-written files of an earlier run", removed)
+    logger.info(
+        "started: %s %s every %g s",
+        program.engine.name,
+        program.version,
+        service.settings.sleep_seconds,
+        extra={"program": str(program.path), "location": service.settings.speedtest_location_uuid},
+    )
+    run(service)
+    service.close()
+    logger.info("stopped by %s", service.stop.signal.name if service.stop.signal else "nothing")
+
+
+def _alone(settings: Settings) -> Lock:
+    """Take the lock on RESULT_DIR, or end; a folder that can never be written ends the start as well."""
+    for name, folder in (("RESULT_DIR", settings.result_dir), ("UPLOAD_DIR", settings.upload_dir)):
+        why = start.refusal(folder)
+        if why and not start.passes(why):
+            start.end(start.MISCONFIGURED, f"{name} {folder} cannot be written: {why.strerror}; set {name} or mend it")
+        if why:
+            logger.error("%s %s cannot be written now: %s", name, folder, why.strerror)
+    try:
+        return Lock(settings.result_dir / LOCK_NAME)
+    except Held as held:
+        start.end(start.BUSY, f"another daemon runs in RESULT_DIR {settings.result_dir}: {held}")
+    except OSError as error:
+        start.end(start.MISCONFIGURED, f"RESULT_DIR {settings.result_dir} cannot be locked: {error.strerror}")
+
+
+def _wall_clock(due: float) -> datetime:
+    """Return the UTC instant of a point of the monotonic clock."""
+    return datetime.now(UTC) + timedelta(seconds=due - time.monotonic())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What every command does first: read the settings, or say all that is wrong with them and end."""
+
+import errno
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from speedtest import environment
+from speedtest.engines import ENGINES
+from speedtest.environment import Mistakes, Settings
+
+OK = 0
+FAILED = 1
+NO_PROGRAM = os.EX_UNAVAILABLE
+BUSY = os.EX_TEMPFAIL
+MISCONFIGURED = os.EX_CONFIG
+
+logger = logging.getLogger(__name__)
+
+
+def settings() -> Settings:
+    """Return the settings in force; end with exit code 78, and a line for each mistake, if they cannot be."""
+    try:
+        return environment.read(os.environ, ENGINES)
+    except Mistakes as mistakes:
+        end(MISCONFIGURED, *mistakes.lines)
+
+
+def warn_of_unknown_variables() -> None:
+    """Log a line for each `SPEEDTEST_*` variable that means nothing."""
+    for line in environment.unknown(os.environ, ENGINES):
+        logger.warning("%s", line)
+
+
+def refusal(folder: Path) -> OSError | None:
+    """Make the folder and a file in it; return why that cannot be done, None if it can."""
+    probe = folder / f".probe-{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"probe\n")
+        probe.unlink()
+    except OSError as error:
+        return error
+    return None
+
+
+def passes(error: OSError) -> bool:
+    """Say whether a refusal is of a kind that ends by itself or by making room: no reason not to measure."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR}
+
+
+def no_program(settings: Settings) -> str:
+    """Return what to say when no speed-test program answers."""
+    wanted = list(ENGINES) if settings.speedtest_engine == "auto" else [settings.speedtest_engine]
+    names = dict.fromkeys(name for engine in wanted for name in ENGINES[engine].programs)
+    return (
+        f"no speed-test program found: none of {', '.join(names)} on PATH answers as {' or '.join(wanted)}; "
+        "run ./bootstrap.sh setup, or install one and check with python -m speedtest.handlers.loop --check"
+    )
+
+
+def end(code: int, *lines: str) -> NoReturn:
+    """Say why on standard error and exit."""
+    for line in lines:
+        sys.stderr.write(line + "\n")
+    sys.exit(code)
