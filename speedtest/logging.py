@@ -24,7 +24,7 @@ def configure(level: str, folder: Path | None = None, *, commit_hash: str | None
     """Send all logging to standard error and, if a folder is given, to its file. A bad folder is a warning."""
     terminal = logging.StreamHandler(sys.stderr)
     as_json = _as_json(commit_hash)
-    terminal.setFormatter(_ForPeople() if sys.stderr.isatty() else as_json)
+    terminal.setFormatter(ForPeople() if sys.stderr.isatty() else as_json)
     root = logging.getLogger()
     root.handlers = [terminal]
     root.setLevel(level)
@@ -47,23 +47,25 @@ class _File(RotatingFileHandler):
 
     def __init__(self, path: Path) -> None:
         self._refused = False
+        self._refuses = False
         super().__init__(path, maxBytes=BYTES_PER_FILE, backupCount=OLDER_FILES, encoding="utf-8")
-
-    @override
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Note the first of a row of failures; the record went to standard error in any case."""
-        if not self._refused:
-            self._refused = True
-            why = sys.exception()
-            sys.stderr.write(f"{record.levelname}: {self.baseFilename} cannot be written: {why}; read the log here\n")
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
-        was_refused, self._refused = self._refused, False
+        self._refuses = False
         super().emit(record)
-        if was_refused and not self._refused:
+        if self._refused and not self._refuses:
             sys.stderr.write(f"{self.baseFilename} can be written again\n")
+        self._refused = self._refuses
+
+    @override
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Tell the first of a row of failures; the records went to standard error in any case."""
+        self._refuses = True
+        if not self._refused:
+            why = sys.exception()
+            sys.stderr.write(f"{record.levelname}: {self.baseFilename} cannot be written: {why}; read the log here\n")
 
 
 def _as_json(commit_hash: str | None) -> logging.Formatter:
@@ -75,12 +77,13 @@ def _as_json(commit_hash: str | None) -> logging.Formatter:
     )
 
 
-class _ForPeople(logging.Formatter):
+class ForPeople(logging.Formatter):
     """One line a record, UTC; what a program printed cannot steer the terminal."""
 
     converter = time.gmtime
 
     def __init__(self) -> None:
+        """Set the form of a line."""
         super().__init__("%(asctime)sZ %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
 
     @override

@@ -6,6 +6,7 @@ dropped: in this order a conversion that runs meanwhile can neither hide a row n
 
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ import pyarrow.dataset as ds
 
 from speedtest import environment
 from speedtest.data.parquet import parquet_files, read_bounded, sources_of
-from speedtest.data.results import day_folder, days, row_files
+from speedtest.data.results import days, row_files
 from speedtest.data.table import SCHEMA, SOURCE, Derive, Source, parse
 
 logger = logging.getLogger(__name__)
@@ -52,10 +53,14 @@ def read(  # noqa: PLR0913 (each narrows the question, all by name)
     uploads = Path(upload_dir or environment.value("UPLOAD_DIR", os.environ))
     results = Path(result_dir or environment.value("RESULT_DIR", os.environ))
     wanted = None if location is None else {location} if isinstance(location, str) else set(location)
-    waiting = _waiting(uploads, _days_between(days(results), first, last), derive or _unknown)
-    table = pa.concat_tables([_converted(uploads, wanted, first, last), waiting])
-    table = _only(table, first, last, wanted).sort_by([("timestamp", "ascending"), ("started_at", "ascending")])
-    return table.to_pandas(types_mapper=_NULLABLE.get)
+    waiting = _waiting(_days_between(days(results), first, last), derive or _unknown)
+    published = _published(uploads, first, last)
+    tables = [_unlisted(table, published[day]) for day, table in waiting if table.num_rows]
+    tables.append(_converted([path for paths in published.values() for path in paths if _is_wanted(path, wanted)]))
+    table = _only(pa.concat_tables(tables), first, last, wanted)
+    return table.sort_by([("timestamp", "ascending"), ("started_at", "ascending")]).to_pandas(
+        types_mapper=_NULLABLE.get
+    )
 
 
 def _unknown(_timestamp: datetime, _row: object) -> None:
@@ -78,20 +83,16 @@ def _days_between(
             yield day, folder
 
 
-def _waiting(uploads: Path, found: Iterable[tuple[date, Path]], derive: Derive) -> pa.Table:
-    """Return the rows of CSV files that no Parquet file of their day lists."""
-    tables: list[pa.Table] = [SCHEMA.empty_table()]
+def _waiting(found: Iterable[tuple[date, Path]], derive: Derive) -> list[tuple[date, pa.Table]]:
+    """Return the rows of CSV files, with their sources, day by day."""
     address: str = environment.value("SPEEDTEST_LOCATION_UUID", os.environ)
+    waiting: list[tuple[date, pa.Table]] = []
     for day, folder in found:
         table, unreadable = parse(_sources(folder), address, derive)
         for name, why in unreadable.items():
             logger.warning("passed over %s: %s", folder / name, why)
-        listed: set[str] = set().union(
-            *(sources_of(path) for place in _locations(uploads, None) for path in parquet_files(day_folder(place, day)))
-        )
-        table = table.filter(pc.invert(pc.is_in(table[SOURCE], pa.array(sorted(listed), pa.string()))))
-        tables.append(table.drop_columns([SOURCE]))
-    return pa.concat_tables(tables)
+        waiting.append((day, table))
+    return waiting
 
 
 def _sources(folder: Path) -> Iterator[Source]:
@@ -109,22 +110,35 @@ def _sources(folder: Path) -> Iterator[Source]:
             yield Source(name, data)
 
 
-def _converted(uploads: Path, wanted: set[str] | None, first: datetime | None, last: datetime | None) -> pa.Table:
-    paths = [
-        str(path)
-        for place in _locations(uploads, wanted)
-        for _, folder in _days_between(days(place), first, last)
-        for path in parquet_files(folder)
-    ]
+def _published(uploads: Path, first: datetime | None, last: datetime | None) -> dict[date, list[Path]]:
+    """Return the Parquet files of every location that are there now, by day; a day that has none has no files."""
+    published: dict[date, list[Path]] = defaultdict(list)
+    for place in sorted(uploads.glob("location=*")):
+        for day, folder in _days_between(days(place), first, last):
+            published[day] += parquet_files(folder)
+    return published
+
+
+def _unlisted(table: pa.Table, published: Iterable[Path]) -> pa.Table:
+    """Leave out the rows that these Parquet files have as well."""
+    listed: set[str] = set().union(*(sources_of(path) for path in published))
+    is_listed = pc.is_in(table[SOURCE], pa.array(sorted(listed), pa.string()))
+    return table.filter(pc.invert(is_listed)).drop_columns([SOURCE])
+
+
+def _converted(paths: list[Path]) -> pa.Table:
     if not paths:
         return SCHEMA.empty_table()
-    return ds.dataset(paths, schema=SCHEMA, format="parquet").to_table()
+    try:
+        return ds.dataset([str(path) for path in paths], schema=SCHEMA, format="parquet").to_table()
+    except (OSError, pa.ArrowException):
+        for path in paths:
+            sources_of(path)  # raises Damaged for the file that is to blame
+        raise
 
 
-def _locations(uploads: Path, wanted: set[str] | None) -> list[Path]:
-    if wanted is not None:
-        return [uploads / f"location={name}" for name in sorted(wanted)]
-    return sorted(uploads.glob("location=*"))
+def _is_wanted(path: Path, wanted: set[str] | None) -> bool:
+    return wanted is None or path.parents[3].name.removeprefix("location=") in wanted
 
 
 def _only(table: pa.Table, first: datetime | None, last: datetime | None, wanted: set[str] | None) -> pa.Table:

@@ -114,12 +114,11 @@ def _read(lake: Lake, date_: date, folder: Path) -> _Day | None:
 def _finish(lake: Lake, day: _Day, encoded: Future[_Encoded]) -> bool:
     """Publish a day's rows, then remove their files; say whether all of the day is done."""
     try:
+        parts = encoded.result()
         for name, why in sorted(day.unreadable.items()):
             _quarantine(lake, day, name, why)
-        rows = 0
-        for location, table, data in encoded.result():
+        for location, table, data in parts:
             path = _publish(lake, day, location, table, data)
-            rows += table.num_rows
             logger.info(
                 "converted %s: %d rows", day.date, table.num_rows, extra={"path": str(path), "rows": table.num_rows}
             )

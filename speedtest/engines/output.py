@@ -22,8 +22,8 @@ BITS_PER_MEGABIT = 1_000_000
 type Flat = dict[str, msgspec.Raw]
 """A program's fields under their flattened names, each value as it was printed."""
 
-type Amount = Annotated[float, msgspec.Meta(ge=0, le=2.0**62)]
-"""A measured quantity: a number, not negative, within what a column of whole numbers holds."""
+type Amount = Annotated[float, msgspec.Meta(ge=-(2.0**62), le=2.0**62)]
+"""A measured quantity: a number within what a column of whole numbers holds."""
 
 
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,11 +117,22 @@ def check[Fields](flat: Flat, fields: type[Fields]) -> Fields:
 
 
 def believed(measurement: Measurement, flat: Flat) -> Measurement:
-    """Return the measurement if it can be true. Raises Failure `rejected`, keeping the fields, for a speed of 0."""
-    if not (measurement.download_mbps and measurement.upload_mbps):
-        raise Failure("rejected", "a speed of 0 was reported as a result", texts(flat))
-    if (measurement.latency_ms or 0) >= LATENCY_LIMIT_MS:
-        raise Failure("rejected", f"no server answered: a latency of {measurement.latency_ms} ms", texts(flat))
+    """Return the measurement if it can be true. Raises Failure `rejected`, keeping the fields, if it cannot.
+
+    Programs print a speed of 0, exit code 0, where nothing came through.
+
+    A figure below 0 cannot be true either, nor a latency that stands for no answer.
+    """
+    for direction, mbps in (("download", measurement.download_mbps), ("upload", measurement.upload_mbps)):
+        if not mbps or mbps < 0:
+            raise Failure(
+                "rejected", f"a {direction} speed of {mbps or 0:g} Mbit/s was reported as a result", texts(flat)
+            )
+    if not 0 <= (measurement.latency_ms or 0) < LATENCY_LIMIT_MS:
+        words = f"a latency of {measurement.latency_ms:g} ms was reported as a result: no server answered"
+        raise Failure("rejected", words, texts(flat))
+    if min(measurement.jitter_ms or 0, measurement.packet_loss_percent or 0, measurement.data_bytes or 0) < 0:
+        raise Failure("rejected", "a figure below 0 was reported as a result", texts(flat))
     return measurement
 
 

@@ -1,0 +1,120 @@
+"""The daemon as a person starts it, for tests: a process with its folders, a program on its PATH, and its rows."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pandas as pd
+
+from speedtest.data import lake
+
+PATIENCE = 30.0
+"""Seconds that a condition may take on the slowest machine; a good one takes none of them."""
+
+
+def until[Found](look: Callable[[], Found], what: str = "") -> Found:
+    """Look again and again until there is something, and return it."""
+    end = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < end, f"after {PATIENCE:g} s there was still no {what or look.__name__}"
+        time.sleep(0.01)
+    return found
+
+
+def variables(folder: Path, *programs: Path, **more: str) -> dict[str, str]:
+    """Return the environment of a command whose folders lie in `folder` and which finds these folders' programs."""
+    path = os.pathsep.join(map(str, programs)) or str(folder / "no-programs")
+    return {"PATH": path, "HOME": str(folder), "LOG_LEVEL": "DEBUG"} | more
+
+
+def start(folder: Path, handler: str, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a handler in a folder of its own, as `python -m` does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "stdout").open("ab") as stdout, (folder / "stderr").open("ab") as stderr:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"speedtest.handlers.{handler}", *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+        )
+
+
+def run(folder: Path, handler: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a handler to its end and return what it said."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return subprocess.run(
+        [sys.executable, "-m", f"speedtest.handlers.{handler}", *arguments],
+        cwd=folder,
+        env=variables(folder, **more) | more,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE * 2,
+        check=False,
+    )
+
+
+class Daemon:
+    """A running daemon, ended with the block if it has not ended before."""
+
+    def __init__(self, folder: Path, *programs: Path, **more: str) -> None:
+        self.folder = folder
+        self.process = start(
+            folder, "loop", environment=variables(folder, *programs, **({"SLEEP_SECONDS": "600"} | more))
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if error:
+            error.add_note(f"The daemon's standard error:\n{self.stderr[-4000:]}")
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def stderr(self) -> str:
+        return (self.folder / "stderr").read_text(errors="replace")
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """Every whole line of its log on standard error."""
+        lines = self.stderr.splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
+
+    def said(self, words: str) -> list[dict[str, Any]]:
+        """The log records whose message holds these words."""
+        return [record for record in self.log if words in record["message"]]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every row it has kept so far."""
+        return rows(self.folder)
+
+    def csv_files(self) -> list[Path]:
+        return sorted((self.folder / "results").glob("year=*/month=*/day=*/*.csv"))
+
+    def first_rows(self, count: int = 1) -> list[dict[str, Any]]:
+        """Wait for so many CSV files and return all rows."""
+        until(lambda: len(self.csv_files()) >= count, f"{count} rows")
+        return self.rows()
+
+    def stop(self) -> int:
+        """Send SIGTERM and return the exit code."""
+        self.process.terminate()
+        return self.process.wait(PATIENCE)
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """Return what `lake.read` finds in a daemon's folders, None where there is nothing."""
+    frame = lake.read(result_dir=folder / "results", upload_dir=folder / "uploads").astype(object)
+    return [
+        {str(name): value for name, value in record.items() if not pd.isna(value)}
+        for record in frame.to_dict("records")
+    ]

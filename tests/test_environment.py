@@ -1,0 +1,101 @@
+"""Settings: what each variable allows, and how a mistake is told."""
+
+from pathlib import Path
+
+import pytest
+from daemon import run
+
+from speedtest import environment
+from speedtest.environment import Mistakes
+
+ENGINES = ("ookla", "speedtest-cli")
+
+GOOD = {
+    "SLEEP_SECONDS": ["600", "0.5", "1e2", "31622400"],
+    "SPEEDTEST_LOCATION_UUID": ["7f3c1c1e-8f7e-4c5c-9a31-0c8a9f0f5b11", "home", "a.b_c-D9", "x" * 64],
+    "RESULT_DIR": ["./results", "/data/läufe", "with space"],
+    "UPLOAD_DIR": ["./uploads"],
+    "LOG_DIR": ["./logs"],
+    "COMMIT_HASH": ["0123abc", "v1.2.3-4-gdeadbee", "x" * 100],
+    "SPEEDTEST_ENGINE": ["auto", "ookla", "speedtest-cli"],
+    "SPEEDTEST_SERVER_ID": ["1", "12345"],
+    "SPEEDTEST_TIMEOUT_SECONDS": ["120", "0.1", "3600"],
+    "LOG_LEVEL": ["INFO", "debug", "Warning", "ERROR", "CRITICAL"],
+    "TZ": ["UTC", "Europe/Berlin", ":Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+12"],
+}
+BAD: dict[str, list[str]] = {
+    "SLEEP_SECONDS": ["0", "-1", "nan", "inf", "ten", "10s", "1,5", "1e99", " "],
+    "SPEEDTEST_LOCATION_UUID": [".hidden", "..", "a/b", "a b", "x" * 65, "ö", "a\nb", "a=b"],
+    "RESULT_DIR": [],
+    "UPLOAD_DIR": [],
+    "LOG_DIR": [],
+    "COMMIT_HASH": ["x" * 101, "a\nb", "\x1b[31m"],
+    "SPEEDTEST_ENGINE": ["Ookla", "fast", "auto,ookla", "speedtest_cli"],
+    "SPEEDTEST_SERVER_ID": ["0", "-1", "abc", "1 2", "1.5", "--help", "٣", "12345678901"],
+    "SPEEDTEST_TIMEOUT_SECONDS": ["0", "-5", "3601", "soon", "nan"],
+    "LOG_LEVEL": ["LOUD", "10", "INFO "],
+    "TZ": ["Mars/Olympus", "CET-1CEST", "../etc/passwd", "/etc/localtime", "europe berlin"],
+}
+
+
+def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(name, text) for name, texts in table.items() for text in texts]
+
+
+def test_every_variable_is_tried_here() -> None:
+    names = {variable.name for variable in environment.variables(ENGINES)}
+    assert names == set(GOOD) == set(BAD)
+
+
+@pytest.mark.parametrize(("name", "text"), cases(GOOD))
+def test_a_good_value_is_taken(name: str, text: str) -> None:
+    environment.read({name: text}, ENGINES)
+
+
+@pytest.mark.parametrize(("name", "text"), cases(BAD))
+def test_a_bad_value_is_named_with_what_is_allowed(name: str, text: str) -> None:
+    with pytest.raises(Mistakes) as caught:
+        environment.read({name: text}, ENGINES)
+    allowed = {variable.name: variable.allowed for variable in environment.variables(ENGINES)}
+    assert caught.value.lines == [f"{name}={text!r} is not allowed: it must be {allowed[name]}"]
+
+
+def test_an_empty_value_is_an_unset_one() -> None:
+    empty = dict.fromkeys(GOOD, "")
+    assert environment.read(empty, ENGINES) == environment.read({}, ENGINES)
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    settings = environment.read({}, ENGINES)
+    assert settings.sleep_seconds == 5
+    assert settings.speedtest_location_uuid == "unknown-location"
+    assert (settings.result_dir, settings.upload_dir, settings.log_dir) == (
+        Path("results"),
+        Path("uploads"),
+        Path("logs"),
+    )
+    assert (settings.speedtest_engine, settings.speedtest_timeout_seconds) == ("auto", 120)
+    assert (settings.commit_hash, settings.speedtest_server_id, settings.log_level) == (None, None, "INFO")
+
+
+def test_a_value_is_read_as_what_it_means() -> None:
+    settings = environment.read({"LOG_LEVEL": "debug", "TZ": ":Europe/Berlin", "SLEEP_SECONDS": "1e2"}, ENGINES)
+    assert (settings.log_level, settings.tz, settings.sleep_seconds) == ("DEBUG", "Europe/Berlin", 100)
+
+
+def test_an_unknown_variable_is_told_with_the_nearest_known_one() -> None:
+    lines = environment.unknown({"SPEEDTEST_LOCATION_UID": "x", "SPEEDTEST_SERVER": "1", "HOME": "/"}, ENGINES)
+    assert lines == [
+        "SPEEDTEST_LOCATION_UID is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_LOCATION_UUID?",
+        "SPEEDTEST_SERVER is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_SERVER_ID?",
+    ]
+
+
+@pytest.mark.parametrize("handler", ["loop", "convert", "healthcheck"])
+def test_every_mistake_is_a_line_and_all_are_told_at_once(tmp_path: Path, handler: str) -> None:
+    wrong = {name: texts[0] for name, texts in BAD.items() if texts}
+    ended = run(tmp_path, handler, **wrong)
+    assert ended.returncode == 78
+    lines = ended.stderr.splitlines()
+    assert [line.split("=", 1)[0] for line in lines] == [v.name for v in environment.variables(()) if v.name in wrong]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,145 @@
+"""Reading back: converted or not, each row once, and no more of the lake is opened than was asked for."""
+
+import threading
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from samples import HOME, OFFICE, day_of, keep, measured, utc
+
+from speedtest.data import lake as lakes, schema
+from speedtest.data.lake import read
+from speedtest.data.parquet import Damaged, Lake, convert
+from speedtest.engines import derive
+
+DAY = utc(2026, 3, 28)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Three days at two locations: two converted, the third waiting, with late rows of the first."""
+    lake = Lake(tmp_path / "results", tmp_path / "uploads", HOME, derive)
+    for number in range(2):
+        keep(day_of(DAY + timedelta(days=number), 6), lake.result_dir)
+        keep(day_of(DAY + timedelta(days=number), 6, OFFICE), lake.result_dir)
+    convert(lake, date(2026, 4, 1))
+    keep(day_of(DAY + timedelta(days=2), 6), lake.result_dir)
+    keep([measured(DAY + timedelta(hours=1, seconds=1))], lake.result_dir)
+    return lake
+
+
+def ask(lake: Lake, **question: object) -> pd.DataFrame:
+    return read(result_dir=lake.result_dir, upload_dir=lake.upload_dir, **question)  # pyrefly: ignore[bad-argument-type]
+
+
+def test_converted_and_waiting_rows_are_one_frame_in_time_order(lake: Lake) -> None:
+    frame = ask(lake)
+    assert len(frame) == 6 * 5 + 1
+    assert frame["timestamp"].is_monotonic_increasing
+    assert list(frame.columns) == [column.name for column in schema.COLUMNS]
+
+
+def test_the_types_are_the_same_with_and_without_rows(lake: Lake, tmp_path: Path) -> None:
+    empty = read(result_dir=tmp_path / "none", upload_dir=tmp_path / "none")
+    assert len(empty) == 0
+    assert (empty.dtypes == ask(lake).dtypes).all()
+    kinds = {column.name: str(empty.dtypes[column.name]) for column in schema.COLUMNS}
+    assert {kinds[c.name] for c in schema.COLUMNS if c.kind == "instant"} == {"datetime64[us, UTC]"}
+    assert {kinds[c.name] for c in schema.COLUMNS if c.kind == "int64"} == {"Int64"}
+    assert {kinds[c.name] for c in schema.COLUMNS if c.kind == "bool"} == {"boolean"}
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "count"),
+    [
+        (date(2026, 3, 29), None, 18),
+        (None, date(2026, 3, 29), 13),
+        (date(2026, 3, 28), date(2026, 3, 29), 13),
+        (datetime(2026, 3, 29, 4), datetime(2026, 3, 29, 8), 2),  # noqa: DTZ001 (that is what is tried)
+        (utc(2026, 3, 29, 4), utc(2026, 3, 29, 8, 0, 1), 4),
+        (date(2027, 1, 1), None, 0),
+    ],
+)
+def test_a_span_includes_its_beginning_and_not_its_end(lake: Lake, since: date, until: date, count: int) -> None:
+    assert len(ask(lake, since=since, until=until)) == count
+
+
+@pytest.mark.parametrize(("location", "count"), [(HOME, 19), (OFFICE, 12), ([HOME, OFFICE], 31), ("nowhere", 0)])
+def test_a_location_is_asked_for_by_its_name(lake: Lake, location: str, count: int) -> None:
+    assert len(ask(lake, location=location)) == count
+
+
+def test_only_the_days_asked_for_are_opened(lake: Lake) -> None:
+    far = lake.upload_dir / f"location={HOME}/year=2020/month=01/day=01"
+    far.mkdir(parents=True)
+    (far / "speedtest_001.parquet").write_bytes(b"would fail if opened")
+    assert len(ask(lake, since=date(2026, 3, 28))) == 31
+
+
+def test_a_row_that_the_original_program_filed_by_local_time_is_found(lake: Lake) -> None:
+    folder = lake.result_dir / "year=2026/month=05/day=02"
+    folder.mkdir(parents=True)
+    (folder / "speedtest_01-00-00.csv").write_text("timestamp,x\n2026-05-01T23:00:00Z,1\n")
+    for _ in range(2):
+        assert len(ask(lake, since=date(2026, 5, 1), until=date(2026, 5, 2))) == 1
+        convert(lake, date(2026, 6, 1))
+
+
+def test_a_damaged_file_is_named(lake: Lake) -> None:
+    bad = lake.upload_dir / f"location={HOME}/year=2026/month=03/day=28/speedtest_009.parquet"
+    bad.write_bytes(b"junk")
+    with pytest.raises(Damaged, match=r"speedtest_009\.parquet"):
+        ask(lake)
+
+
+def test_a_damaged_file_of_a_day_without_waiting_rows_is_named(lake: Lake) -> None:
+    bad = lake.upload_dir / f"location={HOME}/year=2026/month=03/day=29/speedtest_009.parquet"
+    bad.write_bytes(b"junk")
+    with pytest.raises(Damaged, match=r"speedtest_009\.parquet"):
+        ask(lake)
+
+
+def test_files_that_go_to_quarantine_later_are_passed_over(lake: Lake, caplog: pytest.LogCaptureFixture) -> None:
+    folder = lake.result_dir / "year=2026/month=03/day=30"
+    (folder / "speedtest_bad.csv").write_bytes(b"timestamp,status\nnever,ok\n")
+    (folder / "speedtest_large.csv").write_bytes(b"x" * (1024 * 1024 + 1))
+    assert len(ask(lake)) == 31
+    assert "speedtest_bad.csv" in caplog.text
+
+
+def test_the_folders_are_those_of_the_environment_by_default(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESULT_DIR", str(lake.result_dir))
+    monkeypatch.setenv("UPLOAD_DIR", str(lake.upload_dir))
+    assert read().equals(ask(lake))
+
+
+def test_every_row_is_there_once_while_a_conversion_runs(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "results", tmp_path / "uploads", HOME, derive)
+    for number in range(20):
+        keep(day_of(DAY + timedelta(days=number), 8), lake.result_dir)
+    before = ask(lake)
+    conversion = threading.Thread(target=convert, args=(lake, date(2027, 1, 1)))
+    conversion.start()
+    looks = 0
+    while conversion.is_alive() or not looks:
+        assert ask(lake).equals(before)
+        looks += 1
+    conversion.join()
+    assert ask(lake).equals(before)
+
+
+@pytest.mark.parametrize("step", ["parquet_files", "sources_of"])
+def test_a_row_that_is_converted_between_two_steps_of_a_reader_is_there_once(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    before = ask(lake)
+    goes_on: Callable[[Path], object] = getattr(lakes, step)
+
+    def convert_first(path: Path) -> object:
+        convert(lake, date(2027, 1, 1))
+        return goes_on(path)
+
+    monkeypatch.setattr(lakes, step, convert_first)
+    assert ask(lake).equals(before)

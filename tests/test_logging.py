@@ -1,0 +1,126 @@
+"""Logs: JSON lines in a file that rotates and on standard error; nothing a program prints gets out of its line."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from speedtest import logging as logs
+
+
+@pytest.fixture(autouse=True)
+def root_logger() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    yield
+    for handler in root.handlers:
+        if handler not in before[0]:
+            handler.close()
+    root.handlers, root.level = before
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "speedtest.log").read_text().splitlines()]
+
+
+def test_a_record_is_a_json_object_with_fields_of_its_own(tmp_path: Path) -> None:
+    logs.configure("INFO", tmp_path / "new" / "logs", commit_hash="abc123")
+    logging.getLogger("speedtest.x").info("measured %d", 5, extra={"download_mbps": 94.1, "path": "a/b.csv"})
+    (record,) = lines(tmp_path / "new" / "logs")
+    assert record.pop("timestamp").endswith("+00:00")
+    assert record == {
+        "level": "INFO",
+        "logger": "speedtest.x",
+        "message": "measured 5",
+        "commit_hash": "abc123",
+        "download_mbps": 94.1,
+        "path": "a/b.csv",
+    }
+
+
+def test_what_is_below_the_level_is_left_out(tmp_path: Path) -> None:
+    logs.configure("WARNING", tmp_path)
+    logging.getLogger("x").info("no")
+    logging.getLogger("x").warning("yes")
+    assert [record["message"] for record in lines(tmp_path)] == ["yes"]
+
+
+def test_a_text_with_line_ends_and_control_characters_stays_one_line(tmp_path: Path) -> None:
+    logs.configure("INFO", tmp_path)
+    logging.getLogger("x").info("%s", 'a\nb\x1b[31m"\u2028')
+    assert [record["message"] for record in lines(tmp_path)] == ['a\nb\x1b[31m"\u2028']
+
+
+def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("no folder")
+    logs.configure("INFO", tmp_path / "file" / "logs")
+    logging.getLogger("x").info("still here")
+    said = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    assert said[0].startswith(f"LOG_DIR {tmp_path / 'file' / 'logs'} cannot be written")
+    assert said[1:] == ["still here"]
+
+
+def test_the_file_rotates_and_keeps_ten_older_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (logs.BYTES_PER_FILE, logs.OLDER_FILES) == (5_000_000, 10)
+    monkeypatch.setattr(logs, "BYTES_PER_FILE", 500)
+    logs.configure("INFO", tmp_path)
+    for number in range(100):
+        logging.getLogger("x").info("number %d %s", number, "x" * 100)
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert found == sorted(["speedtest.log", *(f"speedtest.log.{number}" for number in range(1, 11))])
+    assert all(path.stat().st_size <= 500 for path in tmp_path.iterdir())
+
+
+def test_a_file_that_can_be_written_no_more_is_told_once_and_once_that_it_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("INFO", tmp_path)
+    logger, handler = logging.getLogger("x"), logging.getLogger().handlers[1]
+    assert isinstance(handler, logging.FileHandler)
+    assert handler.stream
+    file = handler.stream.fileno()
+    good, full = os.dup(file), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, file)
+    for _ in range(3):
+        logger.info("lost to the file")
+    os.dup2(good, file)
+    logger.info("back")
+    os.close(good)
+    os.close(full)
+    said = capsys.readouterr().err
+    assert said.count("cannot be written: [Errno 28]") == 1
+    assert said.count("can be written again") == 1
+    assert said.count("lost to the file") == 3
+
+
+def test_a_childs_lines_are_logged_as_its_own(tmp_path: Path) -> None:
+    script = (
+        "import logging; from speedtest import logging as logs; logs.configure('INFO', commit_hash='abc');"
+        "logger = logging.getLogger('child.x'); logger.warning('careful', extra={'rows': 5});\n"
+        "try: 1/0\nexcept ZeroDivisionError: logger.exception('failed')"
+    )
+    child = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    logs.configure("INFO", tmp_path, commit_hash="def")
+    logs.relay(child.stderr + b"Segmentation fault \xff\n\n")
+    careful, failed, fault = lines(tmp_path)
+    assert (careful["level"], careful["logger"], careful["message"], careful["rows"]) == (
+        "WARNING",
+        "child.x",
+        "careful",
+        5,
+    )
+    assert careful["commit_hash"] == "def"
+    assert (failed["level"], "ZeroDivisionError" in failed["child_exc_info"]) == ("ERROR", True)
+    assert (fault["level"], fault["message"]) == ("WARNING", "Segmentation fault \ufffd")
+
+
+def test_for_people_a_line_is_plain_and_cannot_steer_the_terminal() -> None:
+    record = logging.LogRecord("x", logging.WARNING, "", 0, "the test failed: %s", ("\x1b[2J\x07done",), None)
+    record.created = 0
+    assert logs.ForPeople().format(record) == "1970-01-01 00:00:00Z WARNING the test failed: \\x1b[2J\\x07done"

@@ -1,0 +1,285 @@
+"""Complete days become numbered, verified Parquet, one file a location, and nothing is lost on the way."""
+
+import json
+import os
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from daemon import rows, run
+from samples import HOME, OFFICE, day_of, keep, measured, utc
+
+from speedtest.data import parquet, results, schema
+from speedtest.data.parquet import Lake, convert
+from speedtest.data.table import SCHEMA
+from speedtest.engines import derive
+from speedtest.measurement import Measurement
+
+DAY = utc(2026, 3, 28)
+NEXT = date(2026, 3, 29)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "results", tmp_path / "uploads", HOME, derive)
+
+
+def partition(lake: Lake, address: str = HOME, day: str = "year=2026/month=03/day=28") -> Path:
+    return lake.upload_dir / f"location={address}" / day
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def expected(measurements: list[Measurement]) -> list[dict[str, Any]]:
+    """Return what the rows must hold, straight from the measurements."""
+    return [
+        {column: value for column in results.COMMON_COLUMNS if (value := getattr(m, column)) is not None}
+        for m in sorted(measurements, key=lambda m: m.timestamp)
+    ]
+
+
+def common(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name in results.COMMON_COLUMNS} for row in found]
+
+
+def test_a_day_becomes_one_file_with_every_value_and_its_csv_files_are_gone(lake: Lake, tmp_path: Path) -> None:
+    day = day_of(DAY)
+    keep(day, lake.result_dir)
+    before = rows(tmp_path)
+    assert convert(lake, NEXT) == 0
+    assert names(partition(lake)) == ["speedtest_001.parquet"]
+    assert names(lake.result_dir) == []
+    assert rows(tmp_path) == before
+    assert common(before) == expected(day)
+
+
+def test_days_are_converted_oldest_first_and_today_is_left_alone(lake: Lake) -> None:
+    for number in range(4):
+        keep(day_of(DAY + timedelta(days=number), 5), lake.result_dir)
+    assert convert(lake, date(2026, 3, 31)) == 0
+    assert names(partition(lake).parent) == ["day=28", "day=29", "day=30"]
+    assert [day for day, _ in results.days(lake.result_dir)] == [date(2026, 3, 31)]
+
+
+def test_late_rows_get_the_next_number(lake: Lake, tmp_path: Path) -> None:
+    first, late = day_of(DAY, 10), [measured(DAY + timedelta(hours=3, seconds=7))]
+    keep(first, lake.result_dir)
+    convert(lake, NEXT)
+    published = (partition(lake) / "speedtest_001.parquet").read_bytes()
+    keep(late, lake.result_dir)
+    assert convert(lake, NEXT) == 0
+    assert names(partition(lake)) == ["speedtest_001.parquet", "speedtest_002.parquet"]
+    assert (partition(lake) / "speedtest_001.parquet").read_bytes() == published
+    assert common(rows(tmp_path)) == expected(first + late)
+
+
+def test_a_number_once_used_is_never_used_again(lake: Lake) -> None:
+    partition(lake).mkdir(parents=True)
+    (partition(lake) / "speedtest_007.receipt.json").write_text("{}")
+    keep(day_of(DAY, 2), lake.result_dir)
+    assert convert(lake, NEXT) == 0
+    assert "speedtest_008.parquet" in names(partition(lake))
+
+
+def test_rows_of_two_addresses_go_to_two_locations_with_their_own_sources(lake: Lake, tmp_path: Path) -> None:
+    home, office = day_of(DAY, 6), day_of(DAY + timedelta(minutes=7), 4, OFFICE)
+    keep(home + office, lake.result_dir)
+    assert convert(lake, NEXT) == 0
+    assert common(rows(tmp_path)) == expected(home + office)
+    counts = {
+        address: len(parquet.sources_of(partition(lake, address) / "speedtest_001.parquet"))
+        for address in (HOME, OFFICE)
+    }
+    assert counts == {HOME: 6, OFFICE: 4}
+
+
+def test_a_file_whose_rows_go_to_two_locations_is_in_both_and_gone(lake: Lake) -> None:
+    folder = results.day_folder(lake.result_dir, DAY.date())
+    folder.mkdir(parents=True)
+    lines = ["timestamp,status,speedtest_address", "2026-03-28T01:00:00Z,ok,office", "2026-03-28T02:00:00Z,ok,"]
+    (folder / "speedtest_01-00-00.csv").write_text("\n".join([*lines, ""]))
+    assert convert(lake, NEXT) == 0
+    assert [pq.read_table(partition(lake, address)).num_rows for address in (HOME, OFFICE)] == [1, 1]
+    assert names(lake.result_dir) == []
+
+
+def test_every_file_has_the_columns_types_and_metadata_of_the_schema(lake: Lake) -> None:
+    keep(day_of(DAY, 5) + day_of(DAY + timedelta(minutes=7), 4, OFFICE), lake.result_dir)
+    convert(lake, NEXT)
+    for address in (HOME, OFFICE):
+        file = pq.ParquetFile(partition(lake, address) / "speedtest_001.parquet")
+        assert file.schema_arrow.remove_metadata().equals(SCHEMA)
+        assert (file.metadata.metadata or {})[b"speedsnake.schema_version"] == b"1"
+        assert b"ARROW:schema" not in (file.metadata.metadata or {})
+        assert {file.metadata.row_group(0).column(i).compression for i in range(len(SCHEMA))} == {"ZSTD"}
+
+
+def test_the_lake_reads_the_same_in_duckdb_polars_and_here(lake: Lake, tmp_path: Path) -> None:
+    keep(day_of(DAY, 12) + day_of(DAY, 12, OFFICE), lake.result_dir)
+    convert(lake, NEXT)
+    files = f"{lake.upload_dir}/*/*/*/*/*.parquet"
+    columns = ", ".join(f'"{column.name}"' for column in schema.COLUMNS)
+    asked = "order by timestamp, speedtest_address"
+    duck = duckdb.sql(f"select {columns} from read_parquet('{files}') {asked}")
+    polar = (
+        pl.read_parquet(files).select(c.name for c in schema.COLUMNS).sort("timestamp", "speedtest_address").to_dicts()
+    )
+    ours = sorted(rows(tmp_path), key=lambda row: (row["timestamp"], row["speedtest_address"]))
+    assert duck
+    assert duck.to_arrow_table().to_pylist() == polar
+    assert [{name: value for name, value in row.items() if value is not None} for row in polar] == ours
+
+
+BAD = {
+    "speedtest_01-00-00.csv": b"timestamp,status\n2026-03-28T01:00:00Z,ok",
+    "speedtest_02-00-00.csv": b"",
+    "speedtest_03-00-00.csv": b"\0" * 100,
+    "speedtest_04-00-00.csv": b"x" * (1024 * 1024 + 1),
+    "speedtest_05-00-00.csv": b"timestamp,status\nsoon,ok\n",
+}
+
+
+def test_files_that_cannot_be_read_are_moved_unchanged_with_the_reason_and_the_rest_is_converted(
+    lake: Lake, tmp_path: Path
+) -> None:
+    day = day_of(DAY, 10)
+    keep(day, lake.result_dir)
+    folder = results.day_folder(lake.result_dir, DAY.date())
+    for name, data in BAD.items():
+        (folder / name).write_bytes(data)
+    assert convert(lake, NEXT) == 0
+    assert common(rows(tmp_path)) == expected(day)
+    quarantine = results.day_folder(lake.quarantine, DAY.date())
+    for name, data in BAD.items():
+        assert (quarantine / name).read_bytes() == data
+        reason = json.loads((quarantine / f"{name}.reason.json").read_text())
+        assert reason["file"] == name
+        assert reason["reason"]
+    assert len(names(quarantine)) == 2 * len(BAD)
+    assert not folder.exists()
+
+
+def test_a_second_bad_file_of_the_same_name_gets_a_suffix(lake: Lake) -> None:
+    folder = results.day_folder(lake.result_dir, DAY.date())
+    for data in (b"first", b"second"):
+        folder.mkdir(parents=True)
+        (folder / "speedtest_01-00-00.csv").write_bytes(data)
+        assert convert(lake, NEXT) == 0
+    quarantine = results.day_folder(lake.quarantine, DAY.date())
+    assert (quarantine / "speedtest_01-00-00.csv").read_bytes() == b"first"
+    assert (quarantine / "speedtest_01-00-00_2.csv").read_bytes() == b"second"
+
+
+def test_links_and_foreign_files_stay_where_they_are_with_a_warning(
+    lake: Lake, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(day_of(DAY, 3), lake.result_dir)
+    folder = results.day_folder(lake.result_dir, DAY.date())
+    (tmp_path / "elsewhere.csv").write_bytes((folder / "speedtest_00-00-00.csv").read_bytes())
+    (folder / "speedtest_09-09-09.csv").symlink_to(tmp_path / "elsewhere.csv")
+    (folder / "notes.txt").write_text("mine")
+    os.mkfifo(folder / "speedtest_10-10-10.csv")
+    assert convert(lake, NEXT) == 0
+    assert names(folder) == ["notes.txt", "speedtest_09-09-09.csv", "speedtest_10-10-10.csv"]
+    assert len(rows(tmp_path)) == 3
+    assert {Path(record.message.split()[1]).name for record in caplog.records if "alone" in record.message} == set(
+        names(folder)
+    )
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"not a parquet file at all"])
+def test_a_damaged_parquet_file_stops_its_day_loudly_and_no_other(
+    lake: Lake, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(day_of(DAY, 3) + day_of(DAY - timedelta(days=1), 3), lake.result_dir)
+    partition(lake, OFFICE).mkdir(parents=True)
+    bad = partition(lake, OFFICE) / "speedtest_001.parquet"
+    bad.write_bytes(damage)
+    assert convert(lake, NEXT) == 1
+    assert bad.read_bytes() == damage
+    assert not partition(lake).exists()
+    assert len(names(results.day_folder(lake.result_dir, DAY.date()))) == 3
+    assert (partition(lake, day="year=2026/month=03/day=27") / "speedtest_001.parquet").exists()
+    assert str(bad) in caplog.text
+
+
+def test_a_conversion_that_was_cut_short_before_the_unlinking_is_completed_without_doubling(
+    lake: Lake, tmp_path: Path
+) -> None:
+    day = day_of(DAY, 10)
+    saved = [(path, path.read_bytes()) for path in keep(day, lake.result_dir)]
+    convert(lake, NEXT)
+    for path, data in saved:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (partition(lake) / ".speedtest_002.parquet.tmp").write_bytes(b"half")
+    assert common(rows(tmp_path)) == expected(day)
+    assert convert(lake, NEXT) == 0
+    assert names(partition(lake)) == ["speedtest_001.parquet"]
+    assert names(lake.result_dir) == []
+    assert common(rows(tmp_path)) == expected(day)
+
+
+def test_rows_published_under_one_address_are_not_published_again_under_another(lake: Lake, tmp_path: Path) -> None:
+    folder = results.day_folder(lake.result_dir, DAY.date())
+    text = "timestamp,status\n2026-03-28T01:00:00Z,ok\n2026-03-28T02:00:00Z,ok\n"
+    for address in (HOME, OFFICE):
+        folder.mkdir(parents=True)
+        (folder / "speedtest_01-00-00.csv").write_text(text)
+        assert convert(Lake(lake.result_dir, lake.upload_dir, address, derive), NEXT) == 0
+    assert len(rows(tmp_path)) == 2
+
+
+def test_what_is_read_back_must_be_what_was_written(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(day_of(DAY, 3), lake.result_dir)
+    encode = parquet.encode
+
+    def lose_a_row(table: pa.Table) -> pa.Buffer:
+        return encode(table.slice(1))
+
+    monkeypatch.setattr(parquet, "encode", lose_a_row)
+    assert convert(lake, NEXT) == 1
+    assert not list(partition(lake).glob("*"))
+    assert len(names(results.day_folder(lake.result_dir, DAY.date()))) == 3
+
+
+def test_a_backlog_is_converted_day_by_day(lake: Lake, tmp_path: Path) -> None:
+    measurements = [m for number in range(100) for m in day_of(DAY - timedelta(days=number), 3)]
+    keep(measurements, lake.result_dir)
+    assert convert(lake, NEXT) == 0
+    assert len(list(lake.upload_dir.glob("*/*/*/*/speedtest_001.parquet"))) == 100
+    assert common(rows(tmp_path)) == expected(measurements)
+    assert names(lake.result_dir) == []
+
+
+def test_the_handler_converts_and_exits_0_also_when_there_is_nothing(tmp_path: Path) -> None:
+    keep(day_of(DAY, 3), tmp_path / "results")
+    for _ in range(2):
+        assert run(tmp_path, "convert").returncode == 0
+    assert names(tmp_path / "results") == []
+    assert len(rows(tmp_path)) == 3
+
+
+def test_the_handler_exits_1_and_says_which_day_and_why(tmp_path: Path) -> None:
+    keep(day_of(DAY, 3), tmp_path / "results")
+    folder = tmp_path / "uploads/location=x/year=2026/month=03/day=28"
+    folder.mkdir(parents=True)
+    (folder / "speedtest_001.parquet").write_bytes(b"junk")
+    ended = run(tmp_path, "convert")
+    assert ended.returncode == 1
+    assert "2026-03-28" in ended.stderr
+    assert "speedtest_001.parquet cannot be read" in ended.stderr
+
+
+def test_the_handler_exits_78_where_it_can_never_write(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    ended = run(tmp_path, "convert", UPLOAD_DIR=str(tmp_path / "file"))
+    assert ended.returncode == 78
+    assert f"UPLOAD_DIR {tmp_path / 'file'} cannot be written" in ended.stderr

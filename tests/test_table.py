@@ -1,0 +1,275 @@
+"""CSV files become one table: at once where that can be done, file by file where not, the same rows either way."""
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, strategies as st
+from samples import HOME, OFFICE, day_of, failed, measured, utc
+
+from speedtest.data import results, schema, table
+from speedtest.data.table import SCHEMA, Source, parse
+from speedtest.engines import derive
+
+NOON = utc(2026, 3, 29, 12, 0, 5)
+
+
+def source(text: str | bytes, name: str = "speedtest_12-00-05.csv") -> Source:
+    return Source(name, text.encode() if isinstance(text, str) else text)
+
+
+def parsed(*texts: str | bytes) -> list[dict[str, Any]]:
+    """Parse files that must all be readable."""
+    rows, unreadable = parse(
+        [source(text, f"speedtest_{number}.csv") for number, text in enumerate(texts)], HOME, derive
+    )
+    assert unreadable == {}
+    assert rows.drop_columns([table.SOURCE]).schema.equals(SCHEMA)
+    return rows.to_pylist()
+
+
+def refused(text: str | bytes) -> str:
+    """Parse a file that must not be readable, between two that are, and return the reason."""
+    good = [source(results.encode(measured(NOON, seed=number)).data, f"speedtest_{number}.csv") for number in range(2)]
+    rows, unreadable = parse([good[0], source(text, "speedtest_bad.csv"), good[1]], HOME, derive)
+    assert rows.num_rows == 2
+    assert list(unreadable) == ["speedtest_bad.csv"]
+    return unreadable["speedtest_bad.csv"]
+
+
+def row_text(**fields: str) -> str:
+    return f"{','.join(fields)}\n{','.join(fields.values())}\n"
+
+
+def test_a_row_of_ookla_has_its_values_in_columns_of_their_types() -> None:
+    measurement = measured(NOON)
+    (row,) = parsed(results.encode(measurement).data)
+    assert row["timestamp"] == NOON
+    assert row["download_mbps"] == measurement.download_mbps
+    assert row["download_bandwidth"] == int(measurement.raw["download_bandwidth"] or 0)
+    assert row["ping_latency"] == float(measurement.raw["ping_latency"] or 0)
+    assert (row["interface_isVpn"], row["result_persisted"]) == (False, True)
+    assert row["server_name"] == 'Example "Fibre"'
+    assert (row["attempt"], row["error"], row["extra"]) == (1, None, None)
+
+
+def test_rows_come_in_time_order() -> None:
+    rows = parsed(*[results.encode(measurement).data for measurement in reversed(day_of(utc(2026, 3, 28), 20))])
+    assert [row["timestamp"] for row in rows] == sorted(row["timestamp"] for row in rows)
+
+
+def test_empty_text_and_null_are_told_apart() -> None:
+    measurement = measured(NOON)
+    measurement.raw |= {"isp": "", "server_name": None}
+    (row,) = parsed(results.encode(measurement).data)
+    assert (row["isp"], row["server_name"]) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("download_bandwidth", "11718750.5"),
+        ("download_bandwidth", "nan"),
+        ("download_bandwidth", "9223372036854775808"),
+        ("download_bandwidth", "1_000"),
+        ("ping_latency", "nan"),
+        ("ping_latency", "inf"),
+        ("ping_latency", "fast"),
+        ("interface_isVpn", "yes"),
+        ("started_at", "yesterday"),
+        ("attempt", "2147483648"),
+    ],
+)
+def test_a_value_that_does_not_fit_its_column_goes_into_extra_and_the_row_stays(column: str, text: str) -> None:
+    (row,) = parsed(row_text(timestamp="2026-03-29T12:00:05Z", status="ok", **{column: text}))
+    assert (row[column], json.loads(row["extra"])) == (None, {column: text})
+
+
+def test_a_field_of_no_column_goes_into_extra() -> None:
+    (row,) = parsed(row_text(timestamp="2026-03-29T12:00:05Z", status="ok", server_url2="http://x", extra="1"))
+    assert json.loads(row["extra"]) == {"server_url2": "http://x", "extra": "1"}
+
+
+def test_whole_numbers_at_the_ends_of_their_range_fit() -> None:
+    (row,) = parsed(
+        row_text(timestamp="2026-03-29T12:00:05Z", status="ok", download_bytes=str(2**63 - 1), attempt="-1")
+    )
+    assert (row["download_bytes"], row["attempt"], row["extra"]) == (2**63 - 1, -1, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-03-29T12:00:05Z", "2026-03-29T12:00:05", "2026-03-29 14:00:05+02:00", "2026-03-29T12:00:05.000000000Z"],
+)
+def test_a_timestamp_is_read_in_each_form_that_programs_print(text: str) -> None:
+    assert parsed(row_text(timestamp=text, status="ok"))[0]["timestamp"] == NOON
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"\n", "no row"),
+        (b"timestamp,status\n", "no row"),
+        (b"timestamp,status", "cut short"),
+        (b"timestamp,status\n2026-03-29T12:00:05Z,ok", "cut short"),
+        (b"timestamp,status\n2026-03-29T12:00:05Z\n", "1 fields where the header names 2"),
+        (b"timestamp,status\n2026-03-29T12:00:05Z,ok,1\n", "3 fields where the header names 2"),
+        (b"timestamp,status\n,ok\n", "no valid timestamp: ''"),
+        (b"timestamp,status\nnever,ok\n", "no valid timestamp: 'never'"),
+        (b"timestamp,status\n2026-02-30T00:00:00Z,ok\n", "no valid timestamp"),
+        (b"time,status\n2026-03-29T12:00:05Z,ok\n", "no column timestamp"),
+        (b"timestamp,status,status\n2026-03-29T12:00:05Z,ok,ok\n", "twice: status"),
+        (b"timestamp,status\n2026-03-29T12:00:05Z,\0\n", "NUL"),
+        (b"timestamp,status\n2026-03-29T12:00:05Z,\xff\n", "not UTF-8"),
+        (b'timestamp,status\n2026-03-29T12:00:05Z,"ok\n', "no CSV"),
+        (b'timestamp,status\n2026-03-29T12:00:05Z,"ok"x\n', "no CSV"),
+        (b'timestamp,"status\n2026-03-29T12:00:05Z,ok\n', "has no end"),
+        (b"<html><body>502</body></html>\n", "no row"),
+        (b"timestamp,speedtest_address\n2026-03-29T12:00:05Z,../up\n", "'../up' cannot be the name of a folder"),
+        (b'timestamp,speedtest_address\n2026-03-29T12:00:05Z,""\n', "'' cannot be the name of a folder"),
+    ],
+)
+def test_a_file_that_is_not_what_it_should_be_is_told_apart_with_the_reason(text: bytes, reason: str) -> None:
+    assert reason in refused(text).replace("the file is empty", "it is empty")
+
+
+def test_a_bad_file_does_not_send_the_rest_of_its_header_down_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed_alone: list[str] = []
+    one_by_one = schema.parse
+
+    def parse_value(text: str, kind: schema.Kind) -> schema.Value:
+        parsed_alone.append(text)
+        return one_by_one(text, kind)
+
+    monkeypatch.setattr(schema, "parse", parse_value)
+    good = results.encode(measured(NOON)).data
+    files = [source(good, f"speedtest_{number}.csv") for number in range(50)]
+    rows, unreadable = parse([*files, source(good[:-20] + b"\n", "speedtest_cut.csv")], HOME, derive)
+    assert (rows.num_rows, list(unreadable)) == (50, ["speedtest_cut.csv"])
+    assert len(parsed_alone) < len(SCHEMA)
+
+
+def test_a_file_with_several_rows_counts_as_several_each_with_its_source() -> None:
+    text = "timestamp,status\n2026-03-29T12:00:05Z,ok\n2026-03-29T12:00:06Z,ok\n\n"
+    rows = parsed(text)
+    assert [row["timestamp"].second for row in rows] == [5, 6]
+    assert [row["source"].rpartition("#")[2] for row in rows] == ["0", "1"]
+    assert {table.file_of(row["source"]) for row in rows} == {"speedtest_0.csv"}
+
+
+def test_rows_without_a_location_get_the_configured_one() -> None:
+    first, second = parsed(
+        row_text(timestamp="2026-03-29T12:00:05Z", status="ok"), results.encode(failed(NOON, OFFICE)).data
+    )
+    assert {first["speedtest_address"], second["speedtest_address"]} == {HOME, OFFICE}
+
+
+ORIGINAL_OOKLA = {
+    "type": "result",
+    "timestamp": "2025-01-23T10:30:45Z",
+    "ping_jitter": "0.824",
+    "ping_latency": "8.928",
+    "download_bandwidth": "109643056",
+    "download_bytes": "996186976",
+    "download_latency_iqm": "9.719",
+    "upload_bandwidth": "103091745",
+    "upload_bytes": "1065890503",
+    "upload_latency_iqm": "16.415",
+    "packetLoss": "0",
+    "interface_isVpn": "False",
+    "server_id": "40788",
+}
+ORIGINAL_PYTHON = {
+    "download": "20362205.216706",
+    "upload": "6426336.491038609",
+    "ping": "12.445",
+    "timestamp": "2025-01-23T10:30:45.906721Z",
+    "bytes_sent": "8208384",
+    "bytes_received": "31958486",
+    "share": "",
+}
+
+
+def test_a_row_of_the_original_program_gets_the_common_columns_that_can_be_derived() -> None:
+    (row,) = parsed(row_text(**ORIGINAL_OOKLA))
+    assert (row["status"], row["engine"], row["speedtest_address"]) == ("ok", "ookla", HOME)
+    assert (row["download_mbps"], row["upload_mbps"]) == (109643056 * 8 / 1e6, 103091745 * 8 / 1e6)
+    assert (row["latency_ms"], row["jitter_ms"], row["packet_loss_percent"]) == (8.928, 0.824, 0.0)
+    assert (row["download_latency_ms"], row["upload_latency_ms"]) == (9.719, 16.415)
+    assert row["data_bytes"] == 996186976 + 1065890503
+    assert (row["started_at"], row["engine_version"], row["attempt"], row["timezone"]) == (None, None, None, None)
+    assert (row["interface_isVpn"], row["server_id"]) == (False, "40788")
+
+
+def test_so_does_a_row_of_speedtest_cli() -> None:
+    (row,) = parsed(row_text(**ORIGINAL_PYTHON))
+    assert (row["status"], row["engine"]) == ("ok", "speedtest-cli")
+    assert (row["download_mbps"], row["latency_ms"]) == (20362205.216706 / 1e6, 12.445)
+    assert row["data_bytes"] == 8208384 + 31958486
+
+
+def test_a_false_result_of_the_original_program_comes_back_as_failed() -> None:
+    (row,) = parsed(row_text(**ORIGINAL_PYTHON | {"ping": "1800000.0"}))
+    assert (row["status"], row["error_kind"], row["download_mbps"]) == ("failed", "rejected", None)
+    assert row["ping"] == 1800000.0
+
+
+def test_an_original_row_of_an_unknown_program_is_kept_without_common_columns() -> None:
+    (row,) = parsed(row_text(timestamp="2025-01-23T10:30:45Z", dl="5"))
+    assert (row["status"], row["engine"], json.loads(row["extra"])) == (None, None, {"dl": "5"})
+
+
+FIELDS = [
+    column.name
+    for column in (*schema.COMMON, *schema.FLATTENED)
+    if column.name not in ("timestamp", "speedtest_address")
+]
+TOKENS = [
+    "",
+    "0",
+    "1",
+    "-1",
+    "5.5",
+    "1e5",
+    "007",
+    " 5",
+    "5 ",
+    "+5",
+    "true",
+    "false",
+    "True",
+    "nan",
+    "2026-03-29T12:00:05Z",
+]
+VALUES = st.sampled_from([*TOKENS, "2026-03-29T12:00:05.1234567Z", "9223372036854775807", "0x10", "Bern, BE", 'a "b"'])
+
+
+@given(st.dictionaries(st.sampled_from([*FIELDS, "unknown", "extra"]), VALUES, max_size=8), st.booleans())
+def test_parsing_at_once_and_file_by_file_gives_the_same_rows(fields: dict[str, str], quoted: bool) -> None:  # noqa: FBT001
+    def field(text: str) -> str:
+        return '"' + text.replace('"', '""') + '"' if text and (quoted or set(text) & set(',"')) else text
+
+    names = ["timestamp", "status", *(name for name in fields if name != "status")]
+    values = ["2026-03-29T12:00:05Z", "ok", *(field(fields[name]) for name in names[2:])]
+    text = f"{','.join(names)}\n{','.join(values)}\n"
+    at_once, alone = parsed(text)[0], parsed(f"{text}\n")[0]  # an empty line more: no longer a plain file
+    assert at_once.pop("source") != alone.pop("source")
+    assert at_once == alone
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_whatever_break_the_parser(data: bytes) -> None:
+    rows, unreadable = parse([source(data)], HOME, derive)
+    assert isinstance(rows, pa.Table)
+    assert rows.num_rows or unreadable
+
+
+@given(st.integers(0), st.integers(0, 255))
+def test_a_changed_byte_is_either_told_apart_or_read_as_a_row(at: int, byte: int) -> None:
+    data = bytearray(results.encode(measured(NOON)).data)
+    data[at % len(data)] = byte
+    rows, unreadable = parse([source(bytes(data))], HOME, derive)
+    assert rows.num_rows == (0 if unreadable else rows.num_rows)
+    assert rows.num_rows or unreadable
