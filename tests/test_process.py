@@ -72,8 +72,9 @@ def test_what_a_program_left_behind_in_its_group_is_ended_with_it(stop: Stop) ->
     until(lambda: not is_running(int(finished.stdout)), "end of the grandchild")
 
 
-def test_a_program_ends_though_something_outside_its_group_holds_its_pipe(stop: Stop) -> None:
-    finished = shell("setsid sleep 600 & echo $!; exit 0", stop)
+def test_a_program_ends_though_something_outside_its_group_holds_its_pipe(stop: Stop, tmp_path: Path) -> None:
+    escape = f"setsid sh -c 'echo $$; : >{tmp_path}/away; exec sleep 600' &"
+    finished = shell(f"{escape} until [ -e {tmp_path}/away ]; do sleep 0.01; done; exit 0", stop)
     pid = int(finished.stdout)
     assert finished.ended == "exit"
     assert is_running(pid)
