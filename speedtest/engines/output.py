@@ -8,8 +8,8 @@ import msgspec
 from speedtest.measurement import COMMON_COLUMNS, Failure, Measurement
 from speedtest.process import Finished
 
-MOST_TEXT = 256 * 1024
-"""Characters that a result's names and values may hold once flattened; results of known programs hold 2,000."""
+MOST_TEXT = 1_000_000
+"""Bytes that a result's names and values may take in a row's file, which may have 1 MiB; known programs need 2,000."""
 
 _DEEPEST = 6
 _COMMON = frozenset(COMMON_COLUMNS)
@@ -85,8 +85,8 @@ def flatten(document: bytes) -> Flat:
         _flatten_into(flat, "", document, _DEEPEST)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Failure("malformed", f"the result is no valid JSON: {error}") from error
-    if (size := sum(len(name) + len(bytes(value)) for name, value in flat.items())) > MOST_TEXT:
-        raise Failure("malformed", f"the result has {size} characters, more than the {MOST_TEXT} that a row may hold")
+    if (size := sum(_size(name.encode()) + _size(bytes(value)) for name, value in flat.items())) > MOST_TEXT:
+        raise Failure("malformed", f"the result has {size} bytes, more than the {MOST_TEXT} that a row may hold")
     return flat
 
 
@@ -119,9 +119,8 @@ def check[Fields](flat: Flat, fields: type[Fields]) -> Fields:
 def believed(measurement: Measurement, flat: Flat) -> Measurement:
     """Return the measurement if it can be true. Raises Failure `rejected`, keeping the fields, if it cannot.
 
-    Programs print a speed of 0, exit code 0, where nothing came through.
-
-    A figure below 0 cannot be true either, nor a latency that stands for no answer.
+    Programs print a speed of 0, exit code 0, where nothing came through. A figure below 0 cannot be true either, nor a
+    latency that stands for no answer.
     """
     for direction, mbps in (("download", measurement.download_mbps), ("upload", measurement.upload_mbps)):
         if not mbps or mbps < 0:
@@ -164,6 +163,11 @@ def _flatten_into(flat: Flat, prefix: str, document: bytes, deeper: int) -> None
         while name in flat:
             name += "_2"
         flat[name] = value
+
+
+def _size(text: bytes) -> int:
+    """Return how many bytes a name or a value takes at most in a row: a quote that JSON did not escape counts twice."""
+    return len(text) if text.startswith(b'"') else len(text) + text.count(b'"')
 
 
 def _text(value: bytes) -> str | None:
