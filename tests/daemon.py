@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -27,9 +28,18 @@ def until[Found](look: Callable[[], Found], what: str = "") -> Found:
     return found
 
 
+TOOLS = ("sh", "date", "sleep", "yes", "head", "cat", "setsid")
+"""What stand-ins for speed-test programs need; nothing else of this machine is on a tested daemon's PATH."""
+
+
 def variables(folder: Path, *programs: Path, **more: str) -> dict[str, str]:
     """Return the environment of a command whose folders lie in `folder` and which finds these folders' programs."""
-    path = os.pathsep.join(map(str, programs)) or str(folder / "no-programs")
+    tools = folder / "tools"
+    tools.mkdir(parents=True, exist_ok=True)
+    for tool in TOOLS:
+        if not (tools / tool).exists():
+            (tools / tool).symlink_to(shutil.which(tool) or f"no-{tool}")
+    path = os.pathsep.join(map(str, (*programs, tools)))
     return {"PATH": path, "HOME": str(folder), "LOG_LEVEL": "DEBUG"} | more
 
 
@@ -47,13 +57,15 @@ def start(folder: Path, handler: str, *arguments: str, environment: dict[str, st
         )
 
 
-def run(folder: Path, handler: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, handler: str, *arguments: str, programs: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
     """Run a handler to its end and return what it said."""
     folder.mkdir(parents=True, exist_ok=True)
     return subprocess.run(
         [sys.executable, "-m", f"speedtest.handlers.{handler}", *arguments],
         cwd=folder,
-        env=variables(folder, **more) | more,
+        env=variables(folder, *([programs] if programs else []), **more),
         capture_output=True,
         text=True,
         timeout=PATIENCE * 2,
@@ -91,7 +103,7 @@ class Daemon:
 
     def said(self, words: str) -> list[dict[str, Any]]:
         """The log records whose message holds these words."""
-        return [record for record in self.log if words in record["message"]]
+        return [record for record in self.log if words in record.get("message", "")]
 
     def rows(self) -> list[dict[str, Any]]:
         """Every row it has kept so far."""

@@ -1,0 +1,318 @@
+"""The daemon as a person runs it: rows, one instance, signals, conversions beside the loop, and what it weighs."""
+
+import itertools
+import json
+import re
+import signal
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemon import PATIENCE, Daemon, rows, run, start, until, variables
+from samples import day_of, keep
+from standins import ookla
+from standins.ookla_behaviours import NOW
+from standins.ookla_results import V1_2_0
+
+LAST_WEEK = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=7)
+TODAY = V1_2_0.replace("2024-03-09T14:25:36Z", NOW)
+"""A result that is dated as it is printed."""
+SOON = 2.0
+"""Seconds within which a told daemon must have ended."""
+SLACK = 8.0
+"""Seconds that a busy machine may add to it."""
+
+
+def program(folder: Path, behaviour: str = "good result, 1.2.0", seconds: float = 0) -> Path:
+    path = ookla.install(folder / "bin", behaviour, seconds=seconds)
+    return path if behaviour != "good result, 1.2.0" else ookla.install(folder / "bin", result=TODAY, seconds=seconds)
+
+
+def test_the_first_test_starts_at_once_and_its_row_is_kept(tmp_path: Path) -> None:
+    program(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin", SPEEDTEST_LOCATION_UUID="home") as daemon:
+        (row,) = daemon.first_rows()
+        assert (row["status"], row["speedtest_address"], row["attempt"]) == ("ok", "home", 1)
+        assert abs(row["slot"] - row["started_at"]) < timedelta(seconds=10)
+        (said,) = until(lambda: daemon.said("measured"), "log line")
+        assert said["path"] == str(daemon.csv_files()[0].relative_to(tmp_path))
+        assert said["download_mbps"] == row["download_mbps"]
+        assert daemon.stop() == 0
+
+
+def test_a_failed_test_is_a_row_and_the_daemon_goes_on(tmp_path: Path) -> None:
+    program(tmp_path, "error object on stdout")
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+        for row in daemon.first_rows(3):
+            assert (row["status"], row["error_kind"], row["error"], row["exit_code"]) == (
+                "failed",
+                "exit",
+                "Cannot open socket",
+                2,
+            )
+        assert daemon.stop() == 0
+        assert daemon.said("the test failed (exit): Cannot open socket")
+
+
+def test_slots_are_an_interval_apart_and_those_missed_by_a_long_test_are_skipped(tmp_path: Path) -> None:
+    program(tmp_path, seconds=0.7)
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
+        found = daemon.first_rows(4)
+        slots = sorted(row["slot"] for row in found)
+        for earlier, later in itertools.pairwise(slots):
+            steps = (later - earlier) / timedelta(seconds=0.5)
+            assert steps == pytest.approx(round(steps), abs=0.1)
+            assert round(steps) >= 2
+        for row in found:
+            assert row["started_at"] - row["slot"] < timedelta(seconds=0.5)
+
+
+def test_a_second_daemon_of_the_same_folder_exits_75_and_names_the_first(tmp_path: Path) -> None:
+    program(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+        daemon.first_rows()
+        second = run(tmp_path, "loop", programs=tmp_path / "bin")
+        assert second.returncode == 75
+        assert f"process {daemon.process.pid}" in second.stderr
+        assert str(tmp_path / "results") in second.stderr or "results" in second.stderr
+        assert daemon.stop() == 0
+
+
+def test_a_killed_daemon_leaves_its_folder_to_the_next(tmp_path: Path) -> None:
+    program(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+        daemon.first_rows()
+        daemon.process.kill()
+        daemon.process.wait()
+    half = daemon.csv_files()[0].with_name(".speedtest_00-00-00.csv.tmp")
+    half.write_text("half a row")
+    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+        daemon.first_rows(2)
+        assert not half.exists()
+        assert daemon.stop() == 0
+
+
+def test_without_a_program_it_exits_69_and_says_what_to_do(tmp_path: Path) -> None:
+    ended = run(tmp_path, "loop")
+    assert ended.returncode == 69
+    assert "no speed-test program found: none of speedtest, speedtest-cli on PATH" in ended.stderr
+    assert "bootstrap.sh setup" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["RESULT_DIR", "UPLOAD_DIR"])
+def test_a_folder_that_cannot_be_written_ends_the_start_with_78(tmp_path: Path, name: str) -> None:
+    program(tmp_path)
+    (tmp_path / "file").write_text("no folder")
+    ended = run(tmp_path, "loop", programs=tmp_path / "bin", **{name: str(tmp_path / "file" / "below")})
+    assert ended.returncode == 78
+    assert f"{name} {tmp_path / 'file' / 'below'} cannot be written: Not a directory" in ended.stderr
+
+
+def test_a_log_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    program(tmp_path)
+    (tmp_path / "file").write_text("no folder")
+    with Daemon(tmp_path, tmp_path / "bin", LOG_DIR=str(tmp_path / "file")) as daemon:
+        assert daemon.first_rows()
+        assert daemon.said(f"LOG_DIR {tmp_path / 'file'} cannot be written")
+        assert daemon.stop() == 0
+
+
+def test_an_unknown_variable_is_a_warning(tmp_path: Path) -> None:
+    program(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin", SPEEDTEST_LOCATION="home") as daemon:
+        until(lambda: daemon.said("did you mean SPEEDTEST_LOCATION_UUID?"), "warning")
+        assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_during_the_wait_ends_it_at_once_with_0(tmp_path: Path, number: signal.Signals) -> None:
+    program(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+        until(lambda: daemon.said("measured"), "row")
+        told = time.monotonic()
+        daemon.process.send_signal(number)
+        assert daemon.process.wait(PATIENCE) == 0
+        assert time.monotonic() - told < SOON + SLACK
+        assert daemon.said(f"stopped by {number.name}")
+
+
+@pytest.mark.parametrize(
+    "behaviour", ["hangs", "hangs and ignores SIGTERM", "hangs with a grandchild that ignores SIGTERM"]
+)
+def test_a_signal_during_a_test_ends_the_test_too_and_leaves_no_row(tmp_path: Path, behaviour: str) -> None:
+    path = program(tmp_path, behaviour)
+    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+        until(lambda: len(ookla.calls(path)) == 2, "test that runs")
+        told = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - told < SOON + SLACK
+        until(lambda: not ookla.alive(path), "end of the program")
+        assert daemon.csv_files() == []
+        assert daemon.said("the running test was ended because the daemon stops: no row")
+
+
+def test_a_signal_during_a_conversion_loses_nothing_and_leaves_no_process(tmp_path: Path) -> None:
+    program(tmp_path)
+    days = [LAST_WEEK - timedelta(days=number) for number in range(60)]
+    keep([measurement for day in days for measurement in day_of(day, 6)], tmp_path / "results")
+    before = len(rows(tmp_path))
+    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+        until(lambda: list(tmp_path.glob("uploads/location=*/*/*/*/*.parquet")), "first day converted")
+        children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
+        told = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - told < SOON + SLACK
+        assert not children.exists()
+    assert len(rows(tmp_path)) == before + 1
+    assert run(tmp_path, "convert").returncode == 0
+    assert len(rows(tmp_path)) == before + 1
+
+
+def test_a_complete_day_is_converted_beside_the_loop_and_its_log_lines_are_passed_on(tmp_path: Path) -> None:
+    program(tmp_path)
+    keep(day_of(LAST_WEEK, 10), tmp_path / "results")
+    before = rows(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+        (said,) = until(lambda: daemon.said("converted"), "conversion")
+        assert (said["logger"], said["rows"]) == ("speedtest.data.parquet", 10)
+        assert daemon.stop() == 0
+        assert not (
+            tmp_path / "results" / f"year={LAST_WEEK.year}" / f"month={LAST_WEEK:%m}" / f"day={LAST_WEEK:%d}"
+        ).exists()
+    assert rows(tmp_path)[:10] == before
+    log = (tmp_path / "logs" / "speedtest.log").read_text().splitlines()
+    assert "converted" in " ".join(json.loads(line)["message"] for line in log)
+
+
+def test_a_conversion_that_fails_is_logged_and_measuring_goes_on(tmp_path: Path) -> None:
+    program(tmp_path)
+    keep(day_of(LAST_WEEK, 3), tmp_path / "results")
+    bad = tmp_path / "uploads" / f"location=x/year={LAST_WEEK.year}/month={LAST_WEEK:%m}/day={LAST_WEEK:%d}"
+    bad.mkdir(parents=True)
+    (bad / "speedtest_001.parquet").write_bytes(b"junk")
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+        until(
+            lambda: len(daemon.said("the conversion ended with exit code 1; it is tried again next cycle")) >= 2, "try"
+        )
+        assert daemon.said("cannot be read")
+        count = len(daemon.csv_files())
+        until(lambda: len(daemon.csv_files()) > count, "row after it")
+        (bad / "speedtest_001.parquet").unlink()
+        until(lambda: daemon.said("converted"), "conversion once it can")
+        assert daemon.stop() == 0
+
+
+def test_a_program_that_is_replaced_is_asked_for_its_version_again(tmp_path: Path) -> None:
+    ookla.install(tmp_path / "bin", result=TODAY)
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+        daemon.first_rows()
+        ookla.install(tmp_path / "bin", result=TODAY, version="Speedtest by Ookla 9.9.9.9 (x)")
+        until(lambda: any(row["engine_version"] == "9.9.9.9" for row in daemon.rows()), "row of the new version")
+        (tmp_path / "bin" / "speedtest").unlink()
+        until(lambda: any(row.get("error_kind") == "not-found" for row in daemon.rows()), "row without a program")
+        assert daemon.stop() == 0
+
+
+def test_a_disk_that_refuses_rows_is_told_once_and_the_rows_are_printed_at_the_end(tmp_path: Path) -> None:
+    program(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+        first = daemon.first_rows()[0]
+        day = daemon.csv_files()[0].parent
+        moved = day.rename(tmp_path / "moved")
+        day.write_text("a file where the day should be")
+        until(lambda: len(daemon.said("measured")) >= 6, "tests that go on")
+        health = run(tmp_path, "healthcheck")
+        assert (health.returncode, "rows wait in memory" in health.stderr) == (1, True)
+        assert daemon.stop() == 0
+        assert len(daemon.said("a row could not be saved")) == 1
+    printed = [json.loads(line) for line in daemon.stderr.splitlines() if line.startswith('{"unsaved_row"')]
+    day.unlink()
+    moved.rename(day)
+    for row in printed:
+        name = datetime.fromisoformat(row["timestamp"]).strftime("recovered_%H-%M-%S_%f.csv")
+        (day / name.replace("recovered", "speedtest")).write_text(row["unsaved_row"])
+    found = rows(tmp_path)
+    assert len(printed) >= 2
+    assert first in found
+    assert len(found) == len(daemon.said("measured"))
+    assert len({row["slot"] for row in found}) == len(found)
+
+
+def test_rows_that_waited_are_saved_once_there_is_room(tmp_path: Path) -> None:
+    program(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+        daemon.first_rows()
+        day = daemon.csv_files()[0].parent
+        moved = day.rename(tmp_path / "moved")
+        day.write_text("a file where the day should be")
+        until(lambda: len(daemon.said("measured")) >= 4, "tests that go on")
+        day.unlink()
+        moved.rename(day)
+        until(lambda: daemon.said("rows can be saved again"), "room")
+        assert daemon.stop() == 0
+    found = rows(tmp_path)
+    assert len(found) == len(daemon.said("measured"))
+    assert '{"unsaved_row"' not in daemon.stderr
+
+
+def imported(stderr: str) -> set[str]:
+    """Return the modules that a Python told to show its imports has imported."""
+    return set(re.findall(r"^import time:.*\| +(\S+)$", stderr, re.MULTILINE))
+
+
+def test_the_daemon_imports_nothing_heavy_not_even_when_it_converts(tmp_path: Path) -> None:
+    program(tmp_path)
+    keep(day_of(LAST_WEEK, 3), tmp_path / "results")
+    environment = variables(tmp_path, tmp_path / "bin", SLEEP_SECONDS="600", PYTHONPROFILEIMPORTTIME="1")
+    process = start(tmp_path, "loop", environment=environment)
+    stderr = tmp_path / "stderr"
+    until(lambda: "converted" in stderr.read_text(), "conversion")
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
+    own = imported(stderr.read_text().partition('"message": "converted')[0])
+    assert "speedtest.handlers.loop" in own or "speedtest.handlers.service" in own
+    outside = {name.partition(".")[0] for name in own if not name.startswith("_")} - set(sys.stdlib_module_names)
+    looked_for = {"sitecustomize", "usercustomize", "typing_extensions"}  # by Python and msgspec, taken if there
+    assert outside - looked_for == {"speedtest", "msgspec", "pythonjsonlogger"}
+
+
+def test_a_log_line_of_the_start_names_the_program_and_the_interval(tmp_path: Path) -> None:
+    path = program(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+        (said,) = until(lambda: daemon.said("started: ookla 1.2.0.84 every 600 s"), "first line")
+        assert said["program"] == str(path)
+        assert daemon.stop() == 0
+
+
+def check(tmp_path: Path, programs: Path | None = None, **more: str) -> tuple[int, dict[str, Any]]:
+    ended = run(tmp_path, "loop", "--check", programs=programs, **more)
+    pairs = (re.split(r" {2,}", line, maxsplit=1) for line in ended.stdout.splitlines())
+    return ended.returncode, dict(pairs)
+
+
+def test_check_prints_settings_program_and_folders_and_measures_nothing(tmp_path: Path) -> None:
+    path = program(tmp_path)
+    code, said = check(tmp_path, programs=tmp_path / "bin", SLEEP_SECONDS="600", SPEEDTEST_SERVER_ID="")
+    assert code == 0
+    assert said["program"] == f"{path} (ookla 1.2.0.84)"
+    assert (said["SLEEP_SECONDS"], said["SPEEDTEST_SERVER_ID"]) == ("600.0", "not set")
+    assert [said[f"{name} writable"] for name in ("RESULT_DIR", "UPLOAD_DIR", "LOG_DIR")] == ["yes"] * 3
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_check_exits_69_without_a_program_and_78_for_a_folder_or_a_value(tmp_path: Path) -> None:
+    assert check(tmp_path)[0] == 69
+    program(tmp_path)
+    (tmp_path / "file").write_text("no folder")
+    code, said = check(tmp_path, programs=tmp_path / "bin", UPLOAD_DIR=str(tmp_path / "file"))
+    assert (code, said["UPLOAD_DIR writable"]) == (78, "no: File exists")
+    assert check(tmp_path, SLEEP_SECONDS="never")[0] == 78
+
+
+def test_an_argument_that_means_nothing_is_refused(tmp_path: Path) -> None:
+    ended = run(tmp_path, "loop", "--chek")
+    assert (ended.returncode, ended.stderr) == (64, "usage: python -m speedtest.handlers.loop [--check]\n\n")
+    assert "Exit codes: 0" in run(tmp_path, "loop", "--help").stdout
