@@ -1,0 +1,287 @@
+"""A stand-in for the speedtest.net service on loopback, against which the real speedtest-cli measures real bytes.
+
+`speedtest-cli --secure` asks www.speedtest.net for its configuration and servers by https, and the server it chooses
+for everything else by http. So the stand-in is the proxy through which www.speedtest.net is reached (it answers
+CONNECT and speaks TLS, with a certificate of an authority made for this one test), and the server itself, directly.
+The program is told by three variables that it reads anyway: `Service.environment`.
+"""
+
+import re
+import socket
+import ssl
+import sys
+import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Self, override
+from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
+
+import trustme
+
+from standins.service_faults import DROP, FAULTS, HANG, NONE, Fault
+
+__all__ = ["CLIENT", "FAR", "FAULTS", "NEAR", "Fault", "Service"]
+
+HOST = "www.speedtest.net"
+CLIENT = {
+    "ip": "203.0.113.7",
+    "lat": "46.9480",
+    "lon": "7.4474",
+    "isp": 'Été & Söhne, "Fibre" Inc.',
+    "isprating": "3.7",
+    "rating": "0",
+    "ispdlavg": "0",
+    "ispulavg": "0",
+    "loggedin": "0",
+    "country": "CH",
+}
+NEAR = {
+    "lat": "46.95",
+    "lon": "7.45",
+    "name": "Bern, Länggasse",
+    "country": "Switzerland",
+    "cc": "CH",
+    "sponsor": 'Ćevapi "Netz", AG 🛰',
+    "id": "4711",
+}
+FAR = NEAR | {"lat": "47.37", "lon": "8.54", "name": "Zürich", "sponsor": "Example Far", "id": "4712"}
+LISTED = ["near"] * 5 + ["far"]
+"""speedtest-cli times the five closest servers: so the far one is never chosen by chance, only when asked for."""
+
+SETTINGS = {
+    "server-config": {"threadcount": "2", "ignoreids": ""},
+    "download": {"testlength": "2", "threadsperurl": "1"},
+    "upload": {"testlength": "2", "ratio": "3", "maxchunkcount": "5", "threads": "2"},
+}
+"""Test lengths in seconds at most: on loopback it is through with the few bytes there are sooner.
+
+Ratio 3 leaves out the smaller uploads: of 65,536 bytes that speedtest-cli announces it sends seven too few, and waits.
+"""
+
+IMAGE_DIVISOR = 8
+"""An image of n x n pixels has n * n / this bytes: all ten have 6.5 MB together, where the real ones have 100."""
+
+ROUTES = {
+    "config": r"/speedtest-config\.php",
+    "servers": r"/speedtest-servers(-static)?\.php",
+    "latency": r"/(near|far)/latency\.txt",
+    "download": r"/(near|far)/random(?P<pixels>\d+)x\d+\.jpg",
+    "upload": r"/(near|far)/upload\.php",
+}
+CHUNK = bytes(range(256)) * 256
+
+
+class Service:
+    """The service, up while its `with` block runs, with one of the `FAULTS` or none.
+
+    `received` and `sent` are the bytes of uploads and images so far, `requests` the endpoints asked, in order.
+    """
+
+    def __init__(self, fault: str | None = None) -> None:
+        self.fault: Fault = FAULTS[fault] if fault else NONE
+        self.requests: list[str] = []
+        self.received = 0
+        self.sent = 0
+        self._lock = threading.Lock()
+        self._folder = tempfile.TemporaryDirectory(prefix="standin-service-")
+        self._server = Server(self)
+        self._closed = socket.socket()
+        self._closed.bind(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        authority = trustme.CA()
+        (authority if self.fault.endpoint != "certificate" else trustme.CA()).issue_cert(HOST).configure_cert(
+            self._server.tls
+        )
+        self._certificates = Path(self._folder.name) / "authority.pem"
+        authority.cert_pem.write_to_path(str(self._certificates))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._server.close()
+        self._thread.join()
+        self._closed.close()
+        self._folder.cleanup()
+        if self._server.errors and error is None:
+            raise ExceptionGroup("the stand-in for the service failed", self._server.errors)
+
+    @property
+    def port(self) -> int:
+        """The port at which it answers, as a proxy and as a server."""
+        return self._server.server_port
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What to set for speedtest-cli: everything goes to the stand-in, and nothing leaves the machine."""
+        port = self._closed_port if self.fault.endpoint == "network" else self.port
+        proxy = f"http://127.0.0.1:{port}"
+        return {
+            "http_proxy": proxy,
+            "https_proxy": proxy,
+            "no_proxy": "127.0.0.1",
+            "SSL_CERT_FILE": str(self._certificates),
+        }
+
+    @property
+    def _closed_port(self) -> int:
+        return int(self._closed.getsockname()[1])
+
+    def note(self, endpoint: str, *, received: int = 0, sent: int = 0) -> None:
+        """Count what one request moved."""
+        with self._lock:
+            self.requests.append(endpoint)
+            self.received += received
+            self.sent += sent
+
+    def config(self) -> bytes:
+        """Return the answer of speedtest-config.php."""
+        root = ET.Element("settings")
+        for name, values in {"client": CLIENT, **SETTINGS}.items():
+            ET.SubElement(root, name, values)
+        return ET.tostring(root, encoding="utf-8")
+
+    def servers(self) -> bytes:
+        """Return the answer of speedtest-servers.php."""
+        root = ET.Element("settings")
+        servers = ET.SubElement(root, "servers")
+        port = self._closed_port if self.fault.endpoint == "server" else self.port
+        for name in LISTED:
+            place = {"host": f"127.0.0.1:{port}", "url": f"http://127.0.0.1:{port}/{name}/upload.php"}
+            ET.SubElement(servers, "server", place | (NEAR if name == "near" else FAR))
+        return ET.tostring(root, encoding="utf-8")
+
+
+class Server(ThreadingHTTPServer):
+    """The listener, which when closed ends every conversation and its thread."""
+
+    daemon_threads = False
+    request_queue_size = 64
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.closing = threading.Event()
+        self.errors: list[Exception] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    def close(self) -> None:
+        """Stop accepting, wake who hangs, and wait for the conversations to end."""
+        self.closing.set()
+        self.shutdown()
+        self.server_close()
+
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Keep an error of ours for the test to see; a client that hangs up, or distrusts us, is everyday."""
+        error = sys.exception()
+        if isinstance(error, Exception) and not isinstance(error, (ConnectionError, TimeoutError, ssl.SSLError)):
+            self.errors.append(error)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One conversation: a request, or CONNECT and a request by TLS."""
+
+    timeout = 15
+
+    @property
+    def service(self) -> Service:
+        """The service that this is a conversation with."""
+        return self.listener.service
+
+    @property
+    def listener(self) -> Server:
+        """The server that accepted it."""
+        if not isinstance(self.server, Server):
+            raise TypeError(f"{self.server} is not the stand-in's")
+        return self.server
+
+    def do_CONNECT(self) -> None:
+        """Open the tunnel to www.speedtest.net, which ends right here."""
+        if self.path != f"{HOST}:443":
+            self.send_error(403)
+            return
+        self.send_response(200)
+        self.end_headers()
+        with self.listener.tls.wrap_socket(self.connection, server_side=True) as tunnel:
+            Handler(tunnel, self.client_address, self.server)
+
+    def do_GET(self) -> None:
+        """Answer a request of speedtest-cli, or fail to."""
+        path = urlsplit(self.path).path
+        endpoint, match = next(
+            ((name, match) for name, pattern in ROUTES.items() if (match := re.fullmatch(pattern, path))), ("", None)
+        )
+        fault = self.service.fault
+        if match is None:
+            self.send_error(404)
+        elif endpoint == fault.endpoint:
+            self.service.note(endpoint)
+            self.fail(fault)
+        else:
+            getattr(self, f"send_{endpoint}")(match)
+
+    do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+
+    def fail(self, fault: Fault) -> None:
+        """Do what the fault says."""
+        if fault.status == HANG:
+            self.listener.closing.wait()
+        elif fault.status != DROP:
+            self.send(fault.body, fault.status)
+
+    def send(self, body: bytes, status: int = 200) -> None:
+        """Send a whole answer."""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def send_config(self, _: re.Match[str]) -> None:
+        """Send the settings of a test."""
+        self.service.note("config")
+        self.send(self.service.config())
+
+    def send_servers(self, _: re.Match[str]) -> None:
+        """Send the list of servers."""
+        self.service.note("servers")
+        self.send(self.service.servers())
+
+    def send_latency(self, _: re.Match[str]) -> None:
+        """Send what speedtest-cli times."""
+        self.service.note("latency")
+        self.send(b"test=test\n")
+
+    def send_download(self, match: re.Match[str]) -> None:
+        """Send as many bytes as this size of image has."""
+        size = int(match["pixels"]) ** 2 // IMAGE_DIVISOR
+        self.send_response(200)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        sent = 0
+        try:
+            while sent < size:
+                sent += self.wfile.write(CHUNK[: size - sent])
+        finally:
+            self.service.note("download", sent=sent)
+
+    def send_upload(self, _: re.Match[str]) -> None:
+        """Read all that comes, and send how much it was."""
+        size = int(self.headers["Content-Length"])
+        received = 0
+        try:
+            while received < size and (chunk := self.rfile.read1(min(len(CHUNK), size - received))):
+                received += len(chunk)
+        finally:
+            self.service.note("upload", received=received)
+        self.send(f"size={received}".encode())
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep quiet: `Service.requests` knows."""
