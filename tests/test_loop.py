@@ -231,9 +231,8 @@ def test_a_disk_that_refuses_rows_is_told_once_and_the_rows_are_printed_at_the_e
     printed = [json.loads(line) for line in daemon.stderr.splitlines() if line.startswith('{"unsaved_row"')]
     day.unlink()
     moved.rename(day)
-    for row in printed:
-        name = datetime.fromisoformat(row["timestamp"]).strftime("recovered_%H-%M-%S_%f.csv")
-        (day / name.replace("recovered", "speedtest")).write_text(row["unsaved_row"])
+    for number, row in enumerate(printed):
+        (day / f"speedtest_recovered-{number}.csv").write_text(row["unsaved_row"])
     found = rows(tmp_path)
     assert len(printed) >= 2
     assert first in found

@@ -166,7 +166,7 @@ FAILED: Mapping[str, Behaviour] = {
     "1e400 for bandwidth": malformed("", (DOWNLOAD, '"bandwidth":1e400')),
     "100,000 nested lists": malformed("", ('"isp":', f'"nested":{NESTED},"isp":')),
     "100,000 nested lists alone": bad("malformed", "", 0, say(NESTED + "\n")),
-    "a result of 900 KB": malformed("more than", ("Example Fibre", "Fibre " * 150_000)),
+    "a result of 1.02 MB": malformed("more than", ("Example Fibre", "Fibre " * 170_000)),
     "3 MB on stdout before the result": bad("malformed", "", 0, f"{NOISE} | head -c 3000000; printf '\\n'", RESULT),
     "no download speed": rejected("download", (DOWNLOAD, '"bandwidth":0')),
     "no upload speed": rejected("upload", (UPLOAD, '"bandwidth":0')),

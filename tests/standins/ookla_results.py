@@ -131,5 +131,5 @@ RESULTS: Mapping[str, Result] = {
         changed(V1_2_0, ('"isp":', '"status":"fine","hops":[1,"two",null],"dns":{"latency":{"v6":1.50}},"isp":')),
         NEW,
     ),
-    "200 KB of isp": Result(changed(V1_2_0, ("Example Fibre", "Fibre " * 34_000)), NEW),
+    "900 KB of isp": Result(changed(V1_2_0, ("Example Fibre", "Fibre " * 150_000)), NEW),
 }
