@@ -1,10 +1,12 @@
 """What all tests share."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from machine import Machine, Server, serving
 from standins import programs
 
 PROJECT = Path(__file__).parent.parent
@@ -21,3 +23,17 @@ def speedtest_cli() -> Path:
         return programs.speedtest_cli(PROJECT / ".tools" / "speedtest-cli", sys.executable)
     except RuntimeError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Machine:
+    """A machine with uv and Python, without a speed-test program, that is an x86_64 whatever it is."""
+    fresh = Machine(tmp_path / "machine")
+    fresh.program("uname", '#!/bin/sh\n[ "$1" = -s ] && echo Linux || echo x86_64\n')
+    return fresh
+
+
+@pytest.fixture
+def internet() -> Iterator[Server]:
+    with serving() as server:
+        yield server

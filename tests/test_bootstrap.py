@@ -1,0 +1,133 @@
+"""`./bootstrap.sh` as a person calls it: the real script in a copy of this project."""
+
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from daemon import rows, until
+from machine import MISCONFIGURED, OOKLA_ANSWER, SCRIPT, UNUSABLE, Machine, nobody_listening
+
+
+@pytest.mark.parametrize("arguments", [["instal"], ["setup", "test"], ["--verbose"]])
+def test_what_is_no_command_is_refused_with_the_help(fresh: Machine, arguments: list[str]) -> None:
+    ended = fresh.bootstrap(*arguments)
+    assert ended.returncode == UNUSABLE
+    assert ended.stdout == ""
+    assert "./bootstrap.sh setup" in ended.stderr
+    assert not (fresh.project / ".venv").exists()
+
+
+def test_help_names_every_command_and_variable(fresh: Machine) -> None:
+    shown = fresh.bootstrap("--help")
+    assert shown.returncode == 0
+    commands = set(re.findall(r"^verb_(\S+)\(\)", SCRIPT, re.MULTILINE)) - {"run"}
+    assert commands >= {"setup", "test"}
+    for command in commands:
+        assert f"  ./bootstrap.sh {command} " in shown.stdout
+    for variable in re.findall(r"\bBOOTSTRAP_\w+", SCRIPT):
+        assert f"  {variable} " in shown.stdout
+    assert not (fresh.project / ".venv").exists()
+
+
+def test_a_setting_that_the_daemon_refuses_ends_set_up_with_its_words(fresh: Machine) -> None:
+    ended = fresh.bootstrap("setup", SPEEDTEST_TIMEOUT_SECONDS="soon")
+    assert ended.returncode == MISCONFIGURED
+    assert "SPEEDTEST_TIMEOUT_SECONDS='soon' is not allowed" in ended.stderr
+
+
+def test_the_test_command_passes_a_sound_project_and_stops_at_what_a_tool_finds(fresh: Machine) -> None:
+    for test in (fresh.project / "tests").glob("*.py"):
+        test.unlink()
+    sample = fresh.project / "tests/test_sample.py"
+    sample.write_text("def test_sample() -> None:\n    assert sum([1, 2]) == 3\n")
+    sound = fresh.bootstrap("test")
+    assert sound.returncode == 0, sound.stdout + sound.stderr
+    assert "1 passed" in sound.stdout
+
+    sample.write_text("def test_sample() -> None:\n    assert sum([1, 2])  == 3\n")
+    unsound = fresh.bootstrap("test")
+    assert unsound.returncode == 1
+    assert "passed" not in unsound.stdout.replace("All checks passed!", "")
+
+
+def test_the_script_uses_nothing_that_bash_3_2_lacks() -> None:
+    newer = r"\b(mapfile|readarray|coproc)\b|\b(declare|local|typeset) -[Agn]|\$\{\w+(\^|,|@)|&>>|\|&|;;?&|\[\[ -v"
+    assert re.findall(newer, SCRIPT) == []
+    assert not re.search(r"\$\{?\w+\[@\]", SCRIPT), "an empty array is an unset one there"
+
+
+@contextmanager
+def running(command: Path, folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with (
+        (folder / "said").open("wb") as said,
+        subprocess.Popen([command], cwd=folder, env=environment, stdout=said, stderr=said) as process,
+    ):
+        try:
+            yield process
+        except BaseException as error:
+            error.add_note((folder / "said").read_text())
+            raise
+        finally:
+            process.kill()
+
+
+def test_from_a_fresh_clone_to_a_daemon_that_says_honestly_that_the_line_is_down(
+    fresh: Machine, tmp_path: Path
+) -> None:
+    clone, commit = commit_and_clone(fresh)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "speedsnake").symlink_to("link")
+    (elsewhere / "link").symlink_to(clone / "bootstrap.sh")
+    with nobody_listening() as refused:
+        fresh.project = clone
+        ready = fresh.bootstrap("setup", BOOTSTRAP_OOKLA_URL=refused)
+        assert ready.returncode == 0, ready.stderr
+        assert "Ookla's CLI could not be downloaded" in ready.stderr
+        assert fresh.brought == {"speedtest-cli"}
+
+        proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy"), refused)
+        environment = fresh.environment(UV_OFFLINE="1", **proxies)
+        with running(elsewhere / "speedsnake", elsewhere, environment) as daemon:
+            until(lambda: list((clone / "results").glob("year=*/month=*/day=*/*.csv")), "row")
+            (row,) = rows(clone)
+            daemon.send_signal(signal.SIGTERM)
+            assert daemon.wait(30) == 0
+    assert (row["status"], row["error_kind"]) == ("failed", "exit")
+    assert "Cannot retrieve speedtest configuration" in row["error"]
+    assert (row["engine"], row["engine_version"]) == ("speedtest-cli", "2.1.3")
+    assert (row["commit_hash"], row["interval_seconds"]) == (commit, 600)
+
+
+def test_outside_a_checkout_the_users_own_settings_reach_the_daemon_and_no_commit_is_made_up(
+    fresh: Machine, tmp_path: Path
+) -> None:
+    fresh.program("speedtest", OOKLA_ANSWER)
+    fresh.git("init", "--quiet", folder=fresh.project.parent)
+    fresh.git(
+        "commit", "--quiet", "--allow-empty", "--message", "another project around it", folder=fresh.project.parent
+    )
+    own = tmp_path / "own"
+    environment = fresh.environment(RESULT_DIR=str(own / "results"), SLEEP_SECONDS="77.5")
+    own.mkdir()
+    with running(fresh.project / "bootstrap.sh", own, environment) as daemon:
+        until(lambda: list((own / "results").glob("year=*/month=*/day=*/*.csv")), "row")
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(30) == 0
+    (row,) = rows(own)
+    assert row["interval_seconds"] == 77.5
+    assert "commit_hash" not in row
+
+
+def commit_and_clone(fresh: Machine) -> tuple[Path, str]:
+    """Commit the copied working tree, so that what was not yet committed is tried too, and clone it."""
+    clone = fresh.project.with_name("the clone")
+    fresh.git("init", "--quiet")
+    fresh.git("add", "--all")
+    fresh.git("commit", "--quiet", "--message", "everything")
+    fresh.git("clone", "--quiet", ".", str(clone))
+    return clone, fresh.git("rev-parse", "HEAD")
