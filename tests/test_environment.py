@@ -1,6 +1,7 @@
 """Settings: what each variable allows, and how a mistake is told."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from daemon import run
@@ -93,7 +94,7 @@ def test_an_unknown_variable_is_told_with_the_nearest_known_one() -> None:
 
 @pytest.mark.parametrize("handler", ["loop", "convert", "healthcheck"])
 def test_every_mistake_is_a_line_and_all_are_told_at_once(tmp_path: Path, handler: str) -> None:
-    wrong = {name: texts[0] for name, texts in BAD.items() if texts}
+    wrong: dict[str, Any] = {name: texts[0] for name, texts in BAD.items() if texts}
     ended = run(tmp_path, handler, **wrong)
     assert ended.returncode == 78
     lines = ended.stderr.splitlines()

@@ -1,0 +1,93 @@
+"""Health: the loop is on time and can write. A line that is down is no illness."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemon import Daemon, run, until
+from standins import ookla
+
+from speedtest.data import heartbeat
+from speedtest.data.heartbeat import Heartbeat
+
+
+def beat(folder: Path, **state: Any) -> None:  # noqa: ANN401 (fields of Heartbeat)
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    fields: dict[str, Any] = {"pid": 1, "interval_seconds": 600.0, "timeout_seconds": 120.0}
+    fields |= {"next_due": datetime.now(UTC), "next_due_monotonic": time.monotonic() + 600}
+    heartbeat.write(Heartbeat(**(fields | state)), folder / "results")
+
+
+def health(folder: Path, **variables: Any) -> tuple[int, str]:  # noqa: ANN401 (texts, which run tells from its own)
+    ended = run(folder, "healthcheck", **variables)
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def test_a_daemon_whose_line_is_down_is_healthy(tmp_path: Path) -> None:
+    ookla.install(tmp_path / "bin", "error object on stdout")
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+        daemon.first_rows(2)
+        assert health(tmp_path) == (0, "healthy\n")
+        state = until(lambda: json.loads((tmp_path / "results/.heartbeat.json").read_text()), "heartbeat")
+        assert state["failures_in_a_row"] >= 1
+        assert (state["last_success"], state["rows_waiting"], state["pid"]) == (None, 0, daemon.process.pid)
+        assert datetime.fromisoformat(state["last_attempt"]) <= datetime.fromisoformat(state["next_due"])
+        assert daemon.stop() == 0
+
+
+def test_a_success_ends_the_count_of_failures(tmp_path: Path) -> None:
+    ookla.install(tmp_path / "bin", "error object on stdout")
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+        daemon.first_rows(2)
+        ookla.install(tmp_path / "bin")
+
+        def recovered() -> bool:
+            state = heartbeat.read(tmp_path / "results")
+            return state.failures_in_a_row == 0 and state.last_success is not None
+
+        until(recovered, "success")
+        assert daemon.stop() == 0
+
+
+def test_where_no_daemon_has_run_it_is_unhealthy(tmp_path: Path) -> None:
+    code, said = health(tmp_path)
+    assert (code, "no daemon has run yet" in said) == (1, True)
+
+
+def test_a_loop_that_is_late_is_unhealthy_but_not_while_a_test_may_still_run(tmp_path: Path) -> None:
+    beat(tmp_path, next_due_monotonic=time.monotonic() - 140)
+    assert health(tmp_path)[0] == 0
+    beat(tmp_path, next_due_monotonic=time.monotonic() - 160)
+    code, said = health(tmp_path)
+    assert (code, "the next test was due 160 s ago" in said) == (1, True)
+
+
+def test_a_step_of_the_wall_clock_makes_no_daemon_ill(tmp_path: Path) -> None:
+    beat(tmp_path, next_due=datetime(2001, 1, 1, tzinfo=UTC))
+    assert health(tmp_path)[0] == 0
+
+
+def test_rows_that_wait_are_an_illness(tmp_path: Path) -> None:
+    beat(tmp_path, rows_waiting=3)
+    code, said = health(tmp_path)
+    assert (code, "3 rows wait in memory" in said) == (1, True)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "null", '{"pid": "one"}', "\xff"])
+def test_a_heartbeat_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "results").mkdir(parents=True)
+    (tmp_path / "results" / ".heartbeat.json").write_text(text, encoding="latin-1")
+    code, said = health(tmp_path)
+    assert (code, ".heartbeat.json cannot be read" in said) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["RESULT_DIR", "UPLOAD_DIR"])
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> None:
+    beat(tmp_path)
+    (tmp_path / "file").write_text("no folder")
+    code, said = health(tmp_path, **{name: str(tmp_path / "file")})
+    assert (code, f"{name} {tmp_path / 'file'} cannot be written" in said) == (1, True)
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [".heartbeat.json"]
