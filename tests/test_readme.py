@@ -1,0 +1,134 @@
+"""The README says all that there is to set, to read and to run, and its examples work as they stand."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import get_args
+
+import pytest
+from conftest import PROJECT
+from daemon import PATIENCE, run
+from samples import day_of, keep, measured, utc
+
+from speedtest import environment
+from speedtest.data import schema
+from speedtest.engines import ENGINES
+from speedtest.handlers import start
+from speedtest.measurement import ErrorKind
+
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def table_rows(text: str) -> list[list[str]]:
+    """Return the cells of every line of a table."""
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| ")
+    ]
+
+
+def code(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("variable", environment.variables(ENGINES), ids=lambda variable: variable.name)
+def test_every_variable_stands_in_its_table_with_its_default(variable: environment.Variable) -> None:
+    defaults = {cells[0]: cells[1] for cells in table_rows(section("Configuration"))}
+    default = defaults[f"`{variable.name}`"]
+    assert default == f"`{variable.default}`" if variable.default else default in ("none", "the machine's")
+
+
+def test_no_variable_stands_there_that_is_none() -> None:
+    names = {cells[0].strip("`") for cells in table_rows(section("Configuration"))} - {"variable"}
+    assert names == {variable.name for variable in environment.variables(ENGINES)}
+
+
+@pytest.mark.parametrize("column", schema.COLUMNS, ids=lambda column: column.name)
+def test_every_column_is_told(column: schema.Column) -> None:
+    assert f"`{column.name}`" in section("The columns")
+
+
+def test_every_column_of_a_program_stands_under_its_type() -> None:
+    kinds = {1: {"text"}, 2: {"float64"}, 3: {"int64"}, 4: {"bool"}}
+    for cells in table_rows(section("The columns")):
+        if cells[0] in ("both", "Ookla", "speedtest-cli"):
+            for place, kind in kinds.items():
+                for name in re.findall(r"`(\w+)`", cells[place] if place < len(cells) else ""):
+                    assert schema.BY_NAME[name].kind in kind, name
+
+
+@pytest.mark.parametrize("kind", get_args(ErrorKind.__value__))
+def test_every_kind_of_failure_is_told(kind: str) -> None:
+    assert f"| `{kind}` |" in section("When a test fails")
+
+
+def test_every_engine_is_told() -> None:
+    for name in ENGINES:
+        assert f"`{name}`" in section("Configuration")
+
+
+def test_every_exit_code_is_told() -> None:
+    told = {int(cells[0]) for cells in table_rows(section("Exit codes")) if cells[0].isdigit()}
+    assert told == {
+        start.OK,
+        start.FAILED,
+        start.NO_PROGRAM,
+        start.BUSY,
+        start.MISCONFIGURED,
+        os.EX_USAGE,
+    }
+
+
+def test_every_handler_is_told() -> None:
+    handlers = [
+        path.stem for path in (PROJECT / "speedtest" / "handlers").glob("*.py") if "__main__" in path.read_text()
+    ]
+    assert sorted(handlers) == ["convert", "healthcheck", "loop"]
+    for name in handlers:
+        assert f"python -m speedtest.handlers.{name}" in README
+
+
+def test_every_command_of_bootstrap_is_told() -> None:
+    helped = subprocess.run([PROJECT / "bootstrap.sh", "--help"], capture_output=True, text=True, check=True).stdout
+    commands = re.findall(r"^ +\./bootstrap\.sh( [\w-]+)?", helped, re.MULTILINE)
+    assert commands
+    for command in commands:
+        assert f"./bootstrap.sh{command}" in README
+
+
+def test_every_field_of_a_log_line_that_is_told_is_there(tmp_path: Path) -> None:
+    keep([measured(utc(2026, 3, 28))], tmp_path / "results")
+    line = run(tmp_path, "convert", COMMIT_HASH="abc").stderr
+    for field in re.findall(
+        r"`(\w+)`", section("Logs and health").partition("Search it by its fields:")[2].split(".")[0]
+    ):
+        assert f'"{field}"' in line or field in ("download_mbps", "error_kind"), field
+
+
+@pytest.mark.parametrize("example", code("python"), ids=["pandas", "duckdb", "polars"])
+def test_an_example_of_reading_works_as_it_stands_and_its_figures_are_right(tmp_path: Path, example: str) -> None:
+    rows = day_of(utc(2026, 3, 28), 12)
+    keep(rows, tmp_path / "results")
+    assert run(tmp_path, "convert").returncode == 0
+    ended = subprocess.run(
+        [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE * 2, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    figures = {
+        "median(download_mbps)": median(row.download_mbps for row in rows if row.download_mbps),
+        '["download_mbps"]': rows[0].download_mbps,
+        '"latency_ms"': median(row.latency_ms for row in rows if row.latency_ms),
+    }
+    (figure,) = [value for words, value in figures.items() if words in example]
+    assert f"{figure:.3f}" in ended.stdout
+
+
+def test_every_file_that_is_linked_is_there() -> None:
+    for target in re.findall(r"\]\((?!https?://|#)([^)]+)\)", README):
+        assert (PROJECT / target).exists(), target
