@@ -113,7 +113,10 @@ def _error(finished: Finished) -> str:
 
 
 def _logged(finished: Finished) -> str | None:
-    """Return the last error found in either stream, standard output's own error object before the log."""
+    """Return the last error found in either stream, standard output's own error object before the log.
+
+    The last one is often general ("could not retrieve configuration"): those before it follow, each once.
+    """
     for stream in (finished.stdout, finished.stderr):
         found = [match[1].decode("utf-8", "replace") for match in _LOG_LINE.finditer(stream)]
         for document in documents(stream):
@@ -121,7 +124,9 @@ def _logged(finished: Finished) -> str | None:
             if message:
                 found.append(message)
         if found:
-            return found[-1]
+            last = found[-1].strip()
+            earlier = dict.fromkeys(text.strip() for text in found if text.strip() != last)
+            return f"{last} (before it: {'; '.join(earlier)})" if earlier else last
     return None
 
 

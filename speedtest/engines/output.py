@@ -128,7 +128,7 @@ def believed(measurement: Measurement, flat: Flat) -> Measurement:
                 "rejected", f"a {direction} speed of {mbps or 0:g} Mbit/s was reported as a result", texts(flat)
             )
     if not 0 <= (measurement.latency_ms or 0) < LATENCY_LIMIT_MS:
-        words = f"a latency of {measurement.latency_ms:g} ms was reported as a result: no server answered"
+        words = f"a latency of {measurement.latency_ms:.0f} ms was reported as a result: no server answered"
         raise Failure("rejected", words, texts(flat))
     if min(measurement.jitter_ms or 0, measurement.packet_loss_percent or 0, measurement.data_bytes or 0) < 0:
         raise Failure("rejected", "a figure below 0 was reported as a result", texts(flat))
