@@ -77,9 +77,10 @@ verb_test() {
   bring_python
   bring_libraries --group development
   export PATH="$PROJECT/.venv/bin:${UV%/*}:$PATH" # the tests start uv by its name
-  ruff check speedtest/ tests/
-  ruff format --check speedtest/ tests/
+  ruff check speedtest/ tests/ .github/scripts/
+  ruff format --check speedtest/ tests/ .github/scripts/
   pyrefly check
+  pyrefly check .github/scripts/*.py # hidden folders it only looks into when told
   shellcheck bootstrap.sh .ci/run
   pytest
 }
