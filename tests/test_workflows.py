@@ -35,7 +35,7 @@ HAPPENS = {
     "Pull request to `main`": Event("pull_request", files=("README.md",)),
     "Push to `main` (infra files changed)": Event("push", files=(ROLE_FILE, BUCKET_FILE, "README.md")),
     "Push to `main` (other files)": Event("push", files=("speedtest/speedtest.py", "docker/production/Dockerfile")),
-    "Tag push (`v*.*.*`)": Event("push", "refs/tags/v1.2.3", ("speedtest/speedtest.py",)),
+    "Tag push (`v*.*.*`)": Event("push", "refs/tags/v1.2.3", (ROLE_FILE, BUCKET_FILE)),
     "Manual workflow dispatch": Event("workflow_dispatch"),
 }
 PUBLISHES = {

@@ -32,19 +32,10 @@ def last_deployed() -> str | None:
     return found[0]["head_sha"] if found else None
 
 
-def git(*arguments: str) -> bool:
-    """Whether a git command succeeds."""
-    return subprocess.run(["git", *arguments], check=False, capture_output=True).returncode == 0
-
-
-def is_known(commit: str) -> bool:
-    """Whether this commit is still in the history; a forced push can have removed it."""
-    return git("cat-file", "-e", f"{commit}^{{commit}}")
-
-
 def changed(files: list[str], since: str) -> bool:
-    """Whether one of these files differs between that commit and this run's."""
-    return not git("diff", "--quiet", since, os.environ["GITHUB_SHA"], "--", *files)
+    """Whether one of these files differs between that commit and this run's, or a forced push removed that commit."""
+    command = ["git", "diff", "--quiet", since, os.environ["GITHUB_SHA"], "--", *files]
+    return subprocess.run(command, check=False).returncode != 0
 
 
 def deployed() -> dict[str, bool]:
@@ -54,7 +45,7 @@ def deployed() -> dict[str, bool]:
     if os.environ["GITHUB_REF_TYPE"] == "tag":
         return dict.fromkeys(STACKS, False)
     since = last_deployed()
-    if since is None or not is_known(since):
+    if since is None:
         return dict.fromkeys(STACKS, True)
     return {stack: changed(files, since) for stack, files in STACKS.items()}
 
