@@ -145,7 +145,7 @@ def parquet_files(folder: Path) -> list[Path]:
     """Return the Parquet files of a day's folder in the lake, in the order of their numbers."""
     try:
         names = os.listdir(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     numbers = {int(match[1]): name for name in names if (match := FILE_NAME.fullmatch(name))}
     return [folder / numbers[number] for number in sorted(numbers)]
@@ -163,12 +163,11 @@ def sources_of(path: Path) -> set[str]:
 def recover(folder: Path) -> set[str]:
     """Clear a day's folder in the lake of what a killed conversion left half written; return the sources listed there.
 
-    Raises Damaged for a Parquet file that cannot be read.
+    Raises Damaged for a Parquet file that cannot be read, OSError for a folder.
     """
-    if not folder.is_dir():
-        return set()
+    published = parquet_files(folder)
     files.sweep(sorted(folder.glob(".speedtest_*.parquet.tmp")))
-    return set().union(*(sources_of(path) for path in parquet_files(folder)))
+    return set().union(*(sources_of(path) for path in published))
 
 
 def _freeze(day: _Day) -> None:
