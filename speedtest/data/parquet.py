@@ -167,6 +167,8 @@ def recover(folder: Path) -> set[str]:
     """
     published = parquet_files(folder)
     files.sweep(sorted(folder.glob(".speedtest_*.parquet.tmp")))
+    if published:  # perhaps by a conversion that was killed before it synced the folder
+        files.sync_folder(folder)
     return set().union(*(sources_of(path) for path in published))
 
 
