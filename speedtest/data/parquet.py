@@ -147,8 +147,8 @@ def parquet_files(folder: Path) -> list[Path]:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    numbers = {int(match[1]): name for name in names if (match := FILE_NAME.fullmatch(name))}
-    return [folder / numbers[number] for number in sorted(numbers)]
+    numbered = sorted((int(match[1]), name) for name in names if (match := FILE_NAME.fullmatch(name)))
+    return [folder / name for _, name in numbered]
 
 
 def sources_of(path: Path) -> set[str]:
