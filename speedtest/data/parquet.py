@@ -155,9 +155,9 @@ def sources_of(path: Path) -> set[str]:
     """Return the sources that a Parquet file lists. Raises Damaged if it cannot be read."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
-    except (OSError, pa.ArrowException) as error:
+        return set(metadata.get(SOURCES_KEY.encode(), b"").decode().splitlines())
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise Damaged(path, error) from error
-    return set(metadata.get(SOURCES_KEY.encode(), b"").decode().splitlines())
 
 
 def recover(folder: Path) -> set[str]:
