@@ -193,7 +193,7 @@ def _freeze(day: _Day) -> None:
 
 
 def read_bounded(path: Path) -> bytes | None:
-    """Return a regular file's bytes, None if there are too many. A link or a pipe is refused."""
+    """Return a regular file's bytes, all of them, None if there are too many. A link or a pipe is refused."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
@@ -201,7 +201,10 @@ def read_bounded(path: Path) -> bytes | None:
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         if status.st_size > LARGEST_FILE:
             return None
-        return os.read(descriptor, LARGEST_FILE)
+        data = os.read(descriptor, LARGEST_FILE)
+        if len(data) != status.st_size:
+            raise OSError(errno.EIO, f"{len(data)} of its {status.st_size} bytes could be read", str(path))
+        return data
     finally:
         os.close(descriptor)
 
