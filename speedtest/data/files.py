@@ -147,8 +147,9 @@ def _make(folder: Path) -> bool:
         return False
     except FileNotFoundError:
         if _make(folder.parent):
+            _known_durable.discard(folder.parent)
             sync_folder(folder.parent.parent)
-        return _make(folder)
+        folder.mkdir(mode=FOLDER_MODE)
     return True
 
 
