@@ -39,8 +39,10 @@ def refusal(folder: Path) -> OSError | None:
     probe = folder / f".probe-{os.getpid()}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"probe\n")
-        probe.unlink()
+        try:
+            probe.write_bytes(b"probe\n")
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         return error
     return None
