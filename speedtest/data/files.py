@@ -143,7 +143,7 @@ def _make(folder: Path) -> bool:
     """Make a folder, and its missing parents; say whether it was missing."""
     try:
         folder.mkdir(mode=FOLDER_MODE)
-    except FileExistsError:
+    except (FileExistsError, IsADirectoryError):  # macOS has the second for the root
         return False
     except FileNotFoundError:
         if _make(folder.parent):
