@@ -102,8 +102,10 @@ def _measure_until_stopped(service: Service, program: Program) -> None:
         service.settings.sleep_seconds,
         extra={"program": str(program.path), "location": service.settings.speedtest_location_uuid},
     )
-    run(service)
-    service.close()
+    try:
+        run(service)
+    finally:
+        service.close()
     logger.info("stopped by %s", service.stop.signal.name if service.stop.signal else "nothing")
 
 
