@@ -31,7 +31,7 @@ def main() -> None:
     except Held as held:
         start.end(start.BUSY, f"another conversion is running: {held}")
     except OSError as error:
-        logger.error("could not look for complete days: %s; mend the disk, nothing is lost", error)
+        logger.error("the conversion could not go on: %s; nothing is lost, it goes on once the disk lets it", error)
         start.end(start.FAILED)
     if failed:
         logger.error("%d days could not be converted; they are tried again next time", failed)
