@@ -46,7 +46,8 @@ class Lock:
 
     def release(self) -> None:
         """Let another process have it."""
-        os.close(self._descriptor)
+        with contextlib.suppress(OSError):  # it is free then all the same
+            os.close(self._descriptor)
 
     def __enter__(self) -> Self:
         """Hold it for a block."""
