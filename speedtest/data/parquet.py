@@ -145,30 +145,31 @@ def parquet_files(folder: Path) -> list[Path]:
     """Return the Parquet files of a day's folder in the lake, in the order of their numbers."""
     try:
         names = os.listdir(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    numbers = {int(match[1]): name for name in names if (match := FILE_NAME.fullmatch(name))}
-    return [folder / numbers[number] for number in sorted(numbers)]
+    numbered = sorted((int(match[1]), name) for name in names if (match := FILE_NAME.fullmatch(name)))
+    return [folder / name for _, name in numbered]
 
 
 def sources_of(path: Path) -> set[str]:
     """Return the sources that a Parquet file lists. Raises Damaged if it cannot be read."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
-    except (OSError, pa.ArrowException) as error:
+        return set(metadata.get(SOURCES_KEY.encode(), b"").decode().splitlines())
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise Damaged(path, error) from error
-    return set(metadata.get(SOURCES_KEY.encode(), b"").decode().splitlines())
 
 
 def recover(folder: Path) -> set[str]:
     """Clear a day's folder in the lake of what a killed conversion left half written; return the sources listed there.
 
-    Raises Damaged for a Parquet file that cannot be read.
+    Raises Damaged for a Parquet file that cannot be read, OSError for a folder.
     """
-    if not folder.is_dir():
-        return set()
+    published = parquet_files(folder)
     files.sweep(sorted(folder.glob(".speedtest_*.parquet.tmp")))
-    return set().union(*(sources_of(path) for path in parquet_files(folder)))
+    if published:  # perhaps by a conversion that was killed before it synced the folder
+        files.sync_folder(folder)
+    return set().union(*(sources_of(path) for path in published))
 
 
 def _freeze(day: _Day) -> None:
@@ -192,7 +193,7 @@ def _freeze(day: _Day) -> None:
 
 
 def read_bounded(path: Path) -> bytes | None:
-    """Return a regular file's bytes, None if there are too many. A link or a pipe is refused."""
+    """Return a regular file's bytes, all of them, None if there are too many. A link or a pipe is refused."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
@@ -200,7 +201,10 @@ def read_bounded(path: Path) -> bytes | None:
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         if status.st_size > LARGEST_FILE:
             return None
-        return os.read(descriptor, LARGEST_FILE)
+        data = os.read(descriptor, LARGEST_FILE)
+        if len(data) != status.st_size:
+            raise OSError(errno.EIO, f"{len(data)} of its {status.st_size} bytes could be read", str(path))
+        return data
     finally:
         os.close(descriptor)
 

@@ -30,6 +30,9 @@ def main() -> None:
             failed = convert(lake, datetime.now(UTC).date())
     except Held as held:
         start.end(start.BUSY, f"another conversion is running: {held}")
+    except OSError as error:
+        logger.error("the conversion could not go on: %s; nothing is lost, it goes on once the disk lets it", error)
+        start.end(start.FAILED)
     if failed:
         logger.error("%d days could not be converted; they are tried again next time", failed)
         start.end(start.FAILED)
