@@ -22,9 +22,6 @@ logger = logging.getLogger(__name__)
 CONVERSION_SECONDS = 600.0
 """How long a conversion may take at once; what it has not done by then it does in the next."""
 
-RETRY_SECONDS = 3600.0
-"""How long a conversion that failed waits before it is tried again: what made it fail lasts and is logged each time."""
-
 _CONVERT = (sys.executable, "-m", "speedtest.handlers.convert")
 
 
@@ -39,7 +36,6 @@ class Service:
         self._program = program
         self._environment = environment
         self._conversion: threading.Thread | None = None
-        self._no_conversion_before = 0.0
         self._heartbeat_refused = False
         now = time.monotonic()
         self._state = Heartbeat(
@@ -72,10 +68,8 @@ class Service:
             self._state.failures_in_a_row += 1
 
     def convert_complete_days(self) -> None:
-        """Start a conversion beside the loop if there is a complete day, none runs or has just failed, no row waits."""
+        """Start a conversion beside the loop if there is a complete day, none is running and no row waits."""
         if (self._conversion and self._conversion.is_alive()) or self.waiting or self.stop.requested:
-            return
-        if time.monotonic() < self._no_conversion_before:
             return
         if self._has_complete_day():
             self._conversion = threading.Thread(target=self._convert, name="conversion")
@@ -113,13 +107,10 @@ class Service:
         try:
             finished = run_program(_CONVERT, seconds=CONVERSION_SECONDS, stop=self.stop, environment=self._environment)
         except OSError as error:
-            logger.error("the conversion could not be started: %s; it is tried again in an hour", error)
-            self._no_conversion_before = time.monotonic() + RETRY_SECONDS
+            logger.error("the conversion could not be started: %s; it is tried again next cycle", error)
             return
         logs.relay(finished.stderr)
         _log_conversion(finished)
-        if finished.ended == "exit" and finished.exit_code:
-            self._no_conversion_before = time.monotonic() + RETRY_SECONDS
 
 
 def _log(measurement: Measurement, path: str | None) -> None:
@@ -149,6 +140,6 @@ def _log_conversion(finished: Finished) -> None:
                 "the conversion took longer than %d s and was ended; it goes on next cycle", CONVERSION_SECONDS
             )
         case "exit" if finished.exit_code:
-            logger.error("the conversion ended with exit code %d; it is tried again in an hour", finished.exit_code)
+            logger.error("the conversion ended with exit code %d; it is tried again next cycle", finished.exit_code)
         case _:
             logger.debug("the conversion took %.1f s", finished.seconds)
