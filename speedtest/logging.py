@@ -4,10 +4,11 @@ On a terminal standard error is for people. Only the daemon writes the file: its
 which the daemon passes on through `relay`. A log that cannot be written never stops a measurement.
 """
 
+import contextlib
+import itertools
 import logging
 import sys
 import time
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import override
 
@@ -42,22 +43,41 @@ def configure(level: str, folder: Path | None = None, *, commit_hash: str | None
     root.addHandler(file)
 
 
-class _File(RotatingFileHandler):
-    """The log file, which says once, on standard error, that it cannot be written, and once that it can again."""
+class _File(logging.FileHandler):
+    """The log file, which says once, on standard error, that it cannot be written, and once that it can again.
+
+    It rotates as the standard library's `RotatingFileHandler` does, whose module brings sockets, queues and pickles
+    into the daemon: 1 MiB.
+    """
 
     def __init__(self, path: Path) -> None:
         self._refused = False
         self._refuses = False
-        super().__init__(path, maxBytes=BYTES_PER_FILE, backupCount=OLDER_FILES, encoding="utf-8")
+        super().__init__(path, encoding="utf-8")
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
         self._refuses = False
-        super().emit(record)
+        try:
+            self.stream = self.stream or self._open()
+            if self.stream.tell() + len(self.format(record)) >= BYTES_PER_FILE:
+                self._rotate()
+        except Exception:  # noqa: BLE001 (as in every handler of the standard library: what logs never fails)
+            self.handleError(record)
+        else:
+            super().emit(record)
         if self._refused and not self._refuses:
             sys.stderr.write(f"{self.baseFilename} can be written again\n")
         self._refused = self._refuses
+
+    def _rotate(self) -> None:
+        """Give each older file the next number; the next record opens a new one."""
+        self.close()
+        names = [self.baseFilename, *(f"{self.baseFilename}.{number}" for number in range(1, OLDER_FILES + 1))]
+        for older, newer in reversed(list(itertools.pairwise(names))):
+            with contextlib.suppress(FileNotFoundError):
+                Path(older).replace(newer)
 
     @override
     def handleError(self, record: logging.LogRecord) -> None:

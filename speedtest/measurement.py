@@ -54,8 +54,8 @@ class Failure(Exception):
     """A program's answer is no result: `kind` says in what way, `words` are the program's own, `raw` its fields."""
 
     def __init__(self, kind: ErrorKind, words: str, raw: dict[str, str | None] | None = None) -> None:
-        """Keep the words within `ERROR_WORDS_LIMIT` characters."""
+        """Keep the words on one line and within `ERROR_WORDS_LIMIT` characters."""
         self.kind: ErrorKind = kind
-        self.words = words.strip()[:ERROR_WORDS_LIMIT]
+        self.words = "; ".join(line.strip() for line in words.splitlines() if line.strip())[:ERROR_WORDS_LIMIT]
         self.raw = raw or {}
         super().__init__(f"{self.kind}: {self.words}")

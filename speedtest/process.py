@@ -132,8 +132,8 @@ def run(arguments: Sequence[str], *, seconds: float, stop: Stop, environment: Ma
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as child:
-        streams = _Streams(child, stop)
         try:
+            streams = _Streams(child, stop)
             ended = _watch(child, streams, stop, started + seconds)
             took = time.monotonic() - started
             if ended != "exit":

@@ -127,12 +127,22 @@ def _read(engine: Engine, finished: Finished, limit: float) -> Measurement:
         words = last_words(finished.stderr, finished.stdout)
         raise Failure("signal", f"ended by {_signal_name(-finished.exit_code)}{': ' if words else ''}{words}")
     try:
-        return engine.read(finished)
+        return _in_utc(engine.read(finished))
     except Failure:
         raise
     except Exception as error:
         logger.exception("the answer of %s could not be read; please report this", engine.name)
         raise Failure("malformed", f"SpeedSnake could not read the answer: {error!r}") from error
+
+
+def _in_utc(measurement: Measurement) -> Measurement:
+    """Date it in UTC; the first and the last day of the calendar may have no such date."""
+    try:
+        timestamp = measurement.timestamp.astimezone(UTC)
+    except OverflowError:
+        words = f"its timestamp {measurement.timestamp.isoformat()} is beyond the calendar in UTC"
+        raise Failure("rejected", words, measurement.raw) from None
+    return msgspec.structs.replace(measurement, timestamp=timestamp)
 
 
 def _failed(started_at: datetime, failure: Failure) -> Measurement:

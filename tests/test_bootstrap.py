@@ -1,10 +1,11 @@
 """`./bootstrap.sh` as a person calls it: the real script in a copy of this project."""
 
+import os
 import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,9 @@ def test_the_script_uses_nothing_that_bash_3_2_lacks() -> None:
 def running(command: Path, folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     with (
         (folder / "said").open("wb") as said,
-        subprocess.Popen([command], cwd=folder, env=environment, stdout=said, stderr=said) as process,
+        subprocess.Popen(
+            [command], cwd=folder, env=environment, stdout=said, stderr=said, start_new_session=True
+        ) as process,
     ):
         try:
             yield process
@@ -72,7 +75,8 @@ def running(command: Path, folder: Path, environment: dict[str, str]) -> Iterato
             error.add_note((folder / "said").read_text())
             raise
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_from_a_fresh_clone_to_a_daemon_that_says_honestly_that_the_line_is_down(

@@ -99,6 +99,20 @@ def test_a_file_that_can_be_written_no_more_is_told_once_and_once_that_it_can(
     assert said.count("lost to the file") == 3
 
 
+def test_records_that_cannot_be_rotated_or_formed_never_raise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logs, "BYTES_PER_FILE", 400)
+    (tmp_path / "speedtest.log.9").touch()
+    (tmp_path / "speedtest.log.10").mkdir()
+    logs.configure("INFO", tmp_path)
+    for number in range(3):
+        logging.getLogger("x").info("number %d %s", number, "x" * 100)
+    logging.getLogger("x").info("%d", "no number")
+    assert capsys.readouterr().err.count("cannot be written") == 1
+    assert [record["message"][:8] for record in lines(tmp_path)] == ["number 0"]
+
+
 def test_a_childs_lines_are_logged_as_its_own(tmp_path: Path) -> None:
     script = (
         "import logging; from speedtest import logging as logs; logs.configure('INFO', commit_hash='abc');"

@@ -151,6 +151,17 @@ def test_a_bad_file_does_not_send_the_rest_of_its_header_down_the_slow_way(monke
     assert len(parsed_alone) < len(SCHEMA)
 
 
+def test_quoted_commas_quotes_and_line_ends_do_not_send_a_row_down_the_slow_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(table, "_parse_alone")
+    texts = ["a,b", 'a "b"', "a\nb", '"', ",", "\n", '",\n"']
+    rows = [failed(NOON) for _ in texts]
+    for row, text in zip(rows, texts, strict=True):
+        row.error = text
+    assert [row["error"] for row in parsed(*[results.encode(row).data for row in rows])] == texts
+
+
 def test_a_file_with_several_rows_counts_as_several_each_with_its_source() -> None:
     text = "timestamp,status\n2026-03-29T12:00:05Z,ok\n2026-03-29T12:00:06Z,ok\n\n"
     rows = parsed(text)
@@ -243,13 +254,15 @@ TOKENS = [
     "nan",
     "2026-03-29T12:00:05Z",
 ]
-VALUES = st.sampled_from([*TOKENS, "2026-03-29T12:00:05.1234567Z", "9223372036854775807", "0x10", "Bern, BE", 'a "b"'])
+VALUES = st.sampled_from(
+    [*TOKENS, "2026-03-29T12:00:05.1234567Z", "9223372036854775807", "0x10", "Bern, BE", 'a "b"', "a\nb", '"', ',",']
+)
 
 
 @given(st.dictionaries(st.sampled_from([*FIELDS, "unknown", "extra"]), VALUES, max_size=8), st.booleans())
 def test_parsing_at_once_and_file_by_file_gives_the_same_rows(fields: dict[str, str], quoted: bool) -> None:  # noqa: FBT001
     def field(text: str) -> str:
-        return '"' + text.replace('"', '""') + '"' if text and (quoted or set(text) & set(',"')) else text
+        return '"' + text.replace('"', '""') + '"' if text and (quoted or set(text) & set(',"\n')) else text
 
     names = ["timestamp", "status", *(name for name in fields if name != "status")]
     values = ["2026-03-29T12:00:05Z", "ok", *(field(fields[name]) for name in names[2:])]

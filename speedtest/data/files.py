@@ -143,12 +143,13 @@ def _make(folder: Path) -> bool:
     """Make a folder, and its missing parents; say whether it was missing."""
     try:
         folder.mkdir(mode=FOLDER_MODE)
-    except FileExistsError:
+    except (FileExistsError, IsADirectoryError):  # macOS has the second for the root
         return False
     except FileNotFoundError:
         if _make(folder.parent):
+            _known_durable.discard(folder.parent)
             sync_folder(folder.parent.parent)
-        return _make(folder)
+        folder.mkdir(mode=FOLDER_MODE)
     return True
 
 

@@ -103,7 +103,7 @@ def _sources(folder: Path) -> Iterator[Source]:
         return
     for name in names:
         try:
-            data = read_bounded(folder / name)
+            data = read_bounded(f"{folder}/{name}")
         except FileNotFoundError:
             continue
         if data is not None:

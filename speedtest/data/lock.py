@@ -27,8 +27,11 @@ class Lock:
     """The lock on a folder, from its making until `release` or the end of the process. It is not inherited."""
 
     def __init__(self, path: Path) -> None:
-        """Take it at once. Raises Held if another process has it, OSError if its file cannot be made."""
-        make_folder(path.parent, base=path.parent)
+        """Take it at once. Raises Held if another process has it, OSError if its file cannot be made.
+
+        The folder is made if it is missing; its name, and each above it, is durable then.
+        """
+        make_folder(path.parent, base=Path(path.parent.anchor))
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,7 +46,8 @@ class Lock:
 
     def release(self) -> None:
         """Let another process have it."""
-        os.close(self._descriptor)
+        with contextlib.suppress(OSError):  # it is free then all the same
+            os.close(self._descriptor)
 
     def __enter__(self) -> Self:
         """Hold it for a block."""

@@ -1,6 +1,6 @@
 """CSV files of rows → one Arrow table with the columns of the lake, each row with its source.
 
-Files with an equal header line are joined and parsed at once. Where that fails, or where a file has more than one line,
+Files with an equal header line are joined and parsed at once. Where that fails, or where a file has more than one row,
 the files of that header are read one by one with Python's own CSV reader: what cannot be read is told apart, with the
 reason, and the rest is kept. Both ways give the same rows.
 
@@ -11,6 +11,7 @@ A row's source is `DIGEST NAME`: 16 hexadecimal digits of the BLAKE2b digest of 
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -42,7 +43,8 @@ _TYPES: dict[schema.Kind, pa.DataType] = {
 SCHEMA = pa.schema([pa.field(column.name, _TYPES[column.kind]) for column in schema.COLUMNS])
 _SOURCED = SCHEMA.append(pa.field(SOURCE, pa.string()))
 _KNOWN = {column.name: _TYPES[column.kind] for column in (*schema.COMMON, *schema.FLATTENED)}
-_FLOATS = [name for name, kind in _KNOWN.items() if pa.types.is_floating(kind)]
+_FLOATS = [number for number, kind in enumerate(_KNOWN.values()) if pa.types.is_floating(kind)]
+_QUOTED_FIELD = re.compile(rb',"[^"]*(?:""[^"]*)*"(?=[,\n])')
 
 csv.field_size_limit(LARGEST_FILE)
 
@@ -85,7 +87,7 @@ def parse(sources: Iterable[Source], address: str, derive: Derive) -> tuple[pa.T
     tables = [_SOURCED.empty_table()]
     for header in _by_header(sources, unreadable):
         tables += _tables(header, derive, unreadable)
-    table = _with_addresses(pa.concat_tables(tables), address, unreadable)
+    table = _with_addresses(pa.concat_tables(tables).combine_chunks(), address, unreadable)
     return table.sort_by([("timestamp", "ascending"), ("started_at", "ascending")]), unreadable
 
 
@@ -160,28 +162,24 @@ def _reader(text: bytes) -> Any:  # noqa: ANN401 (csv has no public name for wha
 
 def _tables(header: _Header, derive: Derive, unreadable: dict[str, str]) -> Iterable[pa.Table]:
     """Parse what is plain at once and the rest, or all of it if that fails, file by file."""
-    alone = header.files
-    if "status" in header.names:
-        plain = [file for file in header.files if _is_one_row(file.body, len(header.names))]
-        table = _parse_joined(header.names, plain)
-        if table is not None:
-            yield table
-            alone = [file for file in header.files if file not in plain] if len(plain) < len(header.files) else []
+    plain: list[_File] = []
+    alone: list[_File] = []
+    for file in header.files:
+        is_plain = "status" in header.names and _is_one_row(file.body, len(header.names))
+        (plain if is_plain else alone).append(file)
+    table = _parse_joined(header.names, plain)
+    if table is not None:
+        yield table
+    else:
+        alone = header.files
     if alone:
         yield _parse_alone(header.names, alone, derive, unreadable)
 
 
 def _is_one_row(body: bytes, fields: int) -> bool:
-    """Count without the parser: one line, and where quotes could hide a comma or an end, one row of so many fields."""
-    if body.count(b"\n") != 1:
-        return False
-    if b'"' not in body:
-        return body.count(b",") == fields - 1
-    try:
-        rows = list(_reader(body))
-    except csv.Error:
-        return False
-    return len(rows) == 1 and len(rows[0]) == fields
+    """Count without the parser: outside of quoted fields so many commas, one end of a line and no stray quote."""
+    bare = _QUOTED_FIELD.sub(b",", body) if b'"' in body else body
+    return bare.count(b",") == fields - 1 and bare.count(b"\n") == 1 and b'"' not in bare and b"\r" not in bare
 
 
 def _parse_joined(names: list[str], files: Sequence[_File]) -> pa.Table | None:
@@ -189,13 +187,16 @@ def _parse_joined(names: list[str], files: Sequence[_File]) -> pa.Table | None:
     joined = b"".join(file.body for file in files)
     if not joined or b"0x" in joined or b"0X" in joined:  # Arrow alone takes 0x10 for a number
         return None
+    strangers = [name for name in names if name not in _KNOWN]
     try:
         table = arrow_csv.read_csv(
             io.BytesIO(joined),
             arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=len(joined) + 1),
-            arrow_csv.ParseOptions(newlines_in_values=False),
+            arrow_csv.ParseOptions(newlines_in_values=True),
             arrow_csv.ConvertOptions(
-                column_types={name: _KNOWN.get(name, pa.string()) for name in names},
+                column_types=_KNOWN | dict.fromkeys(strangers, pa.string()),
+                include_columns=[*_KNOWN, *strangers],
+                include_missing_columns=True,
                 null_values=[""],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
@@ -205,26 +206,18 @@ def _parse_joined(names: list[str], files: Sequence[_File]) -> pa.Table | None:
         )
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != len(files) or table["timestamp"].null_count or not _all_finite(table):
+    columns = table.columns
+    if table.num_rows != len(files) or table["timestamp"].null_count or not _all_finite(columns):
         return None
-    return _complete(table, [file.source for file in files])
+    rows = table.select(strangers).to_pylist() if strangers else [{}] * len(files)
+    extra = pa.array([_as_extra(row) for row in rows], pa.string())
+    sources = pa.array([file.source for file in files], pa.string())
+    return pa.Table.from_arrays([*columns[: len(_KNOWN)], extra, sources], schema=_SOURCED)
 
 
-def _all_finite(table: pa.Table) -> bool:
-    floats = [table[name] for name in _FLOATS if name in table.column_names]
-    return all(pc.all(pc.is_finite(column)).as_py() is not False for column in floats)
-
-
-def _complete(table: pa.Table, sources: list[str]) -> pa.Table:
-    """Give a parsed table all the columns of the lake, in their order; what is none of them goes into `extra`."""
-    columns: dict[str, pa.ChunkedArray[Any] | pa.Array[Any]] = {name: table[name] for name in table.column_names}
-    strangers = [name for name in table.column_names if name not in _KNOWN]
-    extra = [_as_extra(row) for row in table.select(strangers).to_pylist()] if strangers else [None] * table.num_rows
-    columns[schema.EXTRA.name] = pa.array(extra, pa.string())
-    columns[SOURCE] = pa.array(sources, pa.string())
-    missing = {field.name: field.type for field in _SOURCED if field.name not in columns}
-    columns |= {name: pa.nulls(table.num_rows, kind) for name, kind in missing.items()}
-    return pa.Table.from_arrays([columns[field.name] for field in _SOURCED], schema=_SOURCED)
+def _all_finite(columns: "Sequence[pa.ChunkedArray[Any]]") -> bool:
+    chunks = [chunk for number in _FLOATS for chunk in columns[number].chunks]
+    return pc.all(pc.is_finite(pa.chunked_array(chunks, pa.float64()))).as_py() is not False
 
 
 def _as_extra(row: Mapping[str, str | None]) -> str | None:

@@ -33,15 +33,14 @@ class Waiting:
         return len(self._rows)
 
     def add(self, row: Row) -> None:
-        """Take a row; if too many wait, the oldest is printed on standard error, from where a person can recover it."""
+        """Take a row."""
         self._rows.append(row)
-        if len(self._rows) > self._most:
-            _print(self._rows.popleft())
 
     def save(self) -> list[Path]:
         """Save what waits, the oldest first, until the disk refuses; return the paths of what is durable now.
 
-        The first refusal is logged, and that it is over; not each one in between.
+        The first refusal is logged, and that it is over; not each one in between. If too many wait, the oldest is
+        printed on standard error, from where a person can recover it.
         """
         saved: list[Path] = []
         refused_before = self._refused
@@ -51,6 +50,7 @@ class Waiting:
                 saved.append(save(self._rows[0], self._result_dir))
             except OSError as error:
                 self._refuse(error, first=not refused_before)
+                self._print_down_to(self._most)
                 return saved
             self._rows.popleft()
         if refused_before:
@@ -71,7 +71,10 @@ class Waiting:
         """Print what still waits, one JSON object a row, on standard error."""
         if self._rows:
             logger.error("%d rows could not be saved and follow here as JSON: keep them", len(self._rows))
-        while self._rows:
+        self._print_down_to(0)
+
+    def _print_down_to(self, most: int) -> None:
+        while len(self._rows) > most:
             _print(self._rows.popleft())
 
 

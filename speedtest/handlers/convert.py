@@ -5,7 +5,13 @@ which and why is logged · 75 another conversion is running · 78 configuration.
 """
 
 import logging
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import override
 
 from speedtest import logging as logs
 from speedtest.data.lock import Held, Lock
@@ -18,8 +24,21 @@ logger = logging.getLogger("speedtest.handlers.convert")
 LOCK_NAME = ".convert.lock"
 
 
+class _WithoutPandas(MetaPathFinder):
+    """Pyarrow, at its first array, imports pandas if it can, 40 MiB and half a second, and then needs nothing of it."""
+
+    @override
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("a conversion does without pandas", name=fullname)
+        return None
+
+
 def main() -> None:
     """Convert, under the lock, and exit."""
+    sys.meta_path.insert(0, _WithoutPandas())
     settings = start.settings()
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     if (why := start.refusal(settings.upload_dir)) and not start.passes(why):
@@ -30,6 +49,9 @@ def main() -> None:
             failed = convert(lake, datetime.now(UTC).date())
     except Held as held:
         start.end(start.BUSY, f"another conversion is running: {held}")
+    except OSError as error:
+        logger.error("the conversion could not go on: %s; nothing is lost, it goes on once the disk lets it", error)
+        start.end(start.FAILED)
     if failed:
         logger.error("%d days could not be converted; they are tried again next time", failed)
         start.end(start.FAILED)

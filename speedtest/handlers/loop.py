@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from speedtest import logging as logs, speedtest
 from speedtest.data import files, results
@@ -93,8 +94,7 @@ def _serve(settings: Settings) -> None:
 
 
 def _measure_until_stopped(service: Service, program: Program) -> None:
-    if removed := files.sweep(results.temporaries(service.settings.result_dir)):
-        logger.info("removed %d half-written files of an earlier run", removed)
+    _sweep(service.settings.result_dir)
     logger.info(
         "started: %s %s every %g s",
         program.engine.name,
@@ -102,9 +102,21 @@ def _measure_until_stopped(service: Service, program: Program) -> None:
         service.settings.sleep_seconds,
         extra={"program": str(program.path), "location": service.settings.speedtest_location_uuid},
     )
-    run(service)
-    service.close()
+    try:
+        run(service)
+    finally:
+        service.close()
     logger.info("stopped by %s", service.stop.signal.name if service.stop.signal else "nothing")
+
+
+def _sweep(result_dir: Path) -> None:
+    try:
+        removed = files.sweep(results.temporaries(result_dir))
+    except OSError as error:
+        logger.warning("half-written files of an earlier run could not be removed: %s; nobody reads them", error)
+        return
+    if removed:
+        logger.info("removed %d half-written files of an earlier run", removed)
 
 
 def _alone(settings: Settings) -> Lock:

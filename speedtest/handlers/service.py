@@ -20,6 +20,8 @@ from speedtest.speedtest import Program, Slot
 logger = logging.getLogger(__name__)
 
 CONVERSION_SECONDS = 600.0
+"""How long a conversion may take at once; what it has not done by then it does in the next."""
+
 _CONVERT = (sys.executable, "-m", "speedtest.handlers.convert")
 
 
@@ -69,9 +71,16 @@ class Service:
         """Start a conversion beside the loop if there is a complete day, none is running and no row waits."""
         if (self._conversion and self._conversion.is_alive()) or self.waiting or self.stop.requested:
             return
-        if any(results.complete_days(self.settings.result_dir, datetime.now(UTC).date())):
+        if self._has_complete_day():
             self._conversion = threading.Thread(target=self._convert, name="conversion")
             self._conversion.start()
+
+    def _has_complete_day(self) -> bool:
+        """Look for a day to convert; where that cannot be seen, the conversion shall say why."""
+        try:
+            return any(results.complete_days(self.settings.result_dir, datetime.now(UTC).date()))
+        except OSError:
+            return True
 
     def beat(self, next_due: float) -> None:
         """Tell health checks when the next test is due, by the monotonic clock."""

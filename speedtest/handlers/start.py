@@ -35,12 +35,17 @@ def warn_of_unknown_variables() -> None:
 
 
 def refusal(folder: Path) -> OSError | None:
-    """Make the folder and a file in it; return why that cannot be done, None if it can."""
-    probe = folder / f".probe-{os.getpid()}.tmp"
+    """Make the folder and a file in it; return why that cannot be done, None if it can.
+
+    The file has one name for all, so that one which a kill left behind goes with the next.
+    """
+    probe = folder / ".probe.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"probe\n")
-        probe.unlink()
+        try:
+            probe.write_bytes(b"probe\n")
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         return error
     return None
