@@ -122,7 +122,7 @@ compose() {
 
 show_size() {
   say "its size: $(($("$RUN" image inspect --format '{{.Size}}' "$IMAGE") / 1000000)) MB; what makes it up, in MB:"
-  once sh -c 'du -xms /usr /var /app/.venv 2>/dev/null; du -ms /app/.venv/lib/python3*/site-packages/[np]*/'
+  once sh -c 'du -xms /usr /var /app/.venv 2>/dev/null; du -ms --threshold=20M /app/.venv/lib/python3*/site-packages/[np]*/'
 }
 
 # ------------------------------------------------------------------------------------------------------- helpers
