@@ -12,7 +12,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -43,6 +43,9 @@ SCHEMA = pa.schema([pa.field(column.name, _TYPES[column.kind]) for column in sch
 _SOURCED = SCHEMA.append(pa.field(SOURCE, pa.string()))
 _KNOWN = {column.name: _TYPES[column.kind] for column in (*schema.COMMON, *schema.FLATTENED)}
 _FLOATS = [name for name, kind in _KNOWN.items() if pa.types.is_floating(kind)]
+_INSTANTS = [name for name, kind in _KNOWN.items() if pa.types.is_timestamp(kind)]
+_FIRST = pa.scalar(datetime.min.replace(tzinfo=UTC), _TYPES["instant"])
+_LAST = pa.scalar(datetime.max.replace(tzinfo=UTC), _TYPES["instant"])
 
 csv.field_size_limit(LARGEST_FILE)
 
@@ -205,14 +208,19 @@ def _parse_joined(names: list[str], files: Sequence[_File]) -> pa.Table | None:
         )
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != len(files) or table["timestamp"].null_count or not _all_finite(table):
+    if table.num_rows != len(files) or table["timestamp"].null_count or not _all_sound(table):
         return None
     return _complete(table, [file.source for file in files])
 
 
-def _all_finite(table: pa.Table) -> bool:
-    floats = [table[name] for name in _FLOATS if name in table.column_names]
-    return all(pc.all(pc.is_finite(column)).as_py() is not False for column in floats)
+def _all_sound(table: pa.Table) -> bool:
+    """Say whether each number is finite and each instant within Python's calendar; Arrow takes more than that."""
+    columns = set(table.column_names)
+    sound = [pc.is_finite(table[name]) for name in _FLOATS if name in columns]
+    for name in _INSTANTS:
+        if name in columns:
+            sound += [pc.greater_equal(table[name], _FIRST), pc.less_equal(table[name], _LAST)]
+    return all(pc.all(values).as_py() is not False for values in sound)
 
 
 def _complete(table: pa.Table, sources: list[str]) -> pa.Table:
