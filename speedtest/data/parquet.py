@@ -126,6 +126,9 @@ def _finish(lake: Lake, day: _Day, encoded: Future[_Encoded]) -> bool:
     except (OSError, pa.ArrowException) as error:
         _log_failure(day, error)
         return False
+    except Exception:
+        logger.exception("could not convert %s in a way that nobody foresaw; please report it", day.date)
+        return False
     return day.complete
 
 
