@@ -2,14 +2,18 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from speedtest import choice
+from speedtest.choice import Engines
+
 LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
 LONGEST_TEST_SECONDS = 3600
+MOST_UDP_MBPS = 1000
 _ADDRESS = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
 _ZONE_ROOTS = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
 _ZONE_LINK = Path("/etc/localtime")
@@ -24,8 +28,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upload_dir: Path
     log_dir: Path
     commit_hash: str | None
-    speedtest_engine: str
-    speedtest_server_id: str | None
+    speedtest_engine: tuple[str, ...]
+    speedtest_server: dict[str, str]
+    speedtest_server_id: tuple[str, ...]
+    speedtest_interface: str | None
+    speedtest_udp_mbps: float | None
     speedtest_timeout_seconds: float
     log_level: str
     tz: str | None
@@ -55,8 +62,8 @@ def is_address(text: str) -> bool:
     return _ADDRESS.fullmatch(text) is not None
 
 
-def read(environment: Mapping[str, str], engines: Iterable[str]) -> Settings:
-    """Check every variable and return the settings; `engines` names what `SPEEDTEST_ENGINE` may ask for beside `auto`.
+def read(environment: Mapping[str, str], engines: Engines) -> Settings:
+    """Check every variable and return the settings; `engines` is what `SPEEDTEST_ENGINE` may ask for beside `auto`.
 
     Raises Mistakes with all that is wrong, not only the first.
     """
@@ -67,15 +74,16 @@ def read(environment: Mapping[str, str], engines: Iterable[str]) -> Settings:
             values[variable.name.lower()] = _value(variable, environment)
         except ValueError as error:
             wrong.append(str(error))
-    if wrong:
+    if wrong or (wrong := choice.settle(values, engines)):
         raise Mistakes(wrong)
+    values["speedtest_server_id"] = values["speedtest_server_id"] or ()
     values["tz"] = values["tz"] or machine_zone()
     return Settings(**values)
 
 
 def value(name: str, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (its type is the variable's)
     """Return the value of one variable that does not concern engines. Raises Mistakes."""
-    variable = next(variable for variable in variables(()) if variable.name == name)
+    variable = next(variable for variable in variables({}) if variable.name == name)
     try:
         return _value(variable, environment)
     except ValueError as error:
@@ -90,9 +98,8 @@ def _value(variable: Variable, environment: Mapping[str, str]) -> Any:  # noqa: 
         raise ValueError(f"{variable.name}={text!r} is not allowed: it must be {variable.allowed}") from None
 
 
-def variables(engines: Iterable[str]) -> tuple[Variable, ...]:
+def variables(engines: Engines) -> tuple[Variable, ...]:
     """List every variable."""
-    engine_names = ("auto", *engines)
     folder = "the path of a folder"
     return (
         Variable("SLEEP_SECONDS", "5", f"a number of seconds above 0, at most {LONGEST_INTERVAL_SECONDS}", _interval),
@@ -106,8 +113,31 @@ def variables(engines: Iterable[str]) -> tuple[Variable, ...]:
         Variable("UPLOAD_DIR", "./uploads", folder, Path),
         Variable("LOG_DIR", "./logs", folder, Path),
         Variable("COMMIT_HASH", None, "at most 100 printable characters", _commit),
-        Variable("SPEEDTEST_ENGINE", "auto", f"one of {', '.join(engine_names)}", _one_of(engine_names)),
-        Variable("SPEEDTEST_SERVER_ID", None, "a server's number, such as 12345", _server),
+        Variable(
+            "SPEEDTEST_ENGINE",
+            "auto",
+            f"auto, or one or several of {', '.join(engines)}, separated by commas",
+            choice.engines(engines),
+        ),
+        Variable(
+            "SPEEDTEST_SERVER",
+            None,
+            "a server, or ENGINE=SERVER for each engine that takes one, separated by commas",
+            choice.servers(engines),
+        ),
+        Variable(
+            "SPEEDTEST_SERVER_ID",
+            None,
+            "a server's number, such as 12345, or several, separated by commas",
+            choice.server_ids,
+        ),
+        Variable(
+            "SPEEDTEST_INTERFACE",
+            None,
+            "the name of a network interface, such as eth0, or its address",
+            choice.interface,
+        ),
+        Variable("SPEEDTEST_UDP_MBPS", None, f"a number of Mbit/s above 0, at most {MOST_UDP_MBPS}", _udp),
         Variable(
             "SPEEDTEST_TIMEOUT_SECONDS",
             "120",
@@ -124,7 +154,7 @@ def variables(engines: Iterable[str]) -> tuple[Variable, ...]:
     )
 
 
-def unknown(environment: Mapping[str, str], engines: Iterable[str]) -> list[str]:
+def unknown(environment: Mapping[str, str], engines: Engines) -> list[str]:
     """Return a line of warning for each `SPEEDTEST_*` variable that means nothing here, with the nearest known one."""
     known = [variable.name for variable in variables(engines)]
     strangers = sorted(name for name in environment if name.startswith("SPEEDTEST_") and name not in known)
@@ -149,7 +179,7 @@ def machine_zone() -> str | None:
     return name if found else None
 
 
-def _seconds(text: str, most: float) -> float:
+def _positive(text: str, most: float) -> float:
     value = float(text)
     if not (math.isfinite(value) and 0 < value <= most):
         raise ValueError(text)
@@ -157,11 +187,15 @@ def _seconds(text: str, most: float) -> float:
 
 
 def _interval(text: str) -> float:
-    return _seconds(text, LONGEST_INTERVAL_SECONDS)
+    return _positive(text, LONGEST_INTERVAL_SECONDS)
 
 
 def _timeout(text: str) -> float:
-    return _seconds(text, LONGEST_TEST_SECONDS)
+    return _positive(text, LONGEST_TEST_SECONDS)
+
+
+def _udp(text: str) -> float:
+    return _positive(text, MOST_UDP_MBPS)
 
 
 def _address(text: str) -> str:
@@ -172,12 +206,6 @@ def _address(text: str) -> str:
 
 def _commit(text: str) -> str:
     if len(text) > 100 or not text.isprintable():  # noqa: PLR2004 (as said in what is allowed)
-        raise ValueError(text)
-    return text
-
-
-def _server(text: str) -> str:
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) > 0):  # noqa: PLR2004 (ids have 5)
         raise ValueError(text)
     return text
 

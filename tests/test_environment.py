@@ -7,9 +7,8 @@ import pytest
 from daemon import run
 
 from speedtest import environment
+from speedtest.engines import ENGINES
 from speedtest.environment import Mistakes
-
-ENGINES = ("ookla", "speedtest-cli")
 
 GOOD = {
     "SLEEP_SECONDS": ["600", "0.5", "1e2", "31622400"],
@@ -18,8 +17,11 @@ GOOD = {
     "UPLOAD_DIR": ["./uploads"],
     "LOG_DIR": ["./logs"],
     "COMMIT_HASH": ["0123abc", "v1.2.3-4-gdeadbee", "x" * 100],
-    "SPEEDTEST_ENGINE": ["auto", "ookla", "speedtest-cli"],
-    "SPEEDTEST_SERVER_ID": ["1", "12345"],
+    "SPEEDTEST_ENGINE": ["auto", "ookla", "speedtest-cli", "ookla,speedtest-cli", "speedtest-cli, ookla"],
+    "SPEEDTEST_SERVER": ["ookla=x"],
+    "SPEEDTEST_SERVER_ID": ["1", "12345", "1,2", "12345, 67890"],
+    "SPEEDTEST_INTERFACE": ["eth0", "wlan0.7", "192.0.2.7", "2001:db8::7", "fe80::1%eth0"],
+    "SPEEDTEST_UDP_MBPS": ["10", "0.5", "1000"],
     "SPEEDTEST_TIMEOUT_SECONDS": ["120", "0.1", "3600"],
     "LOG_LEVEL": ["INFO", "debug", "Warning", "ERROR", "CRITICAL"],
     "TZ": ["UTC", "Europe/Berlin", ":Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+12"],
@@ -31,8 +33,19 @@ BAD: dict[str, list[str]] = {
     "UPLOAD_DIR": [],
     "LOG_DIR": [],
     "COMMIT_HASH": ["x" * 101, "a\nb", "\x1b[31m"],
-    "SPEEDTEST_ENGINE": ["Ookla", "fast", "auto,ookla", "speedtest_cli"],
-    "SPEEDTEST_SERVER_ID": ["0", "-1", "abc", "1 2", "1.5", "--help", "٣", "12345678901"],
+    "SPEEDTEST_ENGINE": [
+        "Ookla",
+        "fast",
+        "auto,ookla",
+        "speedtest_cli",
+        "ookla,",
+        "ookla,ookla",
+        "ookla speedtest-cli",
+    ],
+    "SPEEDTEST_SERVER": ["\x1b", "x" * 501, "ookla=a,ookla=b"],
+    "SPEEDTEST_SERVER_ID": ["0", "-1", "abc", "1 2", "1.5", "--help", "٣", "12345678901", "1,", "1,,2", "1;2"],
+    "SPEEDTEST_INTERFACE": ["--help", "a b", "eth0;ls", "x" * 65],
+    "SPEEDTEST_UDP_MBPS": ["0", "-1", "1001", "10M"],
     "SPEEDTEST_TIMEOUT_SECONDS": ["0", "-5", "3601", "soon", "nan"],
     "LOG_LEVEL": ["LOUD", "10", "INFO "],
     "TZ": ["Mars/Olympus", "CET-1CEST", "../etc/passwd", "/etc/localtime", "europe berlin"],
@@ -75,8 +88,8 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         Path("uploads"),
         Path("logs"),
     )
-    assert (settings.speedtest_engine, settings.speedtest_timeout_seconds) == ("auto", 120)
-    assert (settings.commit_hash, settings.speedtest_server_id, settings.log_level) == (None, None, "INFO")
+    assert (settings.speedtest_engine, settings.speedtest_timeout_seconds) == (("auto",), 120)
+    assert (settings.commit_hash, settings.speedtest_server_id, settings.log_level) == (None, (), "INFO")
 
 
 def test_a_value_is_read_as_what_it_means() -> None:
@@ -85,10 +98,10 @@ def test_a_value_is_read_as_what_it_means() -> None:
 
 
 def test_an_unknown_variable_is_told_with_the_nearest_known_one() -> None:
-    lines = environment.unknown({"SPEEDTEST_LOCATION_UID": "x", "SPEEDTEST_SERVER": "1", "HOME": "/"}, ENGINES)
+    lines = environment.unknown({"SPEEDTEST_LOCATION_UID": "x", "SPEEDTEST_SERVERS": "1", "HOME": "/"}, ENGINES)
     assert lines == [
         "SPEEDTEST_LOCATION_UID is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_LOCATION_UUID?",
-        "SPEEDTEST_SERVER is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_SERVER_ID?",
+        "SPEEDTEST_SERVERS is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_SERVER?",
     ]
 
 
@@ -98,5 +111,5 @@ def test_every_mistake_is_a_line_and_all_are_told_at_once(tmp_path: Path, handle
     ended = run(tmp_path, handler, **wrong)
     assert ended.returncode == 78
     lines = ended.stderr.splitlines()
-    assert [line.split("=", 1)[0] for line in lines] == [v.name for v in environment.variables(()) if v.name in wrong]
+    assert [line.split("=", 1)[0] for line in lines] == [v.name for v in environment.variables({}) if v.name in wrong]
     assert [path.name for path in tmp_path.iterdir()] == ["tools"]
