@@ -13,6 +13,7 @@ from speedtest.choice import Engines
 
 LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
 LONGEST_TEST_SECONDS = 3600
+LONGEST_DIRECTION_SECONDS = 300
 MOST_UDP_MBPS = 1000
 _ADDRESS = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
 _ZONE_ROOTS = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speedtest_server: dict[str, str]
     speedtest_server_id: tuple[str, ...]
     speedtest_interface: str | None
+    speedtest_seconds_per_direction: int | None
     speedtest_udp_mbps: float | None
     speedtest_timeout_seconds: float
     log_level: str
@@ -137,6 +139,12 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             "the name of a network interface, such as eth0, or its address",
             choice.interface,
         ),
+        Variable(
+            "SPEEDTEST_SECONDS_PER_DIRECTION",
+            None,
+            f"a whole number of seconds from 1 to {LONGEST_DIRECTION_SECONDS}",
+            _direction,
+        ),
         Variable("SPEEDTEST_UDP_MBPS", None, f"a number of Mbit/s above 0, at most {MOST_UDP_MBPS}", _udp),
         Variable(
             "SPEEDTEST_TIMEOUT_SECONDS",
@@ -192,6 +200,12 @@ def _interval(text: str) -> float:
 
 def _timeout(text: str) -> float:
     return _positive(text, LONGEST_TEST_SECONDS)
+
+
+def _direction(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= LONGEST_DIRECTION_SECONDS):
+        raise ValueError(text)
+    return int(text)
 
 
 def _udp(text: str) -> float:

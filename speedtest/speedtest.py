@@ -90,6 +90,7 @@ def target(engine: Engine, settings: Settings, turn: int) -> Target:
         server_id=ids[turn % len(ids)] if ids and counted else None,
         server=settings.speedtest_server.get(engine.name),
         interface=settings.speedtest_interface,
+        seconds=settings.speedtest_seconds_per_direction,
         udp_mbps=settings.speedtest_udp_mbps,
     )
 

@@ -26,6 +26,10 @@ type Amount = Annotated[float, msgspec.Meta(ge=-(2.0**62), le=2.0**62)]
 """A measured quantity: a number within what a column of whole numbers holds."""
 
 
+type Count = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+"""A number of bytes."""
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Where a test shall measure, as far as somebody said; each program takes of it what it can."""
 
@@ -37,6 +41,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What `SPEEDTEST_SERVER` says for this program: a host, or a list of servers."""
     interface: str | None = None
     """The name or the address of the network interface to measure over."""
+    seconds: int | None = None
+    """How long to measure each direction, where the program can be told."""
     udp_mbps: float | None = None
     """The rate at which to send datagrams, for jitter and loss, where a program measures them only if asked."""
 

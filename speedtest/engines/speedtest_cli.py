@@ -16,6 +16,7 @@ from speedtest.engines.interface import address_of
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
+    Count,
     Engine,
     Target,
     believed,
@@ -32,8 +33,6 @@ from speedtest.process import Finished
 
 _VERSION = re.compile(r"^speedtest-cli ([0-9][0-9A-Za-z.]*)", re.MULTILINE)
 
-type _Bytes = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
-
 
 class _Fields(msgspec.Struct):
     """The fields that the common columns come from."""
@@ -42,8 +41,8 @@ class _Fields(msgspec.Struct):
     download: Amount
     upload: Amount
     ping: Amount
-    bytes_sent: _Bytes
-    bytes_received: _Bytes
+    bytes_sent: Count
+    bytes_received: Count
 
 
 def _version(printed: str) -> str | None:
