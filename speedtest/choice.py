@@ -75,7 +75,10 @@ def interface(text: str) -> str:
 
 
 def settle(values: dict[str, Any], known: Engines) -> list[str]:
-    """Give the server that names no engine to the one engine it can be for; return a line for each mistake."""
+    """Give the server that names no engine to the one engine it can be for; return a line for each mistake.
+
+    This is about what one variable allows in the light of another.
+    """
     chosen: dict[str, str] = values["speedtest_server"] or {}
     places = {name: known[name].place for name in values["speedtest_engine"] if name in known}
     takers = {name: place for name, place in places.items() if place}
@@ -84,7 +87,14 @@ def settle(values: dict[str, Any], known: Engines) -> list[str]:
             return [_which(chosen[""], takers)]
         chosen = dict.fromkeys(takers, chosen[""])
     values["speedtest_server"] = chosen
-    return [
+    seconds, limit = values["speedtest_seconds_per_direction"], values["speedtest_timeout_seconds"]
+    wrong = []
+    if seconds and seconds * 2 >= limit:
+        wrong.append(
+            f"SPEEDTEST_SECONDS_PER_DIRECTION={seconds} is not allowed with SPEEDTEST_TIMEOUT_SECONDS={limit:g}: "
+            "both directions must fit in"
+        )
+    return wrong + [
         f"SPEEDTEST_SERVER={chosen.get(name, '')!r} is not allowed for {name}: it must be {place.allowed}"
         for name, place in takers.items()
         if (name in chosen or place.needed) and not place.fits(chosen.get(name, ""))
@@ -95,5 +105,5 @@ def _which(server: str, takers: Mapping[str, object]) -> str:
     if takers:
         allowed = "it must say for which engine: " + ",".join(f"{name}=SERVER" for name in takers)
     else:
-        allowed = "no engine of SPEEDTEST_ENGINE takes a server; SPEEDTEST_SERVER_ID pins one by its number"
+        allowed = "no engine of SPEEDTEST_ENGINE takes a server; SPEEDTEST_SERVER_ID pins one by number"
     return f"SPEEDTEST_SERVER={server!r} is not allowed: {allowed}"

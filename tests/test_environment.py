@@ -18,10 +18,10 @@ GOOD = {
     "LOG_DIR": ["./logs"],
     "COMMIT_HASH": ["0123abc", "v1.2.3-4-gdeadbee", "x" * 100],
     "SPEEDTEST_ENGINE": ["auto", "ookla", "speedtest-cli", "ookla,speedtest-cli", "speedtest-cli, ookla"],
-    "SPEEDTEST_SERVER": ["ookla=x"],
+    "SPEEDTEST_SERVER": ["iperf3=h", "librespeed=/etc/servers.json,iperf3=[2001:db8::1]:5202"],
     "SPEEDTEST_SERVER_ID": ["1", "12345", "1,2", "12345, 67890"],
     "SPEEDTEST_INTERFACE": ["eth0", "wlan0.7", "192.0.2.7", "2001:db8::7", "fe80::1%eth0"],
-    "SPEEDTEST_SECONDS_PER_DIRECTION": ["1", "300"],
+    "SPEEDTEST_SECONDS_PER_DIRECTION": ["1", "59"],
     "SPEEDTEST_UDP_MBPS": ["10", "0.5", "1000"],
     "SPEEDTEST_TIMEOUT_SECONDS": ["120", "0.1", "3600"],
     "LOG_LEVEL": ["INFO", "debug", "Warning", "ERROR", "CRITICAL"],
@@ -43,7 +43,7 @@ BAD: dict[str, list[str]] = {
         "ookla,ookla",
         "ookla speedtest-cli",
     ],
-    "SPEEDTEST_SERVER": ["\x1b", "x" * 501, "ookla=a,ookla=b"],
+    "SPEEDTEST_SERVER": ["\x1b", "x" * 501, "iperf3=a,iperf3=b"],
     "SPEEDTEST_SERVER_ID": ["0", "-1", "abc", "1 2", "1.5", "--help", "٣", "12345678901", "1,", "1,,2", "1;2"],
     "SPEEDTEST_INTERFACE": ["--help", "a b", "eth0;ls", "x" * 65],
     "SPEEDTEST_SECONDS_PER_DIRECTION": ["0", "301", "1.5", "-1"],
@@ -105,6 +105,74 @@ def test_an_unknown_variable_is_told_with_the_nearest_known_one() -> None:
         "SPEEDTEST_LOCATION_UID is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_LOCATION_UUID?",
         "SPEEDTEST_SERVERS is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_SERVER?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "servers"),
+    [
+        ({"SPEEDTEST_ENGINE": "iperf3", "SPEEDTEST_SERVER": "h:7"}, {"iperf3": "h:7"}),
+        ({"SPEEDTEST_ENGINE": "ookla,iperf3", "SPEEDTEST_SERVER": "h"}, {"iperf3": "h"}),
+        ({"SPEEDTEST_ENGINE": "librespeed"}, {}),
+        (
+            {"SPEEDTEST_ENGINE": "librespeed", "SPEEDTEST_SERVER": "https://h/list?a=b,c=d"},
+            {"librespeed": "https://h/list?a=b,c=d"},
+        ),
+        (
+            {
+                "SPEEDTEST_ENGINE": "iperf3,librespeed",
+                "SPEEDTEST_SERVER": "librespeed=https://h/?a=b,c,iperf3=[2001:db8::1]:7",
+            },
+            {"librespeed": "https://h/?a=b,c", "iperf3": "[2001:db8::1]:7"},
+        ),
+    ],
+)
+def test_a_server_is_given_to_the_engine_that_it_is_for(variables: dict[str, str], servers: dict[str, str]) -> None:
+    assert environment.read(variables, ENGINES).speedtest_server == servers
+
+
+IPERF3 = "the host, or host:port, of an iperf3 server of yours"
+LIST = "the URL (http://… or https://…) or the file of a list of servers in JSON"
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"SPEEDTEST_ENGINE": "iperf3"}, f"'' is not allowed for iperf3: it must be {IPERF3}"),
+        (
+            {"SPEEDTEST_ENGINE": "iperf3", "SPEEDTEST_SERVER": "-h"},
+            f"'-h' is not allowed for iperf3: it must be {IPERF3}",
+        ),
+        (
+            {"SPEEDTEST_ENGINE": "ookla,librespeed", "SPEEDTEST_SERVER": "ftp://h"},
+            f"'ftp://h' is not allowed for librespeed: it must be {LIST}",
+        ),
+        (
+            {"SPEEDTEST_ENGINE": "iperf3,librespeed", "SPEEDTEST_SERVER": "h"},
+            "'h' is not allowed: it must say for which engine: iperf3=SERVER,librespeed=SERVER",
+        ),
+        (
+            {"SPEEDTEST_SERVER": "h"},
+            "'h' is not allowed: no engine of SPEEDTEST_ENGINE takes a server; SPEEDTEST_SERVER_ID pins one by number",
+        ),
+    ],
+)
+def test_a_server_that_an_engine_cannot_take_or_misses_is_a_mistake(variables: dict[str, str], line: str) -> None:
+    with pytest.raises(Mistakes) as caught:
+        environment.read(variables, ENGINES)
+    assert caught.value.lines == [f"SPEEDTEST_SERVER={line}"]
+
+
+def test_both_directions_must_fit_in_the_time_of_a_test() -> None:
+    variables = {"SPEEDTEST_SECONDS_PER_DIRECTION": "300", "SPEEDTEST_TIMEOUT_SECONDS": "600"}
+    with pytest.raises(Mistakes, match="both directions must fit"):
+        environment.read(variables, ENGINES)
+    assert environment.read(variables | {"SPEEDTEST_TIMEOUT_SECONDS": "601"}, ENGINES)
+
+
+def test_iperf3_without_a_server_ends_the_daemon_with_the_code_of_a_mistake(tmp_path: Path) -> None:
+    ended = run(tmp_path, "loop", SPEEDTEST_ENGINE="iperf3")
+    assert (ended.returncode, ended.stderr.count("\n")) == (78, 1)
+    assert IPERF3 in ended.stderr
 
 
 @pytest.mark.parametrize("handler", ["loop", "convert", "healthcheck"])

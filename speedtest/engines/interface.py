@@ -1,7 +1,5 @@
 """The network interface to measure over: programs want its name, or its address."""
 
-import socket
-import struct
 import sys
 
 from speedtest.measurement import Failure
@@ -12,6 +10,8 @@ _IFREQ_NAME, _IFREQ_ADDRESS = 16, slice(20, 24)
 
 def is_address(interface: str) -> bool:
     """Say whether an interface is given by its address, IPv4 or IPv6, and not by its name."""
+    import socket  # noqa: PLC0415 (the daemon is lighter without it, and only SPEEDTEST_INTERFACE needs it)
+
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, interface.partition("%")[0])
@@ -28,7 +28,9 @@ def address_of(interface: str) -> str:
     """
     if is_address(interface):
         return interface
-    import fcntl  # noqa: PLC0415 (a daemon without SPEEDTEST_INTERFACE never needs it)
+    import fcntl  # noqa: PLC0415 (the same)
+    import socket  # noqa: PLC0415 (the same)
+    import struct  # noqa: PLC0415 (the same)
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         try:

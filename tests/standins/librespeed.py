@@ -19,12 +19,16 @@ MEBIBYTE = bytes(range(256)) * 4096
 
 
 class Backend:
-    """The server, up while its `with` block runs. `sent` and `received` are the bytes of the tests so far."""
+    """The server, up while its `with` block runs.
+
+    `sent` and `received` are the bytes of the tests so far, `clients` the addresses they came from.
+    """
 
     def __init__(self, host: str = "127.0.0.1", fault: Fault = "none") -> None:
         self.fault = fault
         self.sent = 0
         self.received = 0
+        self.clients: set[str] = set()
         self.lock = threading.Lock()
         self._server = _Server(self, host)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -81,6 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.backend
 
     def do_GET(self) -> None:
+        self.backend.clients.add(self.client_address[0])
         asked = urlsplit(self.path)
         match asked.path, self.backend.fault:
             case "/empty", "down":
