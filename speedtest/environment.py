@@ -8,13 +8,17 @@ from typing import Any
 
 import msgspec
 
-from speedtest import choice
+from speedtest import choice, hours
 from speedtest.choice import Engines
+from speedtest.hours import Hours
 
 LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
 LONGEST_TEST_SECONDS = 3600
 LONGEST_DIRECTION_SECONDS = 300
 MOST_UDP_MBPS = 1000
+MOST_RETRIES = 10
+MOST_MBPS = 1_000_000
+MOST_GIGABYTES = 1_000_000
 _ADDRESS = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
 _ZONE_ROOTS = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
 _ZONE_LINK = Path("/etc/localtime")
@@ -38,6 +42,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speedtest_timeout_seconds: float
     log_level: str
     tz: str | None
+    speedtest_retries: int
+    speedtest_confirm_below_mbps: tuple[float, float] | None
+    """Download and upload, Mbit/s."""
+    sleep_jitter_seconds: float
+    quiet_hours: Hours | None
+    data_budget_gb_per_month: float | None
 
 
 class Mistakes(Exception):
@@ -76,11 +86,18 @@ def read(environment: Mapping[str, str], engines: Engines) -> Settings:
             values[variable.name.lower()] = _value(variable, environment)
         except ValueError as error:
             wrong.append(str(error))
+    if values.get("sleep_jitter_seconds", 0) > values.get("sleep_seconds", math.inf):
+        wrong.append(_longer_than_interval(values))
     if wrong or (wrong := choice.settle(values, engines)):
         raise Mistakes(wrong)
     values["speedtest_server_id"] = values["speedtest_server_id"] or ()
     values["tz"] = values["tz"] or machine_zone()
     return Settings(**values)
+
+
+def _longer_than_interval(values: Mapping[str, Any]) -> str:
+    jitter, interval = values["sleep_jitter_seconds"], values["sleep_seconds"]
+    return f"SLEEP_JITTER_SECONDS={jitter:g} is not allowed: it must be at most SLEEP_SECONDS, which is {interval:g}"
 
 
 def value(name: str, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (its type is the variable's)
@@ -159,6 +176,26 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             lambda text: _one_of(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))(text.upper()),
         ),
         Variable("TZ", None, "a zone of the IANA database, such as Europe/Berlin or UTC", _zone),
+        Variable("SPEEDTEST_RETRIES", "1", f"a whole number from 0 to {MOST_RETRIES}", _retries),
+        Variable(
+            "SPEEDTEST_CONFIRM_BELOW_MBPS",
+            None,
+            f"two numbers of Mbit/s from 0 to {MOST_MBPS}, DOWNLOAD,UPLOAD, such as 50,10",
+            _speeds,
+        ),
+        Variable("SLEEP_JITTER_SECONDS", "0", "a number of seconds from 0 to SLEEP_SECONDS", _jitter),
+        Variable(
+            "QUIET_HOURS",
+            None,
+            "spans of the day, HH:MM-HH:MM, parted by commas, such as 23:00-06:00,12:00-12:30, that leave some of it",
+            hours.parse,
+        ),
+        Variable(
+            "DATA_BUDGET_GB_PER_MONTH",
+            None,
+            f"a number of GB (10^9 bytes) above 0, at most {MOST_GIGABYTES}",
+            lambda text: _positive(text, MOST_GIGABYTES),
+        ),
     )
 
 
@@ -187,9 +224,15 @@ def machine_zone() -> str | None:
     return name if found else None
 
 
-def _positive(text: str, most: float) -> float:
+def _from_0(text: str, most: float) -> float:
     value = float(text)
-    if not (math.isfinite(value) and 0 < value <= most):
+    if not (math.isfinite(value) and 0 <= value <= most):
+        raise ValueError(text)
+    return value
+
+
+def _positive(text: str, most: float) -> float:
+    if not (value := _from_0(text, most)):
         raise ValueError(text)
     return value
 
@@ -210,6 +253,21 @@ def _direction(text: str) -> int:
 
 def _udp(text: str) -> float:
     return _positive(text, MOST_UDP_MBPS)
+
+
+def _jitter(text: str) -> float:
+    return _from_0(text, LONGEST_INTERVAL_SECONDS)
+
+
+def _retries(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_RETRIES):
+        raise ValueError(text)
+    return int(text)
+
+
+def _speeds(text: str) -> tuple[float, float]:
+    download, upload = (_from_0(part, MOST_MBPS) for part in text.split(","))
+    return download, upload
 
 
 def _address(text: str) -> str:

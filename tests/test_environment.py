@@ -26,6 +26,11 @@ GOOD = {
     "SPEEDTEST_TIMEOUT_SECONDS": ["120", "0.1", "3600"],
     "LOG_LEVEL": ["INFO", "debug", "Warning", "ERROR", "CRITICAL"],
     "TZ": ["UTC", "Europe/Berlin", ":Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+12"],
+    "SPEEDTEST_RETRIES": ["0", "1", "10"],
+    "SPEEDTEST_CONFIRM_BELOW_MBPS": ["50,10", "0,0", "87.5, 0", "1000000,1000000"],
+    "SLEEP_JITTER_SECONDS": ["0", "2.5", "5"],
+    "QUIET_HOURS": ["23:00-06:00,12:00-12:30", "00:00-23:59", "18:00-24:00", "23:00-06:00, 12:00-12:30"],
+    "DATA_BUDGET_GB_PER_MONTH": ["500", "0.5", "1000000"],
 }
 BAD: dict[str, list[str]] = {
     "SLEEP_SECONDS": ["0", "-1", "nan", "inf", "ten", "10s", "1,5", "1e99", " "],
@@ -51,6 +56,11 @@ BAD: dict[str, list[str]] = {
     "SPEEDTEST_TIMEOUT_SECONDS": ["0", "-5", "3601", "soon", "nan"],
     "LOG_LEVEL": ["LOUD", "10", "INFO "],
     "TZ": ["Mars/Olympus", "CET-1CEST", "../etc/passwd", "/etc/localtime", "europe berlin"],
+    "SPEEDTEST_RETRIES": ["-1", "11", "1.5", "once", "٣"],
+    "SPEEDTEST_CONFIRM_BELOW_MBPS": ["50", "50,10,5", "50;10", "-1,10", "nan,10", "50,", "fast,slow", "1e7,1"],
+    "SLEEP_JITTER_SECONDS": ["-1", "nan", "inf", "some", "1e99"],
+    "QUIET_HOURS": ["23-6", "23:00", "6:00-7:00", "24:00-06:00", "12:60-13:00", "12:00-24:01", "12:00-12:00", ","],
+    "DATA_BUDGET_GB_PER_MONTH": ["0", "-1", "500GB", "1000001", "nan", "inf"],
 }
 
 
@@ -74,6 +84,14 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, text: str) -> None
         environment.read({name: text}, ENGINES)
     allowed = {variable.name: variable.allowed for variable in environment.variables(ENGINES)}
     assert caught.value.lines == [f"{name}={text!r} is not allowed: it must be {allowed[name]}"]
+
+
+def test_a_jitter_longer_than_the_interval_is_refused_with_both() -> None:
+    with pytest.raises(Mistakes) as caught:
+        environment.read({"SLEEP_SECONDS": "600", "SLEEP_JITTER_SECONDS": "601"}, ENGINES)
+    assert caught.value.lines == [
+        "SLEEP_JITTER_SECONDS=601 is not allowed: it must be at most SLEEP_SECONDS, which is 600"
+    ]
 
 
 def test_an_empty_value_is_an_unset_one() -> None:
