@@ -1,9 +1,10 @@
 """Start the chosen speed-test program, bounded, and return one Measurement, good or failed."""
 
 import logging
+import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from speedtest.engines.output import Engine, Target
 from speedtest.environment import Settings
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished, Stop, run as run_program
+from speedtest.schedule import Skip
 from speedtest.steps import Steps, Stopped
 
 logger = logging.getLogger(__name__)
@@ -46,29 +48,33 @@ class Slot(msgspec.Struct, frozen=True):
 
     due: datetime
     attempt: int = 1
+    ends: float = math.inf
+    """When the next one is due, by the monotonic clock."""
 
 
 def find(settings: Settings, environment: Mapping[str, str], stop: Stop) -> Program | None:
     """Return the first program of those that `SPEEDTEST_ENGINE` asks for, None if there is none."""
-    return next(iter(find_all(settings, environment, stop)), None)
+    return next(iter(find_all(settings, environment, stop).values()), None)
 
 
-def find_all(settings: Settings, environment: Mapping[str, str], stop: Stop) -> list[Program]:
-    """Return the programs that `SPEEDTEST_ENGINE` asks for, in that order, without those that are not on PATH.
-
-    A name is not trusted: `speedtest` may be Ookla's or Python's program, so each is asked for its version.
-    """
-    found: list[Program] = []
-    for name in settings.speedtest_engine:
-        program = _find(asked_for(name), environment, stop)
+def find_all(settings: Settings, environment: Mapping[str, str], stop: Stop) -> dict[str, Program]:
+    """Return the programs that `SPEEDTEST_ENGINE` asks for, by its items, without those that are not on PATH."""
+    found: dict[str, Program] = {}
+    for item in settings.speedtest_engine:
+        program = find_one(item, environment, stop)
         if program:
-            found.append(program)
+            found[item] = program
         elif len(settings.speedtest_engine) > 1:
-            logger.warning("no program found for the engine %s: the others of SPEEDTEST_ENGINE have to do", name)
+            logger.warning("no program found for the engine %s: the others of SPEEDTEST_ENGINE have to do", item)
     return found
 
 
-def _find(wanted: Sequence[Engine], environment: Mapping[str, str], stop: Stop) -> Program | None:
+def find_one(item: str, environment: Mapping[str, str], stop: Stop) -> Program | None:
+    """Return the program for one item of `SPEEDTEST_ENGINE`, None if there is none.
+
+    A name is not trusted: `speedtest` may be Ookla's or Python's program, so each is asked for its version.
+    """
+    wanted = asked_for(item)
     for name in dict.fromkeys(name for engine in wanted for name in engine.programs):
         for path in _on_path(name, environment):
             printed = _version_answer(path, environment, stop)
@@ -120,6 +126,7 @@ def run(  # noqa: PLR0913 (what, where, when and in what surroundings)
     stop: Stop,
     *,
     where: Target | None = None,
+    started_at: datetime | None = None,
 ) -> Measurement | None:
     """Make one attempt and return its row; None if it was ended by a requested stop.
 
@@ -127,7 +134,7 @@ def run(  # noqa: PLR0913 (what, where, when and in what surroundings)
     answer that is no result is a failed row with the program's own words. Without `where`, pinned servers take turns
     from slot to slot.
     """
-    started_at = datetime.now(UTC)
+    started_at = started_at or datetime.now(UTC)
     where = where or target(program.engine, settings, round(slot.due.timestamp() / settings.sleep_seconds))
     steps = Steps(program.path, settings.speedtest_timeout_seconds, stop, child_environment(environment))
     try:
@@ -152,6 +159,22 @@ def run(  # noqa: PLR0913 (what, where, when and in what surroundings)
         timezone=settings.tz,
         slot=slot.due,
         attempt=slot.attempt,
+    )
+
+
+def skipped(slot: Slot, why: Skip, settings: Settings) -> Measurement:
+    """Return the row of a slot that passes without an attempt; it is dated by the slot."""
+    return Measurement(
+        timestamp=slot.due,
+        status="skipped",
+        engine=why.engine,
+        error_kind=why.kind,
+        error=why.words,
+        interval_seconds=settings.sleep_seconds,
+        speedtest_address=settings.speedtest_location_uuid,
+        commit_hash=settings.commit_hash,
+        timezone=settings.tz,
+        slot=slot.due,
     )
 
 

@@ -21,14 +21,14 @@ def check(settings: Settings) -> NoReturn:
     refused = {name: start.refusal(folder) for name, folder in folders.items()}
     for name, why in refused.items():
         _say(f"{name} writable", f"no: {why.strerror}" if why else "yes")
-    program = speedtest.find(settings, os.environ, Stop())
-    if program is None:
-        _say("program", "none")
-    else:
+    programs = speedtest.find_all(settings, os.environ, Stop())
+    for program in programs.values():
         _say("program", f"{program.path} ({program.engine.name} {program.version})")
+    if not programs:
+        _say("program", "none")
     if refused["RESULT_DIR"] or refused["UPLOAD_DIR"]:
         start.end(start.MISCONFIGURED, "a folder cannot be written: mend it or set another one")
-    if program is None:
+    if not programs:
         start.end(start.NO_PROGRAM, start.no_program(settings))
     sys.exit(start.OK)
 
@@ -47,4 +47,4 @@ def _as_written(value: object) -> str:
 
 
 def _say(name: str, value: str) -> None:
-    sys.stdout.write(f"{name:<28}{value}\n")
+    sys.stdout.write(f"{name:<34}{value}\n")
