@@ -57,17 +57,36 @@ def test_a_failed_test_is_a_row_and_the_daemon_goes_on(tmp_path: Path) -> None:
         assert daemon.said("the test failed (exit): Cannot open socket")
 
 
-def test_slots_are_an_interval_apart_and_those_missed_by_a_long_test_are_skipped(tmp_path: Path) -> None:
+def test_every_slot_is_a_row_and_those_that_a_long_test_missed_say_busy(tmp_path: Path) -> None:
     program(tmp_path, seconds=0.7)
     with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
-        found = daemon.first_rows(4)
-        slots = sorted(row["slot"] for row in found)
-        for earlier, later in itertools.pairwise(slots):
-            steps = (later - earlier) / timedelta(seconds=0.5)
-            assert steps == pytest.approx(round(steps), abs=0.1)
-            assert round(steps) >= 2
-        for row in found:
+        until(lambda: len(daemon.said("measured")) >= 3, "three tests")
+        assert daemon.stop() == 0
+    found = sorted(daemon.rows(), key=lambda row: row["slot"])
+    for earlier, later in itertools.pairwise(row["slot"] for row in found):
+        assert (later - earlier) / timedelta(seconds=0.5) == pytest.approx(1, abs=0.1)
+    for row, after in itertools.pairwise(found):
+        if row["status"] == "ok":
             assert row["started_at"] - row["slot"] < timedelta(seconds=0.5)
+            assert (after["status"], after["error_kind"]) == ("skipped", "busy")
+            assert (after["timestamp"], after.get("engine"), after.get("attempt")) == (after["slot"], None, None)
+
+
+def test_slots_that_pass_while_the_daemon_is_held_have_no_row_and_are_not_made_up_for(tmp_path: Path) -> None:
+    program(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
+        until(lambda: len(daemon.said("measured")) >= 2, "two tests")
+        daemon.process.send_signal(signal.SIGSTOP)
+        time.sleep(2)
+        daemon.process.send_signal(signal.SIGCONT)
+        until(lambda: daemon.said("slots passed while the daemon could not run"), "warning")
+        count = len(daemon.said("measured"))
+        until(lambda: len(daemon.said("measured")) >= count + 2, "two more tests")
+        assert daemon.stop() == 0
+    slots = sorted(row["slot"] for row in daemon.rows() if row["status"] == "ok")
+    steps = [round((later - earlier) / timedelta(seconds=0.5)) for earlier, later in itertools.pairwise(slots)]
+    assert max(steps) >= 3
+    assert min(steps) >= 1
 
 
 def test_a_second_daemon_of_the_same_folder_exits_75_and_names_the_first(tmp_path: Path) -> None:
