@@ -5,7 +5,6 @@ time, so both changes of daylight saving are as the wall shows them: an hour tha
 one that comes twice is quiet twice.
 """
 
-import random
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -134,6 +133,8 @@ def jitter(settings: Settings, tick: int) -> float:
 
 def _chance(*seed: str | int) -> float:
     """Return a number from 0 to 1, the same for the same seed."""
+    import random  # noqa: PLC0415 (a daemon without jitter or failures never needs it)
+
     return random.Random(" ".join(map(str, seed))).random()  # noqa: S311 (it spreads load, it keeps no secret)
 
 
