@@ -18,6 +18,9 @@ SpeedSnake: measures your internet line every ten minutes and keeps what it meas
   ./bootstrap.sh          set everything up, then run the daemon in the foreground (Ctrl-C or SIGTERM stops it)
   ./bootstrap.sh setup    only set everything up
   ./bootstrap.sh test     set up for development, then lint, check types and run the tests
+  ./bootstrap.sh lint-all             lint what is not Python too: workflows, templates, containers, scripts
+  ./bootstrap.sh test-infrastructure  deploy the templates in infrastructure/ to stand-ins for AWS on this machine
+  ./bootstrap.sh image                build the production image and prove that it runs (docker/image.sh)
   ./bootstrap.sh --help   this text
 
 It needs bash, and curl or wget; it never needs root. It brings what is missing of uv, Python 3.13, the libraries and
@@ -51,6 +54,9 @@ main() {
     run) verb_run ;;
     setup) verb_setup ;;
     test) verb_test ;;
+    lint-all) verb_lint-all ;;
+    test-infrastructure) verb_test-infrastructure ;;
+    image) verb_image ;;
     help | -h | --help) show_help ;;
     *) refuse "unknown command: $1" ;;
   esac
@@ -73,15 +79,47 @@ verb_setup() {
 }
 
 verb_test() {
+  bring_for_development
+  ruff check speedtest/ tests/ .github/scripts/
+  ruff format --check speedtest/ tests/ .github/scripts/
+  pyrefly check
+  pyrefly check .github/scripts/*.py # hidden folders it only looks into when told
+  shellcheck bootstrap.sh .ci/run
+  pytest
+}
+
+verb_lint-all() {
+  bring_for_development
+  bring_tools lint
+  exec .ci/lint-all
+}
+
+verb_test-infrastructure() {
+  bring_for_development
+  bring_tools aws --exclude-newer 2026-03-05
+  exec pytest -m standins tests/test_deployment.py
+}
+
+verb_image() {
+  bring_uv
+  export PATH="${UV%/*}:$PATH"
+  exec docker/image.sh
+}
+
+bring_for_development() {
   bring_uv
   bring_python
   bring_libraries --group development
   export PATH="$PROJECT/.venv/bin:${UV%/*}:$PATH" # the tests start uv by its name
-  ruff check speedtest/ tests/
-  ruff format --check speedtest/ tests/
-  pyrefly check
-  shellcheck bootstrap.sh .ci/run
-  pytest
+}
+
+# The tools that .ci/NAME.txt names, into .tools/NAME.
+bring_tools() {
+  local name=$1
+  shift
+  [ -x ".tools/$name/bin/python" ] || "$UV" venv --quiet ".tools/$name"
+  "$UV" pip install --quiet --python ".tools/$name/bin/python" --requirements ".ci/$name.txt" "$@" ||
+    give_up "the tools that .ci/$name.txt names could not be had." "Connect this machine to the internet and start again."
 }
 
 # ---------------------------------------------------------------------------------------------------------- uv

@@ -1,0 +1,83 @@
+"""The container files, by structure; `./bootstrap.sh image` builds and runs them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parent.parent
+README = (PROJECT / "README.md").read_text()
+PRODUCTION = "docker/production"
+DEVELOPMENT = "docker/development"
+FOLDERS = {"RESULT_DIR": "/app/results", "UPLOAD_DIR": "/app/uploads", "LOG_DIR": "/app/logs"}
+"""Fixed by the image, because they are its volumes."""
+
+
+def service(folder: str) -> dict[str, Any]:
+    """Return the daemon's service of a compose file."""
+    return dict(yaml.safe_load((PROJECT / folder / "docker-compose.yml").read_text())["services"]["speedtest"])
+
+
+def documented() -> dict[str, str]:
+    """Return the variables and defaults that the README lists."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`(.+?)`|none|the machine's) \|", README, re.MULTILINE)
+    assert len(rows) > 8
+    return dict(rows)
+
+
+@pytest.mark.parametrize(("folder", "interval", "level"), [(PRODUCTION, "600", "INFO"), (DEVELOPMENT, "30", "DEBUG")])
+def test_compose_passes_every_variable_on_with_its_default(folder: str, interval: str, level: str) -> None:
+    passed = service(folder)["environment"]
+    defaults = documented() | {"SLEEP_SECONDS": interval, "LOG_LEVEL": level, "TZ": "UTC"}
+    for name, default in defaults.items():
+        if name not in FOLDERS and name != "COMMIT_HASH":
+            assert passed[name] == f"${{{name}:-{default}}}"
+    assert not set(passed) & set(FOLDERS)
+
+
+def test_the_production_service_is_hardened() -> None:
+    production = service(PRODUCTION)
+    assert production["read_only"] is True
+    assert production["cap_drop"] == ["ALL"]
+    assert production["security_opt"] == ["no-new-privileges:true"]
+    assert production["init"] is True
+    assert production["restart"] == "unless-stopped"
+    assert {"mem_limit", "cpus", "pids_limit", "stop_grace_period", "tmpfs"} <= set(production)
+    assert {volume.partition(":")[2] for volume in production["volumes"]} == set(FOLDERS.values())
+
+
+def test_the_production_service_runs_what_the_quick_start_pulls() -> None:
+    (image,) = re.findall(r"^  (\S+:latest)$", README, re.MULTILINE)
+    assert service(PRODUCTION)["image"] == f"${{SPEEDSNAKE_IMAGE:-{image}}}"
+
+
+@pytest.mark.parametrize("folder", [PRODUCTION, DEVELOPMENT])
+def test_an_image_starts_from_what_is_pinned_by_version_and_digest(folder: str) -> None:
+    stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", (PROJECT / folder / "Dockerfile").read_text(), re.MULTILINE)
+    named = {name for _, name in stages}
+    bases = [base for base, _ in stages if base not in named]
+    assert bases
+    for base in bases:
+        assert re.fullmatch(r"[a-z./-]+:\d+\.\d+\.\d+[a-z-]*@sha256:[0-9a-f]{64}", base)
+
+
+def test_both_images_start_from_the_same() -> None:
+    pins = [
+        set(re.findall(r"^FROM (\S+@\S+)", (PROJECT / folder / "Dockerfile").read_text(), re.MULTILINE))
+        for folder in (PRODUCTION, DEVELOPMENT)
+    ]
+    assert pins[0] == pins[1]
+
+
+def test_the_production_image_sets_what_compose_leaves_to_it() -> None:
+    dockerfile = (PROJECT / PRODUCTION / "Dockerfile").read_text()
+    assert "SLEEP_SECONDS=600" in dockerfile
+    for name, folder in FOLDERS.items():
+        assert f"{name}={folder}" in dockerfile
+    assert 'CMD ["python", "-m", "speedtest.handlers.loop"]' in dockerfile
+    assert re.search(
+        r"^HEALTHCHECK .*\n +CMD \[\"python\", \"-m\", \"speedtest.handlers.healthcheck\"\]", dockerfile, re.MULTILINE
+    )
+    assert re.search(r"^USER \d+:\d+$", dockerfile, re.MULTILINE)
