@@ -191,7 +191,7 @@ def test_every_program_of_a_list_is_found_and_those_that_are_not_there_are_warne
     ookla.install(tmp_path, version="librespeed-cli v1.0.11 (built on )", name="librespeed-cli")
     chosen = settings(SPEEDTEST_ENGINE="librespeed,speedtest-cli,ookla")
     found = speedtest.find_all(chosen, {"PATH": str(tmp_path)}, Stop())
-    assert [(program.engine.name, program.version) for program in found] == [
+    assert [(program.engine.name, program.version) for program in found.values()] == [
         ("librespeed", "1.0.11"),
         ("ookla", "1.2.0.84"),
     ]
