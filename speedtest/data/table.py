@@ -45,8 +45,7 @@ _SOURCED = SCHEMA.append(pa.field(SOURCE, pa.string()))
 _KNOWN = {column.name: _TYPES[column.kind] for column in (*schema.COMMON, *schema.FLATTENED)}
 _FLOATS = [number for number, kind in enumerate(_KNOWN.values()) if pa.types.is_floating(kind)]
 _INSTANTS = [number for number, kind in enumerate(_KNOWN.values()) if pa.types.is_timestamp(kind)]
-_FIRST = pa.scalar(datetime.min.replace(tzinfo=UTC), _TYPES["instant"])
-_LAST = pa.scalar(datetime.max.replace(tzinfo=UTC), _TYPES["instant"])
+_CALENDAR = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _QUOTED_FIELD = re.compile(rb',"[^"]*(?:""[^"]*)*"(?=[,\n])')
 
 csv.field_size_limit(LARGEST_FILE)
@@ -222,7 +221,8 @@ def _all_sound(columns: "Sequence[pa.ChunkedArray[Any]]") -> bool:
     """Say whether each number is finite and each instant within Python's calendar; Arrow takes more than that."""
     floats = _stacked(columns, _FLOATS)
     instants = _stacked(columns, _INSTANTS)
-    in_calendar = pc.and_(pc.greater_equal(instants, _FIRST), pc.less_equal(instants, _LAST))
+    first, last = (pa.scalar(limit, _TYPES["instant"]) for limit in _CALENDAR)
+    in_calendar = pc.and_(pc.greater_equal(instants, first), pc.less_equal(instants, last))
     return all(pc.all(sound).as_py() is not False for sound in (pc.is_finite(floats), in_calendar))
 
 
