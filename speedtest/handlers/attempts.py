@@ -91,7 +91,7 @@ class Attempts:
 
     def _run(self, item: str, where: Target) -> Measurement | None:
         """Make one attempt; None if a stop was requested, or if what came of the last one forbids it."""
-        if self._stop.requested or self._refusal():
+        if self._stop.requested or (self._slot.attempt > 1 and self._refusal()):
             return None
         if not self._programs[item].is_unchanged():
             self._programs[item] = speedtest.find_one(item, self._environment, self._stop) or self._programs[item]
