@@ -2,14 +2,23 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from speedtest import choice, hours
+from speedtest.choice import Engines
+from speedtest.hours import Hours
+
 LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
 LONGEST_TEST_SECONDS = 3600
+LONGEST_DIRECTION_SECONDS = 300
+MOST_UDP_MBPS = 1000
+MOST_RETRIES = 10
+MOST_MBPS = 1_000_000
+MOST_GIGABYTES = 1_000_000
 _ADDRESS = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
 _ZONE_ROOTS = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
 _ZONE_LINK = Path("/etc/localtime")
@@ -24,11 +33,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upload_dir: Path
     log_dir: Path
     commit_hash: str | None
-    speedtest_engine: str
-    speedtest_server_id: str | None
+    speedtest_engine: tuple[str, ...]
+    speedtest_server: dict[str, str]
+    speedtest_server_id: tuple[str, ...]
+    speedtest_interface: str | None
+    speedtest_seconds_per_direction: int | None
+    speedtest_udp_mbps: float | None
     speedtest_timeout_seconds: float
     log_level: str
     tz: str | None
+    speedtest_retries: int
+    speedtest_confirm_below_mbps: tuple[float, float] | None
+    """Download and upload, Mbit/s."""
+    sleep_jitter_seconds: float
+    quiet_hours: Hours | None
+    data_budget_gb_per_month: float | None
 
 
 class Mistakes(Exception):
@@ -55,8 +74,8 @@ def is_address(text: str) -> bool:
     return _ADDRESS.fullmatch(text) is not None
 
 
-def read(environment: Mapping[str, str], engines: Iterable[str]) -> Settings:
-    """Check every variable and return the settings; `engines` names what `SPEEDTEST_ENGINE` may ask for beside `auto`.
+def read(environment: Mapping[str, str], engines: Engines) -> Settings:
+    """Check every variable and return the settings; `engines` is what `SPEEDTEST_ENGINE` may ask for beside `auto`.
 
     Raises Mistakes with all that is wrong, not only the first.
     """
@@ -67,15 +86,23 @@ def read(environment: Mapping[str, str], engines: Iterable[str]) -> Settings:
             values[variable.name.lower()] = _value(variable, environment)
         except ValueError as error:
             wrong.append(str(error))
-    if wrong:
+    if values.get("sleep_jitter_seconds", 0) > values.get("sleep_seconds", math.inf):
+        wrong.append(_longer_than_interval(values))
+    if wrong or (wrong := choice.settle(values, engines)):
         raise Mistakes(wrong)
+    values["speedtest_server_id"] = values["speedtest_server_id"] or ()
     values["tz"] = values["tz"] or machine_zone()
     return Settings(**values)
 
 
+def _longer_than_interval(values: Mapping[str, Any]) -> str:
+    jitter, interval = values["sleep_jitter_seconds"], values["sleep_seconds"]
+    return f"SLEEP_JITTER_SECONDS={jitter:g} is not allowed: it must be at most SLEEP_SECONDS, which is {interval:g}"
+
+
 def value(name: str, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (its type is the variable's)
     """Return the value of one variable that does not concern engines. Raises Mistakes."""
-    variable = next(variable for variable in variables(()) if variable.name == name)
+    variable = next(variable for variable in variables({}) if variable.name == name)
     try:
         return _value(variable, environment)
     except ValueError as error:
@@ -90,9 +117,8 @@ def _value(variable: Variable, environment: Mapping[str, str]) -> Any:  # noqa: 
         raise ValueError(f"{variable.name}={text!r} is not allowed: it must be {variable.allowed}") from None
 
 
-def variables(engines: Iterable[str]) -> tuple[Variable, ...]:
+def variables(engines: Engines) -> tuple[Variable, ...]:
     """List every variable."""
-    engine_names = ("auto", *engines)
     folder = "the path of a folder"
     return (
         Variable("SLEEP_SECONDS", "5", f"a number of seconds above 0, at most {LONGEST_INTERVAL_SECONDS}", _interval),
@@ -106,8 +132,37 @@ def variables(engines: Iterable[str]) -> tuple[Variable, ...]:
         Variable("UPLOAD_DIR", "./uploads", folder, Path),
         Variable("LOG_DIR", "./logs", folder, Path),
         Variable("COMMIT_HASH", None, "at most 100 printable characters", _commit),
-        Variable("SPEEDTEST_ENGINE", "auto", f"one of {', '.join(engine_names)}", _one_of(engine_names)),
-        Variable("SPEEDTEST_SERVER_ID", None, "a server's number, such as 12345", _server),
+        Variable(
+            "SPEEDTEST_ENGINE",
+            "auto",
+            f"auto, or one or several of {', '.join(engines)}, separated by commas",
+            choice.engines(engines),
+        ),
+        Variable(
+            "SPEEDTEST_SERVER",
+            None,
+            "a server, or ENGINE=SERVER for each engine that takes one, separated by commas",
+            choice.servers(engines),
+        ),
+        Variable(
+            "SPEEDTEST_SERVER_ID",
+            None,
+            "a server's number, such as 12345, or several, separated by commas",
+            choice.server_ids,
+        ),
+        Variable(
+            "SPEEDTEST_INTERFACE",
+            None,
+            "the name of a network interface, such as eth0, or its address",
+            choice.interface,
+        ),
+        Variable(
+            "SPEEDTEST_SECONDS_PER_DIRECTION",
+            None,
+            f"a whole number of seconds from 1 to {LONGEST_DIRECTION_SECONDS}",
+            _direction,
+        ),
+        Variable("SPEEDTEST_UDP_MBPS", None, f"a number of Mbit/s above 0, at most {MOST_UDP_MBPS}", _udp),
         Variable(
             "SPEEDTEST_TIMEOUT_SECONDS",
             "120",
@@ -121,10 +176,30 @@ def variables(engines: Iterable[str]) -> tuple[Variable, ...]:
             lambda text: _one_of(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))(text.upper()),
         ),
         Variable("TZ", None, "a zone of the IANA database, such as Europe/Berlin or UTC", _zone),
+        Variable("SPEEDTEST_RETRIES", "1", f"a whole number from 0 to {MOST_RETRIES}", _retries),
+        Variable(
+            "SPEEDTEST_CONFIRM_BELOW_MBPS",
+            None,
+            f"two numbers of Mbit/s from 0 to {MOST_MBPS}, DOWNLOAD,UPLOAD, such as 50,10",
+            _speeds,
+        ),
+        Variable("SLEEP_JITTER_SECONDS", "0", "a number of seconds from 0 to SLEEP_SECONDS", _jitter),
+        Variable(
+            "QUIET_HOURS",
+            None,
+            "spans of the day, HH:MM-HH:MM, parted by commas, such as 23:00-06:00,12:00-12:30, that leave some of it",
+            hours.parse,
+        ),
+        Variable(
+            "DATA_BUDGET_GB_PER_MONTH",
+            None,
+            f"a number of GB (10^9 bytes) above 0, at most {MOST_GIGABYTES}",
+            lambda text: _positive(text, MOST_GIGABYTES),
+        ),
     )
 
 
-def unknown(environment: Mapping[str, str], engines: Iterable[str]) -> list[str]:
+def unknown(environment: Mapping[str, str], engines: Engines) -> list[str]:
     """Return a line of warning for each `SPEEDTEST_*` variable that means nothing here, with the nearest known one."""
     known = [variable.name for variable in variables(engines)]
     strangers = sorted(name for name in environment if name.startswith("SPEEDTEST_") and name not in known)
@@ -149,19 +224,50 @@ def machine_zone() -> str | None:
     return name if found else None
 
 
-def _seconds(text: str, most: float) -> float:
+def _from_0(text: str, most: float) -> float:
     value = float(text)
-    if not (math.isfinite(value) and 0 < value <= most):
+    if not (math.isfinite(value) and 0 <= value <= most):
+        raise ValueError(text)
+    return value
+
+
+def _positive(text: str, most: float) -> float:
+    if not (value := _from_0(text, most)):
         raise ValueError(text)
     return value
 
 
 def _interval(text: str) -> float:
-    return _seconds(text, LONGEST_INTERVAL_SECONDS)
+    return _positive(text, LONGEST_INTERVAL_SECONDS)
 
 
 def _timeout(text: str) -> float:
-    return _seconds(text, LONGEST_TEST_SECONDS)
+    return _positive(text, LONGEST_TEST_SECONDS)
+
+
+def _direction(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= LONGEST_DIRECTION_SECONDS):
+        raise ValueError(text)
+    return int(text)
+
+
+def _udp(text: str) -> float:
+    return _positive(text, MOST_UDP_MBPS)
+
+
+def _jitter(text: str) -> float:
+    return _from_0(text, LONGEST_INTERVAL_SECONDS)
+
+
+def _retries(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_RETRIES):
+        raise ValueError(text)
+    return int(text)
+
+
+def _speeds(text: str) -> tuple[float, float]:
+    download, upload = (_from_0(part, MOST_MBPS) for part in text.split(","))
+    return download, upload
 
 
 def _address(text: str) -> str:
@@ -172,12 +278,6 @@ def _address(text: str) -> str:
 
 def _commit(text: str) -> str:
     if len(text) > 100 or not text.isprintable():  # noqa: PLR2004 (as said in what is allowed)
-        raise ValueError(text)
-    return text
-
-
-def _server(text: str) -> str:
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) > 0):  # noqa: PLR2004 (ids have 5)
         raise ValueError(text)
     return text
 

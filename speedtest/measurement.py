@@ -1,4 +1,4 @@
-"""What one attempt yielded: the common columns, named once, and the program's own fields as text.
+"""What one attempt yielded, or why none was made: the common columns, named once, and a program's own fields as text.
 
 Units are those that ISPs and the programs show: Mbit/s are 10^6 bit/s, latencies are milliseconds, packet loss is
 percent. A quantity that was not measured is None, never 0.
@@ -9,15 +9,17 @@ from typing import Literal
 
 import msgspec
 
-type Status = Literal["ok", "failed"]
+type Status = Literal["ok", "failed", "skipped"]
 type ErrorKind = Literal["timeout", "exit", "signal", "no-output", "malformed", "rejected", "rate-limited", "not-found"]
+type SkipKind = Literal["quiet-hours", "data-budget", "backing-off", "busy"]
+"""Why a slot passed without an attempt."""
 
 ERROR_WORDS_LIMIT = 500
 """Characters of a program's own words that a row keeps."""
 
 
 class Measurement(msgspec.Struct, kw_only=True):
-    """One attempt, good or failed. The fields up to `raw` are the common columns, in their order in every file."""
+    """One attempt, good or failed, or a slot without one. The fields up to `raw` are the common columns, in order."""
 
     timestamp: datetime
     started_at: datetime | None = None
@@ -32,7 +34,7 @@ class Measurement(msgspec.Struct, kw_only=True):
     download_latency_ms: float | None = None
     upload_latency_ms: float | None = None
     data_bytes: int | None = None
-    error_kind: ErrorKind | None = None
+    error_kind: ErrorKind | SkipKind | None = None
     error: str | None = None
     exit_code: int | None = None
     duration_seconds: float | None = None

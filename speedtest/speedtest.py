@@ -1,20 +1,22 @@
 """Start the chosen speed-test program, bounded, and return one Measurement, good or failed."""
 
 import logging
+import math
 import os
 import re
-import signal
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from speedtest.engines import ENGINES
-from speedtest.engines.output import Engine, last_words
+from speedtest.engines import asked_for
+from speedtest.engines.output import Engine, Target
 from speedtest.environment import Settings
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished, Stop, run as run_program
+from speedtest.schedule import Skip
+from speedtest.steps import Steps, Stopped
 
 logger = logging.getLogger(__name__)
 
@@ -46,16 +48,33 @@ class Slot(msgspec.Struct, frozen=True):
 
     due: datetime
     attempt: int = 1
+    ends: float = math.inf
+    """When the next one is due, by the monotonic clock."""
 
 
 def find(settings: Settings, environment: Mapping[str, str], stop: Stop) -> Program | None:
-    """Return the program that `SPEEDTEST_ENGINE` asks for, None if it is not on PATH or does not answer as itself.
+    """Return the first program of those that `SPEEDTEST_ENGINE` asks for, None if there is none."""
+    return next(iter(find_all(settings, environment, stop).values()), None)
+
+
+def find_all(settings: Settings, environment: Mapping[str, str], stop: Stop) -> dict[str, Program]:
+    """Return the programs that `SPEEDTEST_ENGINE` asks for, by its items, without those that are not on PATH."""
+    found: dict[str, Program] = {}
+    for item in settings.speedtest_engine:
+        program = find_one(item, environment, stop)
+        if program:
+            found[item] = program
+        elif len(settings.speedtest_engine) > 1:
+            logger.warning("no program found for the engine %s: the others of SPEEDTEST_ENGINE have to do", item)
+    return found
+
+
+def find_one(item: str, environment: Mapping[str, str], stop: Stop) -> Program | None:
+    """Return the program for one item of `SPEEDTEST_ENGINE`, None if there is none.
 
     A name is not trusted: `speedtest` may be Ookla's or Python's program, so each is asked for its version.
     """
-    wanted = list(ENGINES.values())
-    if settings.speedtest_engine != "auto":
-        wanted = [ENGINES[settings.speedtest_engine]]
+    wanted = asked_for(item)
     for name in dict.fromkeys(name for engine in wanted for name in engine.programs):
         for path in _on_path(name, environment):
             printed = _version_answer(path, environment, stop)
@@ -66,28 +85,62 @@ def find(settings: Settings, environment: Mapping[str, str], stop: Stop) -> Prog
     return None
 
 
-def run(
-    program: Program, settings: Settings, slot: Slot, environment: Mapping[str, str], stop: Stop
+def target(engine: Engine, settings: Settings, turn: int) -> Target:
+    """Return where this engine shall measure by the settings; `turn` counts tests, for servers that take turns.
+
+    The numbers of `SPEEDTEST_SERVER_ID` are from the list of the engine asked for first; others have other numbers.
+    """
+    ids = settings.speedtest_server_id
+    counted = engine.numbers and engine.numbers == asked_for(settings.speedtest_engine[0])[0].numbers
+    return Target(
+        server_id=ids[turn % len(ids)] if ids and counted else None,
+        server=settings.speedtest_server.get(engine.name),
+        interface=settings.speedtest_interface,
+        seconds=settings.speedtest_seconds_per_direction,
+        udp_mbps=settings.speedtest_udp_mbps,
+    )
+
+
+def elsewhere(target: Target, measurement: Measurement) -> Target:
+    """Return the same target with any server but the one that was measured, where the program can leave one out."""
+    measured = measurement.raw.get("server_id") or target.server_id
+    return msgspec.structs.replace(target, server_id=None, excluded_id=measured)
+
+
+def anywhere(target: Target) -> Target:
+    """Return the same target with the program's own choice of a server."""
+    return msgspec.structs.replace(target, server_id=None)
+
+
+def has_vanished(engine: Engine, target: Target, measurement: Measurement) -> bool:
+    """Say whether an attempt failed because the server that was asked for by number is not there any more."""
+    pinned = target.server_id is not None and measurement.status == "failed"
+    return pinned and engine.vanished(measurement.error or "")
+
+
+def run(  # noqa: PLR0913 (what, where, when and in what surroundings)
+    program: Program,
+    settings: Settings,
+    slot: Slot,
+    environment: Mapping[str, str],
+    stop: Stop,
+    *,
+    where: Target | None = None,
+    started_at: datetime | None = None,
 ) -> Measurement | None:
     """Make one attempt and return its row; None if it was ended by a requested stop.
 
     Whatever the program does becomes a row: it is ended with its whole group after `SPEEDTEST_TIMEOUT_SECONDS`, and an
-    answer that is no result is a failed row with the program's own words.
+    answer that is no result is a failed row with the program's own words. Without `where`, pinned servers take turns
+    from slot to slot.
     """
-    started_at = datetime.now(UTC)
-    arguments = [str(program.path), *program.engine.arguments(settings.speedtest_server_id)]
-    logger.debug("started %s", " ".join(arguments))
-    finished: Finished | None = None
+    started_at = started_at or datetime.now(UTC)
+    where = where or target(program.engine, settings, round(slot.due.timestamp() / settings.sleep_seconds))
+    steps = Steps(program.path, settings.speedtest_timeout_seconds, stop, child_environment(environment))
     try:
-        finished = run_program(
-            arguments,
-            seconds=settings.speedtest_timeout_seconds,
-            stop=stop,
-            environment=child_environment(environment),
-        )
-        if finished.ended == "stopped":
-            return None
-        measurement = _read(program.engine, finished, settings.speedtest_timeout_seconds)
+        measurement = _in_utc(_attempt(program.engine, where, steps))
+    except Stopped:
+        return None
     except OSError as error:
         words = f"{program.path} could not be started: {error.strerror}"
         measurement = _failed(started_at, Failure("not-found", words))
@@ -98,8 +151,8 @@ def run(
         started_at=started_at,
         engine=program.engine.name,
         engine_version=program.version,
-        exit_code=finished.exit_code if finished else None,
-        duration_seconds=round(finished.seconds, 3) if finished else None,
+        exit_code=steps.ended[-1].exit_code if steps.ended else None,
+        duration_seconds=round(steps.seconds, 3) if steps.ended else None,
         interval_seconds=settings.sleep_seconds,
         speedtest_address=settings.speedtest_location_uuid,
         commit_hash=settings.commit_hash,
@@ -107,6 +160,42 @@ def run(
         slot=slot.due,
         attempt=slot.attempt,
     )
+
+
+def skipped(slot: Slot, why: Skip, settings: Settings) -> Measurement:
+    """Return the row of a slot that passes without an attempt; it is dated by the slot."""
+    return Measurement(
+        timestamp=slot.due,
+        status="skipped",
+        engine=why.engine,
+        error_kind=why.kind,
+        error=why.words,
+        interval_seconds=settings.sleep_seconds,
+        speedtest_address=settings.speedtest_location_uuid,
+        commit_hash=settings.commit_hash,
+        timezone=settings.tz,
+        slot=slot.due,
+    )
+
+
+def _attempt(engine: Engine, where: Target, steps: Steps) -> Measurement:
+    if where.excluded_id and engine.listing:
+        listed = engine.listing.read(steps.run(engine.listing.arguments(where)))
+        where = msgspec.structs.replace(
+            where, server_id=next((server for server in listed if server != where.excluded_id), None)
+        )
+    finished: list[Finished] = []
+    for arguments in engine.arguments(where):
+        finished.append(steps.run(arguments))
+        if engine.step_failed(finished[-1]):
+            break
+    try:
+        return engine.read(finished)
+    except Failure:
+        raise
+    except Exception as error:
+        logger.exception("the answer of %s could not be read; please report this", engine.name)
+        raise Failure("malformed", f"SpeedSnake could not read the answer: {error!r}") from error
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -117,22 +206,6 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     passed = {name: value for name, value in environment.items() if name not in _PYTHON and not _SECRET.search(name)}
     passed.setdefault("HOME", passed.get("TMPDIR", "/tmp"))  # noqa: S108 (a place for its settings file, no secret)
     return passed
-
-
-def _read(engine: Engine, finished: Finished, limit: float) -> Measurement:
-    if finished.ended == "timeout":
-        words = last_words(finished.stderr, finished.stdout)
-        raise Failure("timeout", f"ended after {limit:g} s{': ' if words else ''}{words}")
-    if finished.exit_code < 0:
-        words = last_words(finished.stderr, finished.stdout)
-        raise Failure("signal", f"ended by {_signal_name(-finished.exit_code)}{': ' if words else ''}{words}")
-    try:
-        return _in_utc(engine.read(finished))
-    except Failure:
-        raise
-    except Exception as error:
-        logger.exception("the answer of %s could not be read; please report this", engine.name)
-        raise Failure("malformed", f"SpeedSnake could not read the answer: {error!r}") from error
 
 
 def _in_utc(measurement: Measurement) -> Measurement:
@@ -175,10 +248,3 @@ def _version_answer(path: Path, environment: Mapping[str, str], stop: Stop) -> s
 def _identity(path: Path) -> tuple[int, int, int]:
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

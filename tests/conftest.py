@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from machine import Machine, Server, serving
-from standins import programs
+from standins import debian, programs
 
 PROJECT = Path(__file__).parent.parent
 
@@ -23,6 +23,26 @@ def speedtest_cli() -> Path:
         return programs.speedtest_cli(PROJECT / ".tools" / "speedtest-cli", sys.executable)
     except RuntimeError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+def from_debian(name: str) -> Path:
+    """Return the path of a real program; fails where Debian's package cannot be had, tells where there is no Debian."""
+    try:
+        return debian.program(name, name, PROJECT / ".tools" / name)
+    except debian.Elsewhere as elsewhere:
+        pytest.skip(str(elsewhere))
+    except RuntimeError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def librespeed_cli() -> Path:
+    return from_debian("librespeed-cli")
+
+
+@pytest.fixture(scope="session")
+def iperf3() -> Path:
+    return from_debian("iperf3")
 
 
 @pytest.fixture

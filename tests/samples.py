@@ -58,7 +58,7 @@ def ookla_result(when: datetime, seed: int = 0) -> dict[str, Any]:
 def measured(when: datetime, address: str = HOME, seed: int = 0) -> Measurement:
     """Return the measurement that such a result makes."""
     printed = json.dumps(ookla_result(when, seed), ensure_ascii=False).encode()
-    measurement = ENGINES["ookla"].read(Finished("exit", 0, printed, b"", 20.0))
+    measurement = ENGINES["ookla"].read([Finished("exit", 0, printed, b"", 20.0)])
     measurement.started_at = when - timedelta(seconds=20, microseconds=seed)
     measurement.speedtest_address = address
     measurement.engine_version = "1.2.0.84"

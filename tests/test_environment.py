@@ -7,9 +7,8 @@ import pytest
 from daemon import run
 
 from speedtest import environment
+from speedtest.engines import ENGINES
 from speedtest.environment import Mistakes
-
-ENGINES = ("ookla", "speedtest-cli")
 
 GOOD = {
     "SLEEP_SECONDS": ["600", "0.5", "1e2", "31622400"],
@@ -18,11 +17,20 @@ GOOD = {
     "UPLOAD_DIR": ["./uploads"],
     "LOG_DIR": ["./logs"],
     "COMMIT_HASH": ["0123abc", "v1.2.3-4-gdeadbee", "x" * 100],
-    "SPEEDTEST_ENGINE": ["auto", "ookla", "speedtest-cli"],
-    "SPEEDTEST_SERVER_ID": ["1", "12345"],
+    "SPEEDTEST_ENGINE": ["auto", "ookla", "speedtest-cli", "ookla,speedtest-cli", "speedtest-cli, ookla"],
+    "SPEEDTEST_SERVER": ["iperf3=h", "librespeed=/etc/servers.json,iperf3=[2001:db8::1]:5202"],
+    "SPEEDTEST_SERVER_ID": ["1", "12345", "1,2", "12345, 67890"],
+    "SPEEDTEST_INTERFACE": ["eth0", "wlan0.7", "192.0.2.7", "2001:db8::7", "fe80::1%eth0"],
+    "SPEEDTEST_SECONDS_PER_DIRECTION": ["1", "59"],
+    "SPEEDTEST_UDP_MBPS": ["10", "0.5", "1000"],
     "SPEEDTEST_TIMEOUT_SECONDS": ["120", "0.1", "3600"],
     "LOG_LEVEL": ["INFO", "debug", "Warning", "ERROR", "CRITICAL"],
     "TZ": ["UTC", "Europe/Berlin", ":Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+12"],
+    "SPEEDTEST_RETRIES": ["0", "1", "10"],
+    "SPEEDTEST_CONFIRM_BELOW_MBPS": ["50,10", "0,0", "87.5, 0", "1000000,1000000"],
+    "SLEEP_JITTER_SECONDS": ["0", "2.5", "5"],
+    "QUIET_HOURS": ["23:00-06:00,12:00-12:30", "00:00-23:59", "18:00-24:00", "23:00-06:00, 12:00-12:30"],
+    "DATA_BUDGET_GB_PER_MONTH": ["500", "0.5", "1000000"],
 }
 BAD: dict[str, list[str]] = {
     "SLEEP_SECONDS": ["0", "-1", "nan", "inf", "ten", "10s", "1,5", "1e99", " "],
@@ -31,11 +39,28 @@ BAD: dict[str, list[str]] = {
     "UPLOAD_DIR": [],
     "LOG_DIR": [],
     "COMMIT_HASH": ["x" * 101, "a\nb", "\x1b[31m"],
-    "SPEEDTEST_ENGINE": ["Ookla", "fast", "auto,ookla", "speedtest_cli"],
-    "SPEEDTEST_SERVER_ID": ["0", "-1", "abc", "1 2", "1.5", "--help", "٣", "12345678901"],
+    "SPEEDTEST_ENGINE": [
+        "Ookla",
+        "fast",
+        "auto,ookla",
+        "speedtest_cli",
+        "ookla,",
+        "ookla,ookla",
+        "ookla speedtest-cli",
+    ],
+    "SPEEDTEST_SERVER": ["\x1b", "x" * 501, "iperf3=a,iperf3=b"],
+    "SPEEDTEST_SERVER_ID": ["0", "-1", "abc", "1 2", "1.5", "--help", "٣", "12345678901", "1,", "1,,2", "1;2"],
+    "SPEEDTEST_INTERFACE": ["--help", "a b", "eth0;ls", "x" * 65],
+    "SPEEDTEST_SECONDS_PER_DIRECTION": ["0", "301", "1.5", "-1"],
+    "SPEEDTEST_UDP_MBPS": ["0", "-1", "1001", "10M"],
     "SPEEDTEST_TIMEOUT_SECONDS": ["0", "-5", "3601", "soon", "nan"],
     "LOG_LEVEL": ["LOUD", "10", "INFO "],
     "TZ": ["Mars/Olympus", "CET-1CEST", "../etc/passwd", "/etc/localtime", "europe berlin"],
+    "SPEEDTEST_RETRIES": ["-1", "11", "1.5", "once", "٣"],
+    "SPEEDTEST_CONFIRM_BELOW_MBPS": ["50", "50,10,5", "50;10", "-1,10", "nan,10", "50,", "fast,slow", "1e7,1"],
+    "SLEEP_JITTER_SECONDS": ["-1", "nan", "inf", "some", "1e99"],
+    "QUIET_HOURS": ["23-6", "23:00", "6:00-7:00", "24:00-06:00", "12:60-13:00", "12:00-24:01", "12:00-12:00", ","],
+    "DATA_BUDGET_GB_PER_MONTH": ["0", "-1", "500GB", "1000001", "nan", "inf"],
 }
 
 
@@ -61,6 +86,14 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, text: str) -> None
     assert caught.value.lines == [f"{name}={text!r} is not allowed: it must be {allowed[name]}"]
 
 
+def test_a_jitter_longer_than_the_interval_is_refused_with_both() -> None:
+    with pytest.raises(Mistakes) as caught:
+        environment.read({"SLEEP_SECONDS": "600", "SLEEP_JITTER_SECONDS": "601"}, ENGINES)
+    assert caught.value.lines == [
+        "SLEEP_JITTER_SECONDS=601 is not allowed: it must be at most SLEEP_SECONDS, which is 600"
+    ]
+
+
 def test_an_empty_value_is_an_unset_one() -> None:
     empty = dict.fromkeys(GOOD, "")
     assert environment.read(empty, ENGINES) == environment.read({}, ENGINES)
@@ -75,8 +108,8 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         Path("uploads"),
         Path("logs"),
     )
-    assert (settings.speedtest_engine, settings.speedtest_timeout_seconds) == ("auto", 120)
-    assert (settings.commit_hash, settings.speedtest_server_id, settings.log_level) == (None, None, "INFO")
+    assert (settings.speedtest_engine, settings.speedtest_timeout_seconds) == (("auto",), 120)
+    assert (settings.commit_hash, settings.speedtest_server_id, settings.log_level) == (None, (), "INFO")
 
 
 def test_a_value_is_read_as_what_it_means() -> None:
@@ -85,11 +118,79 @@ def test_a_value_is_read_as_what_it_means() -> None:
 
 
 def test_an_unknown_variable_is_told_with_the_nearest_known_one() -> None:
-    lines = environment.unknown({"SPEEDTEST_LOCATION_UID": "x", "SPEEDTEST_SERVER": "1", "HOME": "/"}, ENGINES)
+    lines = environment.unknown({"SPEEDTEST_LOCATION_UID": "x", "SPEEDTEST_SERVERS": "1", "HOME": "/"}, ENGINES)
     assert lines == [
         "SPEEDTEST_LOCATION_UID is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_LOCATION_UUID?",
-        "SPEEDTEST_SERVER is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_SERVER_ID?",
+        "SPEEDTEST_SERVERS is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_SERVER?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "servers"),
+    [
+        ({"SPEEDTEST_ENGINE": "iperf3", "SPEEDTEST_SERVER": "h:7"}, {"iperf3": "h:7"}),
+        ({"SPEEDTEST_ENGINE": "ookla,iperf3", "SPEEDTEST_SERVER": "h"}, {"iperf3": "h"}),
+        ({"SPEEDTEST_ENGINE": "librespeed"}, {}),
+        (
+            {"SPEEDTEST_ENGINE": "librespeed", "SPEEDTEST_SERVER": "https://h/list?a=b,c=d"},
+            {"librespeed": "https://h/list?a=b,c=d"},
+        ),
+        (
+            {
+                "SPEEDTEST_ENGINE": "iperf3,librespeed",
+                "SPEEDTEST_SERVER": "librespeed=https://h/?a=b,c,iperf3=[2001:db8::1]:7",
+            },
+            {"librespeed": "https://h/?a=b,c", "iperf3": "[2001:db8::1]:7"},
+        ),
+    ],
+)
+def test_a_server_is_given_to_the_engine_that_it_is_for(variables: dict[str, str], servers: dict[str, str]) -> None:
+    assert environment.read(variables, ENGINES).speedtest_server == servers
+
+
+IPERF3 = "the host, or host:port, of an iperf3 server of yours"
+LIST = "the URL (http://… or https://…) or the file of a list of servers in JSON"
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"SPEEDTEST_ENGINE": "iperf3"}, f"'' is not allowed for iperf3: it must be {IPERF3}"),
+        (
+            {"SPEEDTEST_ENGINE": "iperf3", "SPEEDTEST_SERVER": "-h"},
+            f"'-h' is not allowed for iperf3: it must be {IPERF3}",
+        ),
+        (
+            {"SPEEDTEST_ENGINE": "ookla,librespeed", "SPEEDTEST_SERVER": "ftp://h"},
+            f"'ftp://h' is not allowed for librespeed: it must be {LIST}",
+        ),
+        (
+            {"SPEEDTEST_ENGINE": "iperf3,librespeed", "SPEEDTEST_SERVER": "h"},
+            "'h' is not allowed: it must say for which engine: iperf3=SERVER,librespeed=SERVER",
+        ),
+        (
+            {"SPEEDTEST_SERVER": "h"},
+            "'h' is not allowed: no engine of SPEEDTEST_ENGINE takes a server; SPEEDTEST_SERVER_ID pins one by number",
+        ),
+    ],
+)
+def test_a_server_that_an_engine_cannot_take_or_misses_is_a_mistake(variables: dict[str, str], line: str) -> None:
+    with pytest.raises(Mistakes) as caught:
+        environment.read(variables, ENGINES)
+    assert caught.value.lines == [f"SPEEDTEST_SERVER={line}"]
+
+
+def test_both_directions_must_fit_in_the_time_of_a_test() -> None:
+    variables = {"SPEEDTEST_SECONDS_PER_DIRECTION": "300", "SPEEDTEST_TIMEOUT_SECONDS": "600"}
+    with pytest.raises(Mistakes, match="both directions must fit"):
+        environment.read(variables, ENGINES)
+    assert environment.read(variables | {"SPEEDTEST_TIMEOUT_SECONDS": "601"}, ENGINES)
+
+
+def test_iperf3_without_a_server_ends_the_daemon_with_the_code_of_a_mistake(tmp_path: Path) -> None:
+    ended = run(tmp_path, "loop", SPEEDTEST_ENGINE="iperf3")
+    assert (ended.returncode, ended.stderr.count("\n")) == (78, 1)
+    assert IPERF3 in ended.stderr
 
 
 @pytest.mark.parametrize("handler", ["loop", "convert", "healthcheck"])
@@ -98,5 +199,5 @@ def test_every_mistake_is_a_line_and_all_are_told_at_once(tmp_path: Path, handle
     ended = run(tmp_path, handler, **wrong)
     assert ended.returncode == 78
     lines = ended.stderr.splitlines()
-    assert [line.split("=", 1)[0] for line in lines] == [v.name for v in environment.variables(()) if v.name in wrong]
+    assert [line.split("=", 1)[0] for line in lines] == [v.name for v in environment.variables({}) if v.name in wrong]
     assert [path.name for path in tmp_path.iterdir()] == ["tools"]

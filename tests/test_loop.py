@@ -57,17 +57,37 @@ def test_a_failed_test_is_a_row_and_the_daemon_goes_on(tmp_path: Path) -> None:
         assert daemon.said("the test failed (exit): Cannot open socket")
 
 
-def test_slots_are_an_interval_apart_and_those_missed_by_a_long_test_are_skipped(tmp_path: Path) -> None:
+def test_every_slot_is_a_row_and_those_that_a_long_test_missed_say_busy(tmp_path: Path) -> None:
     program(tmp_path, seconds=0.7)
     with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
-        found = daemon.first_rows(4)
-        slots = sorted(row["slot"] for row in found)
-        for earlier, later in itertools.pairwise(slots):
-            steps = (later - earlier) / timedelta(seconds=0.5)
-            assert steps == pytest.approx(round(steps), abs=0.1)
-            assert round(steps) >= 2
-        for row in found:
+        until(lambda: len(daemon.said("measured")) >= 3, "three tests")
+        assert daemon.stop() == 0
+    found = sorted(daemon.rows(), key=lambda row: row["slot"])
+    for earlier, later in itertools.pairwise(row["slot"] for row in found):
+        assert (later - earlier) / timedelta(seconds=0.5) == pytest.approx(1, abs=0.1)
+    for row, after in itertools.pairwise(found):
+        if row["status"] == "ok":
             assert row["started_at"] - row["slot"] < timedelta(seconds=0.5)
+            assert (after["status"], after["error_kind"]) == ("skipped", "busy")
+            assert (after["timestamp"], after.get("engine"), after.get("attempt")) == (after["slot"], None, None)
+
+
+def test_slots_that_pass_while_the_daemon_is_held_have_no_row_and_are_not_made_up_for(tmp_path: Path) -> None:
+    program(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
+        until(lambda: len(daemon.said("measured")) >= 2, "two tests")
+        daemon.process.send_signal(signal.SIGSTOP)
+        time.sleep(2)
+        daemon.process.send_signal(signal.SIGCONT)
+        until(lambda: daemon.said("slots passed while the daemon could not run"), "warning")
+        count = len(daemon.said("measured"))
+        until(lambda: len(daemon.said("measured")) >= count + 2, "two more tests")
+        assert daemon.stop() == 0
+    measured = sorted((row["slot"], row["started_at"]) for row in daemon.rows() if row["status"] == "ok")
+    assert all(started_at - slot < timedelta(seconds=1) for slot, started_at in measured)
+    slots = [slot for slot, _ in measured]
+    steps = [round((later - earlier) / timedelta(seconds=0.5)) for earlier, later in itertools.pairwise(slots)]
+    assert max(steps) >= 3
 
 
 def test_a_second_daemon_of_the_same_folder_exits_75_and_names_the_first(tmp_path: Path) -> None:
@@ -137,6 +157,24 @@ def test_a_signal_during_the_wait_ends_it_at_once_with_0(tmp_path: Path, number:
         assert daemon.process.wait(PATIENCE) == 0
         assert time.monotonic() - told < SOON + SLACK
         assert daemon.said(f"stopped by {number.name}")
+
+
+def test_a_signal_during_the_pause_before_a_retry_ends_it_at_once(tmp_path: Path) -> None:
+    program(tmp_path, "error object on stdout")
+    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+        until(lambda: daemon.said("the test failed"), "failure")
+        told = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - told < SOON + SLACK
+        assert len(daemon.rows()) == 1
+
+
+def test_a_listed_program_that_is_not_there_is_a_warning_and_the_others_measure(tmp_path: Path) -> None:
+    program(tmp_path)
+    with Daemon(tmp_path, tmp_path / "bin", SPEEDTEST_ENGINE="speedtest-cli,ookla") as daemon:
+        assert daemon.first_rows()[0]["engine"] == "ookla"
+        assert daemon.said("no program found for the engine speedtest-cli")
+        assert daemon.stop() == 0
 
 
 @pytest.mark.parametrize(
@@ -281,7 +319,9 @@ def test_the_daemon_imports_nothing_heavy_not_even_when_it_converts(tmp_path: Pa
 def test_a_log_line_of_the_start_names_the_program_and_the_interval(tmp_path: Path) -> None:
     path = program(tmp_path)
     with Daemon(tmp_path, tmp_path / "bin") as daemon:
-        (said,) = until(lambda: daemon.said("started: ookla 1.2.0.84 every 600 s"), "first line")
+        (said,) = until(
+            lambda: daemon.said("started: ookla 1.2.0.84 every 600 s, 144 tests a day, 4,320 a month"), "first line"
+        )
         assert said["program"] == str(path)
         assert daemon.stop() == 0
 

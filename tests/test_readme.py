@@ -17,7 +17,7 @@ from speedtest import environment
 from speedtest.data import schema
 from speedtest.engines import ENGINES
 from speedtest.handlers import start
-from speedtest.measurement import ErrorKind
+from speedtest.measurement import ErrorKind, SkipKind
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
@@ -66,6 +66,11 @@ def test_every_column_of_a_program_stands_under_its_type() -> None:
 @pytest.mark.parametrize("kind", get_args(ErrorKind.__value__))
 def test_every_kind_of_failure_is_told(kind: str) -> None:
     assert f"| `{kind}` |" in section("When a test fails")
+
+
+@pytest.mark.parametrize("kind", get_args(SkipKind.__value__))
+def test_every_reason_to_skip_a_slot_is_told(kind: str) -> None:
+    assert f"| `{kind}` |" in section("When a slot is skipped")
 
 
 def test_every_engine_is_told() -> None:

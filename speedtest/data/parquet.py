@@ -127,6 +127,9 @@ def _finish(lake: Lake, day: _Day, encoded: Future[_Encoded]) -> bool:
     except (OSError, pa.ArrowException) as error:
         _log_failure(day, error)
         return False
+    except Exception:
+        logger.exception("could not convert %s in a way that nobody foresaw; please report it", day.date)
+        return False
     return day.complete
 
 
@@ -260,9 +263,12 @@ def verify(data: bytes, table: pa.Table) -> None:
 
     Raises OSError if anything differs.
     """
-    with pq.ParquetFile(pa.BufferReader(data)) as file:
-        found = file.read()
-        metadata = {key.decode(): text.decode() for key, text in (file.metadata.metadata or {}).items()}
+    try:
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
+            found = file.read()
+            metadata = {key.decode(): text.decode() for key, text in (file.metadata.metadata or {}).items()}
+    except Exception as error:  # whatever a damaged file does to its reader
+        raise OSError(errno.EIO, f"what was written is no Parquet file: {error}") from error
     if not (found.schema.equals(SCHEMA) and found.equals(table.drop_columns([SOURCE]))):
         raise OSError(errno.EIO, "the rows that were read back are not the rows that were written")
     if metadata != _metadata(table):

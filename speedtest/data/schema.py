@@ -26,9 +26,13 @@ class Column(msgspec.Struct, frozen=True):
 
 
 COMMON: tuple[Column, ...] = (
-    Column("timestamp", "instant", "when, as the program says (Ookla: end, speedtest-cli: start); failed: started_at"),
+    Column(
+        "timestamp",
+        "instant",
+        "when, as the program says (Ookla: end, speedtest-cli: start); failed: started_at; skipped: slot",
+    ),
     Column("started_at", "instant", "when this attempt was started, by our clock"),
-    Column("status", "text", "ok or failed"),
+    Column("status", "text", "ok, failed or skipped"),
     Column("engine", "text", "which program"),
     Column("engine_version", "text", "its version"),
     Column("download_mbps", "float64", "Mbit/s (10^6 bit/s)"),
@@ -39,8 +43,8 @@ COMMON: tuple[Column, ...] = (
     Column("download_latency_ms", "float64", "latency while downloading, ms"),
     Column("upload_latency_ms", "float64", "latency while uploading, ms"),
     Column("data_bytes", "int64", "bytes moved both ways"),
-    Column("error_kind", "text", "why it failed, in one word"),
-    Column("error", "text", "why it failed, in the program's words"),
+    Column("error_kind", "text", "why it failed or was skipped, in one word"),
+    Column("error", "text", "the same in words, the program's own where it failed"),
     Column("exit_code", "int32", "of the program; negative: the signal that ended it"),
     Column("duration_seconds", "float64", "how long the program ran, s"),
     Column("interval_seconds", "float64", "the interval in force, s"),
@@ -48,7 +52,7 @@ COMMON: tuple[Column, ...] = (
     Column("commit_hash", "text", "the version of SpeedSnake"),
     Column("timezone", "text", "the IANA zone in force"),
     Column("slot", "instant", "when this test was due"),
-    Column("attempt", "int32", "which try for that slot, from 1"),
+    Column("attempt", "int32", "which try for that slot, from 1; skipped: null"),
 )
 
 

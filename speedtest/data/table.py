@@ -13,7 +13,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -44,6 +44,8 @@ SCHEMA = pa.schema([pa.field(column.name, _TYPES[column.kind]) for column in sch
 _SOURCED = SCHEMA.append(pa.field(SOURCE, pa.string()))
 _KNOWN = {column.name: _TYPES[column.kind] for column in (*schema.COMMON, *schema.FLATTENED)}
 _FLOATS = [number for number, kind in enumerate(_KNOWN.values()) if pa.types.is_floating(kind)]
+_INSTANTS = [number for number, kind in enumerate(_KNOWN.values()) if pa.types.is_timestamp(kind)]
+_CALENDAR = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _QUOTED_FIELD = re.compile(rb',"[^"]*(?:""[^"]*)*"(?=[,\n])')
 
 csv.field_size_limit(LARGEST_FILE)
@@ -207,7 +209,7 @@ def _parse_joined(names: list[str], files: Sequence[_File]) -> pa.Table | None:
     except pa.ArrowInvalid:
         return None
     columns = table.columns
-    if table.num_rows != len(files) or table["timestamp"].null_count or not _all_finite(columns):
+    if table.num_rows != len(files) or table["timestamp"].null_count or not _all_sound(columns):
         return None
     rows = table.select(strangers).to_pylist() if strangers else [{}] * len(files)
     extra = pa.array([_as_extra(row) for row in rows], pa.string())
@@ -215,9 +217,18 @@ def _parse_joined(names: list[str], files: Sequence[_File]) -> pa.Table | None:
     return pa.Table.from_arrays([*columns[: len(_KNOWN)], extra, sources], schema=_SOURCED)
 
 
-def _all_finite(columns: "Sequence[pa.ChunkedArray[Any]]") -> bool:
-    chunks = [chunk for number in _FLOATS for chunk in columns[number].chunks]
-    return pc.all(pc.is_finite(pa.chunked_array(chunks, pa.float64()))).as_py() is not False
+def _all_sound(columns: "Sequence[pa.ChunkedArray[Any]]") -> bool:
+    """Say whether each number is finite and each instant within Python's calendar; Arrow takes more than that."""
+    floats = _stacked(columns, _FLOATS)
+    instants = _stacked(columns, _INSTANTS)
+    first, last = (pa.scalar(limit, _TYPES["instant"]) for limit in _CALENDAR)
+    in_calendar = pc.and_(pc.greater_equal(instants, first), pc.less_equal(instants, last))
+    return all(pc.all(sound).as_py() is not False for sound in (pc.is_finite(floats), in_calendar))
+
+
+def _stacked(columns: "Sequence[pa.ChunkedArray[Any]]", numbers: Sequence[int]) -> "pa.ChunkedArray[Any]":
+    """Put columns of one type one below the other, to ask all of them one question."""
+    return pa.chunked_array([chunk for number in numbers for chunk in columns[number].chunks])
 
 
 def _as_extra(row: Mapping[str, str | None]) -> str | None:

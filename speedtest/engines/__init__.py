@@ -1,14 +1,32 @@
-"""The speed-test programs that SpeedSnake can drive: one module each, listed here."""
+"""The speed-test programs that SpeedSnake can drive: every module here that has an `ENGINE` is one."""
 
-from collections.abc import Mapping
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from speedtest.engines import ookla, speedtest_cli
 from speedtest.engines.output import Engine
 from speedtest.measurement import Failure, Measurement
 
-ENGINES: dict[str, Engine] = {module.ENGINE.name: module.ENGINE for module in (ookla, speedtest_cli)}
-"""Every engine by its name, in the order in which `auto` prefers them."""
+
+def _engines() -> Iterator[Engine]:
+    for found in pkgutil.iter_modules(__path__):
+        engine = getattr(importlib.import_module(f"{__name__}.{found.name}"), "ENGINE", None)
+        if isinstance(engine, Engine):
+            yield engine
+
+
+ENGINES: dict[str, Engine] = {
+    engine.name: engine for engine in sorted(_engines(), key=lambda engine: (engine.auto or 1000, engine.name))
+}
+"""Every engine by its name; those that `auto` looks for come first, in its order."""
+
+AUTO = "auto"
+
+
+def asked_for(name: str) -> list[Engine]:
+    """Return the engines that one item of `SPEEDTEST_ENGINE` stands for, the preferred one first."""
+    return [ENGINES[name]] if name != AUTO else [engine for engine in ENGINES.values() if engine.auto]
 
 
 def derive(timestamp: datetime, row: Mapping[str, str]) -> Measurement | None:

@@ -7,17 +7,20 @@ of the test. Whatever else it prints is no result: log records on standard error
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 
+from speedtest.engines.interface import is_address
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
     Engine,
     Flat,
+    Listing,
+    Target,
     believed,
     check,
     complaint,
@@ -32,6 +35,7 @@ from speedtest.process import Finished
 
 _RATE_LIMITED = 173
 _VERSION = re.compile(r"Speedtest by Ookla ([0-9][0-9.]*)")
+_ALWAYS = ("--accept-license", "--accept-gdpr", "--progress=no", "--format=json")
 _LOG_LINE = re.compile(rb"^(?:\[[^\]]*\] )?\[error\] (.*)$", re.MULTILINE)
 
 
@@ -59,17 +63,43 @@ class _Message(msgspec.Struct):
     message: str | None = None
 
 
+class _Server(msgspec.Struct):
+    id: int | str
+
+
+class _List(msgspec.Struct):
+    """What `--servers` prints: `{"type":"serverList","servers":[{"id":…,"host":…},…]}`, the nearest first."""
+
+    servers: list[_Server]
+
+
 def _version(printed: str) -> str | None:
     found = _VERSION.search(printed)
     return found[1].rstrip(".") if found else None
 
 
-def _arguments(server_id: str | None) -> list[str]:
-    arguments = ["--accept-license", "--accept-gdpr", "--progress=no", "--format=json"]
-    return [*arguments, f"--server-id={server_id}"] if server_id else arguments
+def _arguments(target: Target) -> list[list[str]]:
+    chosen = [f"--server-id={target.server_id}"] if target.server_id else []
+    return [[*_ALWAYS, *_interface(target), *chosen]]
 
 
-def _read(finished: Finished) -> Measurement:
+def _interface(target: Target) -> list[str]:
+    if not target.interface:
+        return []
+    return [f"--ip={target.interface}" if is_address(target.interface) else f"--interface={target.interface}"]
+
+
+def _listed(finished: Finished) -> list[str]:
+    for document in documents(finished.stdout):
+        try:
+            return [str(server.id) for server in msgspec.json.decode(document, type=_List).servers]
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+    return []
+
+
+def _read(steps: Sequence[Finished]) -> Measurement:
+    finished = steps[-1]
     if finished.exit_code == _RATE_LIMITED or (finished.exit_code and b"Limit reached:" in finished.stderr):
         raise Failure("rate-limited", last_words(finished.stderr, finished.stdout))
     if finished.exit_code:
@@ -144,5 +174,14 @@ def _derive(row: Mapping[str, str]) -> Measurement | None:
 
 
 ENGINE = Engine(
-    name="ookla", programs=("speedtest",), version=_version, arguments=_arguments, read=_read, derive=_derive
+    name="ookla",
+    auto=1,
+    programs=("speedtest",),
+    version=_version,
+    arguments=_arguments,
+    read=_read,
+    derive=_derive,
+    numbers="speedtest.net",
+    vanished=lambda error: "NoServersException" in error,
+    listing=Listing(arguments=lambda target: [*_ALWAYS, *_interface(target), "--servers"], read=_listed),
 )

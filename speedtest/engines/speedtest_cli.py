@@ -6,16 +6,19 @@ no download came (`download` 0.0): those are rejected here. Real failures exit 1
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
+from speedtest.engines.interface import address_of
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
+    Count,
     Engine,
+    Target,
     believed,
     check,
     complaint,
@@ -30,8 +33,6 @@ from speedtest.process import Finished
 
 _VERSION = re.compile(r"^speedtest-cli ([0-9][0-9A-Za-z.]*)", re.MULTILINE)
 
-type _Bytes = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
-
 
 class _Fields(msgspec.Struct):
     """The fields that the common columns come from."""
@@ -40,8 +41,8 @@ class _Fields(msgspec.Struct):
     download: Amount
     upload: Amount
     ping: Amount
-    bytes_sent: _Bytes
-    bytes_received: _Bytes
+    bytes_sent: Count
+    bytes_received: Count
 
 
 def _version(printed: str) -> str | None:
@@ -49,12 +50,19 @@ def _version(printed: str) -> str | None:
     return found[1] if found else None
 
 
-def _arguments(server_id: str | None) -> list[str]:
+def _arguments(target: Target) -> list[list[str]]:
     arguments = ["--secure", "--json"]
-    return [*arguments, "--server", server_id] if server_id else arguments
+    if target.server_id:
+        arguments += ["--server", target.server_id]
+    if target.excluded_id:
+        arguments += ["--exclude", target.excluded_id]
+    if target.interface:
+        arguments += ["--source", address_of(target.interface)]
+    return [arguments]
 
 
-def _read(finished: Finished) -> Measurement:
+def _read(steps: Sequence[Finished]) -> Measurement:
+    finished = steps[-1]
     words = last_words(finished.stderr, finished.stdout)
     if finished.exit_code:
         raise Failure("rate-limited" if "HTTP Error 429" in words else "exit", words)
@@ -88,9 +96,12 @@ def _derive(row: Mapping[str, str]) -> Measurement | None:
 
 ENGINE = Engine(
     name="speedtest-cli",
+    auto=2,
     programs=("speedtest-cli", "speedtest"),
     version=_version,
     arguments=_arguments,
     read=_read,
     derive=_derive,
+    numbers="speedtest.net",
+    vanished=lambda error: "No matched servers" in error,
 )

@@ -10,16 +10,15 @@ import logging
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from speedtest import logging as logs, speedtest
-from speedtest.data import files, results
+from speedtest.clock import Clock
+from speedtest.data import files, remembered, results
 from speedtest.data.lock import Held, Lock
 from speedtest.environment import Settings
-from speedtest.handlers import start
+from speedtest.handlers import costs, start
 from speedtest.handlers.service import Service
 from speedtest.process import Stop
 from speedtest.speedtest import Program, Slot
@@ -31,26 +30,19 @@ USAGE = "usage: python -m speedtest.handlers.loop [--check]\n"
 
 
 def loop(cycle: Callable[[Service, Slot], None]) -> Callable[[Service], None]:
-    """Make a cycle into a daemon: call it at the start and every interval after it until a stop is requested.
+    """Make a cycle into a daemon: call it when a slot is due until a stop is requested.
 
-    Ticks are at start + k * interval of the monotonic clock; one that was missed because a test ran long is skipped. A
-    cycle that raises is logged, and the next one comes in its time: the daemon never stops by itself.
+    Slots are an interval of the monotonic clock apart. A cycle that raises is logged, and the next one comes in its
+    time: the daemon never stops by itself.
     """
 
     @functools.wraps(cycle)
     def forever(service: Service) -> None:
-        interval = service.settings.sleep_seconds
-        first = time.monotonic()
-        tick = 0
-        while not service.stop.requested:
-            service.beat(first + (tick + 1) * interval)
+        while service.wait_for_next_slot():
             try:
-                cycle(service, Slot(_wall_clock(first + tick * interval)))
+                cycle(service, service.ticks.take())
             except Exception:
                 logger.exception("this cycle failed in a way that nobody foresaw; please report it")
-            tick = max(tick + 1, int((time.monotonic() - first) // interval) + 1)
-            service.beat(first + tick * interval)
-            service.stop.wait(first + tick * interval - time.monotonic())
 
     return forever
 
@@ -58,8 +50,9 @@ def loop(cycle: Callable[[Service, Slot], None]) -> Callable[[Service], None]:
 @loop
 def run(service: Service, slot: Slot) -> None:
     """Go through one cycle; the decorator waits for the next."""
-    measurement = service.measure(slot)
-    if measurement is not None:
+    for measurement in service.measure(slot):
+        service.keep(measurement)
+    for measurement in service.missed():
         service.keep(measurement)
     service.convert_complete_days()
 
@@ -85,22 +78,33 @@ def _serve(settings: Settings) -> None:
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with _alone(settings):
-        program = speedtest.find(settings, os.environ, stop)
+        programs = speedtest.find_all(settings, os.environ, stop)
         if stop.requested:
             return
-        if program is None:
+        if not programs:
             start.end(start.NO_PROGRAM, start.no_program(settings))
-        _measure_until_stopped(Service(settings, program, stop, os.environ), program)
+        service = Service(
+            settings=settings,
+            programs=programs,
+            state=remembered.recall(settings.result_dir),
+            clock=Clock(stop),
+            environment=os.environ,
+            stop=stop,
+        )
+        _measure_until_stopped(service, programs)
 
 
-def _measure_until_stopped(service: Service, program: Program) -> None:
+def _measure_until_stopped(service: Service, programs: Mapping[str, Program]) -> None:
     _sweep(service.settings.result_dir)
     logger.info(
-        "started: %s %s every %g s",
-        program.engine.name,
-        program.version,
+        "started: %s every %g s, %s",
+        ", ".join(f"{program.engine.name} {program.version}" for program in programs.values()),
         service.settings.sleep_seconds,
-        extra={"program": str(program.path), "location": service.settings.speedtest_location_uuid},
+        costs.rate(service.settings),
+        extra={
+            "program": ", ".join(str(program.path) for program in programs.values()),
+            "location": service.settings.speedtest_location_uuid,
+        },
     )
     try:
         run(service)
@@ -133,11 +137,6 @@ def _alone(settings: Settings) -> Lock:
         start.end(start.BUSY, f"another daemon runs in RESULT_DIR {settings.result_dir}: {held}")
     except OSError as error:
         start.end(start.MISCONFIGURED, f"RESULT_DIR {settings.result_dir} cannot be locked: {error.strerror}")
-
-
-def _wall_clock(due: float) -> datetime:
-    """Return the UTC instant of a point of the monotonic clock."""
-    return datetime.now(UTC) + timedelta(seconds=due - time.monotonic())
 
 
 if __name__ == "__main__":

@@ -4,17 +4,21 @@ import logging
 import os
 import sys
 import threading
-import time
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 
-from speedtest import logging as logs, speedtest
-from speedtest.data import heartbeat, results
+from speedtest import logging as logs, schedule, speedtest
+from speedtest.clock import Clock
+from speedtest.data import heartbeat, remembered, results
 from speedtest.data.heartbeat import Heartbeat
 from speedtest.data.waiting import Waiting
 from speedtest.environment import Settings
+from speedtest.handlers import costs
+from speedtest.handlers.attempts import Attempts
+from speedtest.handlers.ticks import Ticks
 from speedtest.measurement import Measurement
 from speedtest.process import Finished, Stop, run as run_program
+from speedtest.schedule import BUSY, State
 from speedtest.speedtest import Program, Slot
 
 logger = logging.getLogger(__name__)
@@ -28,44 +32,81 @@ _CONVERT = (sys.executable, "-m", "speedtest.handlers.convert")
 class Service:
     """One running daemon."""
 
-    def __init__(self, settings: Settings, program: Program, stop: Stop, environment: Mapping[str, str]) -> None:
+    def __init__(  # noqa: PLR0913 (what was found at the start)
+        self,
+        *,
+        settings: Settings,
+        programs: Mapping[str, Program],
+        state: State,
+        clock: Clock,
+        environment: Mapping[str, str],
+        stop: Stop,
+    ) -> None:
         """Take what was found at the start; nothing was measured yet."""
         self.settings = settings
+        self.clock = clock
         self.stop = stop
+        self.ticks = Ticks(settings, clock)
         self.waiting = Waiting(settings.result_dir)
-        self._program = program
+        self._attempts = Attempts(
+            programs=programs, settings=settings, state=state, clock=clock, environment=environment, stop=stop
+        )
+        self._cost_told = False
+        self._state = state
         self._environment = environment
         self._conversion: threading.Thread | None = None
-        self._heartbeat_refused = False
-        now = time.monotonic()
-        self._state = Heartbeat(
+        self._refused: set[str] = set()
+        self._heartbeat = Heartbeat(
             pid=os.getpid(),
             interval_seconds=settings.sleep_seconds,
             timeout_seconds=settings.speedtest_timeout_seconds,
-            next_due=datetime.now(UTC),
-            next_due_monotonic=now,
+            next_due=clock.now(),
+            next_due_monotonic=clock.monotonic(),
         )
 
-    def measure(self, slot: Slot) -> Measurement | None:
-        """Make one attempt; None if a stop was requested meanwhile."""
-        if not self._program.is_unchanged():
-            self._program = speedtest.find(self.settings, self._environment, self.stop) or self._program
-        measurement = speedtest.run(self._program, self.settings, slot, self._environment, self.stop)
-        if measurement is None:
-            logger.info("the running test was ended because the daemon stops: no row")
-        return measurement
+    def wait_for_next_slot(self) -> bool:
+        """Wait until the next slot is due; False if a stop was requested."""
+        self._beat(self.ticks.next_due)
+        return not self.clock.wait(self.ticks.next_due - self.clock.monotonic())
+
+    def measure(self, slot: Slot) -> Iterator[Measurement]:
+        """Yield the row of each attempt for this slot, to be kept before the next, or one that says why there is none.
+
+        Nothing comes if a stop is requested meanwhile.
+        """
+        self._beat(slot.ends)
+        for measurement in self._attempts.of(slot):
+            yield measurement
+            self._beat(max(slot.ends, self.clock.monotonic()))
+
+    def missed(self) -> Iterator[Measurement]:
+        """Yield a row for each slot that came due while the last test ran."""
+        for slot in self.ticks.missed():
+            yield speedtest.skipped(slot, BUSY, self.settings)
 
     def keep(self, measurement: Measurement) -> None:
-        """Save the row, or let it wait for the disk, and say what was measured."""
+        """Save the row, or let it wait for the disk, say what was measured, and note what later tests depend on."""
         self.waiting.add(results.encode(measurement))
         paths = self.waiting.save()
         _log(measurement, str(paths[-1]) if paths else None)
-        self._state.last_attempt = measurement.started_at
+        if measurement.status == "skipped":
+            return
+        self._heartbeat.last_attempt = measurement.started_at
         if measurement.status == "ok":
-            self._state.last_success = measurement.started_at
-            self._state.failures_in_a_row = 0
+            self._heartbeat.last_success = measurement.started_at
+            self._heartbeat.failures_in_a_row = 0
         else:
-            self._state.failures_in_a_row += 1
+            self._heartbeat.failures_in_a_row += 1
+        self._note(measurement)
+
+    def _note(self, measurement: Measurement) -> None:
+        """Remember what later tests depend on, and say what tests cost."""
+        now = self.clock.now()
+        before = schedule.gigabytes(self._state, now)
+        schedule.note(self._state, measurement, now)
+        costs.warn(self.settings, before, schedule.gigabytes(self._state, now))
+        self._cost_told = self._cost_told or costs.tell(self.settings, measurement)
+        self._write("the state of the schedule", lambda: remembered.write(self._state, self.settings.result_dir))
 
     def convert_complete_days(self) -> None:
         """Start a conversion beside the loop if there is a complete day, none is running and no row waits."""
@@ -78,23 +119,27 @@ class Service:
     def _has_complete_day(self) -> bool:
         """Look for a day to convert; where that cannot be seen, the conversion shall say why."""
         try:
-            return any(results.complete_days(self.settings.result_dir, datetime.now(UTC).date()))
+            return any(results.complete_days(self.settings.result_dir, self.clock.now().date()))
         except OSError:
             return True
 
-    def beat(self, next_due: float) -> None:
+    def _beat(self, next_due: float) -> None:
         """Tell health checks when the next test is due, by the monotonic clock."""
-        self._state.next_due_monotonic = next_due
-        self._state.next_due = datetime.now(UTC) + timedelta(seconds=next_due - time.monotonic())
-        self._state.rows_waiting = len(self.waiting)
+        self._heartbeat.next_due_monotonic = next_due
+        self._heartbeat.next_due = self.clock.now() + timedelta(seconds=next_due - self.clock.monotonic())
+        self._heartbeat.rows_waiting = len(self.waiting)
+        self._write("the heartbeat", lambda: heartbeat.write(self._heartbeat, self.settings.result_dir))
+
+    def _write(self, what: str, write: Callable[[], None]) -> None:
+        """Write a file that is no data; a disk that refuses it is told once, not each time."""
         try:
-            heartbeat.write(self._state, self.settings.result_dir)
+            write()
         except OSError as error:
-            if not self._heartbeat_refused:
-                logger.warning("the heartbeat could not be written: %s; health checks will fail", error)
-            self._heartbeat_refused = True
+            if what not in self._refused:
+                logger.warning("%s could not be written: %s; measuring goes on", what, error)
+            self._refused.add(what)
         else:
-            self._heartbeat_refused = False
+            self._refused.discard(what)
 
     def close(self) -> None:
         """Wait for the conversion to end, which a requested stop hastens, and give up the rows that still wait."""
@@ -123,7 +168,9 @@ def _log(measurement: Measurement, path: str | None) -> None:
         "error_kind": measurement.error_kind,
     }
     extra = {name: value for name, value in fields.items() if value is not None}
-    if measurement.status == "ok":
+    if measurement.status == "skipped":
+        logger.info("no test (%s): %s", measurement.error_kind, measurement.error, extra=extra)
+    elif measurement.status == "ok":
         logger.info(
             "measured %.2f Mbit/s down, %.2f Mbit/s up", measurement.download_mbps, measurement.upload_mbps, extra=extra
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from speedtest import environment
-from speedtest.engines import ENGINES
+from speedtest.engines import ENGINES, asked_for
 from speedtest.environment import Mistakes, Settings
 
 OK = 0
@@ -58,8 +58,9 @@ def passes(error: OSError) -> bool:
 
 def no_program(settings: Settings) -> str:
     """Return what to say when no speed-test program answers."""
-    wanted = list(ENGINES) if settings.speedtest_engine == "auto" else [settings.speedtest_engine]
-    names = dict.fromkeys(name for engine in wanted for name in ENGINES[engine].programs)
+    engines = [engine for name in settings.speedtest_engine for engine in asked_for(name)]
+    wanted = [engine.name for engine in engines]
+    names = dict.fromkeys(name for engine in engines for name in engine.programs)
     return (
         f"no speed-test program found: none of {', '.join(names)} on PATH answers as {' or '.join(wanted)}; "
         "run ./bootstrap.sh setup, or install one and check with python -m speedtest.handlers.loop --check"

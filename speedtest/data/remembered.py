@@ -1,0 +1,37 @@
+"""`RESULT_DIR/.schedule.json`: what the schedule must still know after a restart. It is no data.
+
+A reader sees the old file or the new one; a power cut may lose the last of it. Nothing about rows is decided by it.
+"""
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from speedtest.data import heartbeat
+from speedtest.data.files import replace
+from speedtest.schedule import State
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = ".schedule.json"
+
+
+def write(state: State, result_dir: Path) -> None:
+    """Replace the file. Raises OSError if the disk refuses it."""
+    replace(result_dir / FILE_NAME, msgspec.json.encode(state) + b"\n")
+
+
+def recall(result_dir: Path) -> State:
+    """Return what was written last; where nothing can be read, start anew, with a warning if a daemon has run here."""
+    path = result_dir / FILE_NAME
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=State)
+    except FileNotFoundError:
+        if not (result_dir / heartbeat.FILE_NAME).exists():
+            return State()
+        why = "is not there"
+    except (OSError, msgspec.MsgspecError) as error:
+        why = f"cannot be read: {error}"
+    logger.warning("%s %s: this month's bytes are counted from 0, and no engine rests", path, why)
+    return State()

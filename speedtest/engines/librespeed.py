@@ -1,0 +1,124 @@
+"""librespeed-cli, the free client of LibreSpeed servers, a person's own among them. Written for 1.0.11 and for 1.0.9.
+
+It prints an array with one object (older versions: the object); `download` and `upload` are Mbit/s, whatever its
+`--help` says, `ping` and `jitter` milliseconds, `timestamp` is the end of the test. What it sent is what it handed to
+the system: an upload that the server refuses has a speed all the same.
+
+`ping` is the mean of answers whose times were each cut to whole milliseconds: it is half a millisecond low, and 0 is a
+measured latency below one. The answers are to HTTP, never ICMP: that needs rights which a container has not, and the
+program would silently change from one to the other.
+
+`null` with exit code 0 is how it says that no server answered: `no-output`. A speed of 0, also with exit code 0, is
+`rejected`. In a row its `download` and `upload` are called `raw_download` and `raw_upload`, because the columns
+`download` and `upload` are bit/s.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from speedtest.engines.interface import is_address
+from speedtest.engines.output import (
+    Amount,
+    Count,
+    Engine,
+    Place,
+    Target,
+    believed,
+    check,
+    complaint,
+    documents,
+    flatten,
+    last_words,
+    texts,
+)
+from speedtest.measurement import Failure, Measurement
+from speedtest.process import Finished
+
+_VERSION = re.compile(r"^librespeed-cli v?([0-9][0-9A-Za-z.]*)", re.MULTILINE)
+_IN_MEGABITS = ("download", "upload")
+
+
+class _Fields(msgspec.Struct):
+    """The fields that the common columns come from."""
+
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    download: Amount
+    upload: Amount
+    ping: Amount
+    jitter: Amount
+    bytes_sent: Count
+    bytes_received: Count
+
+
+def _version(printed: str) -> str | None:
+    found = _VERSION.search(printed)
+    return found[1] if found else None
+
+
+def _arguments(target: Target) -> list[list[str]]:
+    arguments = ["--json", "--no-icmp", "--telemetry-level", "disabled"]
+    if target.server:
+        arguments += ["--server-json" if _is_url(target.server) else "--local-json", target.server]
+    if target.server_id:
+        arguments += ["--server", target.server_id]
+    elif target.excluded_id:
+        arguments += ["--exclude", target.excluded_id]
+    if target.interface:
+        arguments += ["--source" if is_address(target.interface) else "--interface", target.interface]
+    if target.seconds:
+        arguments += ["--duration", str(target.seconds)]
+    return [arguments]
+
+
+def _is_url(server: str) -> bool:
+    return server.startswith(("http://", "https://"))
+
+
+def _read(steps: Sequence[Finished]) -> Measurement:
+    finished = steps[-1]
+    words = last_words(finished.stderr, finished.stdout)
+    if finished.exit_code:
+        raise Failure("exit", words)
+    printed = finished.stdout.strip()
+    if printed in (b"", b"null", b"[]"):
+        raise Failure("no-output", last_words(finished.stderr) or "the program printed no result: no server answered")
+    found = list(documents(printed[1:-1] if printed.startswith(b"[") and printed.endswith(b"]") else printed))
+    if not found:
+        raise Failure("malformed", complaint(finished.stdout))
+    result = flatten(found[-1])
+    fields = check(result, _Fields)
+    result = {f"raw_{name}" if name in _IN_MEGABITS else name: value for name, value in result.items()}
+    return believed(_measurement(fields, texts(result, kept_as_common="timestamp")), result)
+
+
+def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
+    return Measurement(
+        timestamp=fields.timestamp,
+        status="ok",
+        engine=ENGINE.name,
+        download_mbps=fields.download,
+        upload_mbps=fields.upload,
+        latency_ms=fields.ping,
+        jitter_ms=fields.jitter,
+        data_bytes=fields.bytes_sent + fields.bytes_received,
+        raw=raw,
+    )
+
+
+ENGINE = Engine(
+    name="librespeed",
+    programs=("librespeed-cli",),
+    version=_version,
+    arguments=_arguments,
+    read=_read,
+    numbers="librespeed",
+    vanished=lambda error: "specified server(s) not found" in error,
+    place=Place(
+        allowed="the URL (http://… or https://…) or the file of a list of servers in JSON",
+        fits=lambda text: not text.startswith("-") and (_is_url(text) or "://" not in text),
+    ),
+)

@@ -1,0 +1,57 @@
+"""What testing costs in data, told before somebody is surprised: after the first test, and when the budget nears."""
+
+import logging
+
+from speedtest import schedule
+from speedtest.environment import Settings
+from speedtest.measurement import Measurement
+from speedtest.schedule import BYTES_PER_GB, DAYS_PER_MONTH
+
+logger = logging.getLogger(__name__)
+
+WARN_AT = 0.8
+"""The part of `DATA_BUDGET_GB_PER_MONTH` from which a person should know."""
+
+
+def rate(settings: Settings) -> str:
+    """Return how many tests a day and a month the interval makes, in words."""
+    a_day = schedule.slots_per_day(settings)
+    return f"{_amount(a_day)} tests a day, {_amount(a_day * DAYS_PER_MONTH)} a month"
+
+
+def tell(settings: Settings, measurement: Measurement) -> bool:
+    """Log what tests like this one make of a day and a month; False if this one did not say what it moved."""
+    if not measurement.data_bytes:
+        return False
+    gigabytes = measurement.data_bytes / BYTES_PER_GB
+    a_day = gigabytes * schedule.slots_per_day(settings)
+    a_month = a_day * DAYS_PER_MONTH
+    budget = settings.data_budget_gb_per_month
+    too_much = budget is not None and a_month > budget
+    logger.log(
+        logging.WARNING if too_much else logging.INFO,
+        "this test moved %s GB: one in every slot moves %s GB a day and %s GB a month%s",
+        _amount(gigabytes),
+        _amount(a_day),
+        _amount(a_month),
+        f", more than DATA_BUDGET_GB_PER_MONTH={budget:g}: raise SLEEP_SECONDS" if too_much else "",
+        extra={"gb_per_day": round(a_day, 3), "gb_per_month": round(a_month, 3)},
+    )
+    return True
+
+
+def warn(settings: Settings, before: float, after: float) -> None:
+    """Log that this month's gigabytes have come to a warning's part of the budget, or to its end, if they just have."""
+    budget = settings.data_budget_gb_per_month
+    if budget is None:
+        return
+    for part in (1.0, WARN_AT):
+        if before < part * budget <= after:
+            rest = "no more tests until the next month" if part == 1 else f"tests stop at {budget:g} GB"
+            logger.warning("%.3f GB moved this month, %.0f %% of the budget: %s", after, after / budget * 100, rest)
+            return
+
+
+def _amount(value: float) -> str:
+    """Return a number with the digits that matter."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 (three digits)

@@ -1,0 +1,61 @@
+"""The instants at which tests are due: the start and every interval after it, by the monotonic clock."""
+
+import logging
+from datetime import timedelta
+
+from speedtest import schedule
+from speedtest.clock import Clock
+from speedtest.environment import Settings
+from speedtest.speedtest import Slot
+
+logger = logging.getLogger(__name__)
+
+MOST_MISSED = 1000
+"""How many slots one test can miss; a test that seems to have missed more was held together with the daemon."""
+
+
+class Ticks:
+    """Slots in their order. Tick k is at start + k * interval, its slot by `SLEEP_JITTER_SECONDS` later at most."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Start now."""
+        self._settings = settings
+        self._clock = clock
+        self._first = clock.monotonic()
+        self._next = 0
+
+    @property
+    def next_due(self) -> float:
+        """Return when the next slot is due, by the monotonic clock."""
+        return self._due(self._next)
+
+    def take(self) -> Slot:
+        """Return the slot that is due, and go on to the one behind it.
+
+        Slots that passed by since then have no row: this process, or the whole machine, was held.
+        """
+        if (held := self._latest() - self._next) > 0:
+            logger.warning("%d slots passed while the daemon could not run: they have no row", held)
+            self._next += held
+        slot = self._slot(self._next)
+        self._next += 1
+        return slot
+
+    def missed(self) -> list[Slot]:
+        """Return the slots that came due while a test ran, and go on to the one behind them."""
+        missed = range(self._next, self._latest() + 1)[:MOST_MISSED]
+        self._next += len(missed)
+        return [self._slot(tick) for tick in missed]
+
+    def _latest(self) -> int:
+        """Return the latest tick whose slot is due by now."""
+        now = self._clock.monotonic()
+        tick = int((now - self._first) // self._settings.sleep_seconds)
+        return tick if self._due(tick) <= now else tick - 1
+
+    def _due(self, tick: int) -> float:
+        return self._first + tick * self._settings.sleep_seconds + schedule.jitter(self._settings, tick)
+
+    def _slot(self, tick: int) -> Slot:
+        due = self._clock.now() + timedelta(seconds=self._due(tick) - self._clock.monotonic())
+        return Slot(due, ends=self._due(tick + 1))

@@ -1,0 +1,144 @@
+"""When a test may start, and what it costs: decisions about instants and rows, without a clock or a file of their own.
+
+Local hours and months are those of the C library's zone, which is what `TZ` sets. They are asked for one instant at a
+time, so both changes of daylight saving are as the wall shows them: an hour that a change leaves out is never quiet,
+one that comes twice is quiet twice.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import msgspec
+
+from speedtest.environment import Settings
+from speedtest.hours import MINUTES_PER_DAY
+from speedtest.measurement import Measurement, SkipKind
+
+FIRST_REST_SECONDS = 15 * 60.0
+"""How long an engine rests that was told it asks too often; Ookla's refusals last 15 minutes to 2 hours."""
+LONGEST_REST_SECONDS = 2 * 3600.0
+FIRST_PAUSE_SECONDS = 15.0
+BYTES_PER_GB = 10**9
+DAYS_PER_MONTH = 30
+_MONTHS_KEPT = 13
+_SECONDS_PER_DAY = 24 * 3600
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """An engine is left alone until then, for so long."""
+
+    until: Annotated[datetime, msgspec.Meta(tz=True)]
+    seconds: Annotated[float, msgspec.Meta(gt=0)]
+
+
+class State(msgspec.Struct, kw_only=True):
+    """What must outlive a restart. It decides when a test starts, never anything about rows."""
+
+    rests: dict[str, Rest] = {}
+    """By the engine's name; one that is over stays until a success, so that the next is longer."""
+    bytes_by_month: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
+    """Bytes that tests moved in a local calendar month, `YYYY-MM`."""
+    slots_measured: int = 0
+    """How many slots had an attempt: whose turn it is of several pinned servers."""
+
+
+class Skip(msgspec.Struct, frozen=True):
+    """Why no test may start now."""
+
+    kind: SkipKind
+    words: str
+    engine: str | None = None
+
+
+BUSY = Skip("busy", "the last test was still running")
+
+
+def refusal(settings: Settings, engines: Sequence[str], state: State, now: datetime) -> Skip | None:
+    """Return why no engine may test now, None if one may: quiet hours first, then the budget, then those that rest."""
+    if is_quiet(settings, now):
+        return Skip("quiet-hours", f"{time.strftime('%H:%M', time.localtime(now.timestamp()))} is in QUIET_HOURS")
+    budget = settings.data_budget_gb_per_month
+    if budget is not None and (used := gigabytes(state, now)) >= budget:
+        return Skip("data-budget", f"{used:.3f} GB of {budget:g} GB are used in {month(now)}")
+    if all(rests(state, engine, now) for engine in engines):
+        first = min(engines, key=lambda engine: state.rests[engine].until)
+        until = state.rests[first].until
+        return Skip("backing-off", f"{first} rests until {until:%Y-%m-%d %H:%M:%S}Z: it was asked too often", first)
+    return None
+
+
+def is_quiet(settings: Settings, now: datetime) -> bool:
+    """Say whether `QUIET_HOURS` covers the local time of this instant."""
+    if not settings.quiet_hours:
+        return False
+    local = time.localtime(now.timestamp())
+    return settings.quiet_hours.covers(local.tm_hour * 60 + local.tm_min)
+
+
+def rests(state: State, engine: str, now: datetime) -> bool:
+    """Say whether an engine rests; a rest far longer than any was noted by a clock that has been set back since."""
+    rest = state.rests.get(engine)
+    return rest is not None and timedelta(0) < rest.until - now <= timedelta(seconds=2 * LONGEST_REST_SECONDS)
+
+
+def note(state: State, measurement: Measurement, now: datetime) -> None:
+    """Take from a row what matters to later tests: a rest begins, doubles or is forgotten; bytes are added up."""
+    engine = measurement.engine
+    if engine and measurement.error_kind == "rate-limited":
+        before = state.rests.get(engine)
+        seconds = min(before.seconds * 2, LONGEST_REST_SECONDS) if before else FIRST_REST_SECONDS
+        state.rests[engine] = Rest(now + timedelta(seconds=seconds), seconds)
+    elif engine and measurement.status == "ok":
+        state.rests.pop(engine, None)
+    if measurement.data_bytes:
+        this = month(now)
+        state.bytes_by_month[this] = state.bytes_by_month.get(this, 0) + measurement.data_bytes
+        for old in sorted(state.bytes_by_month)[:-_MONTHS_KEPT]:
+            del state.bytes_by_month[old]
+
+
+def month(now: datetime) -> str:
+    """Return the local calendar month."""
+    return time.strftime("%Y-%m", time.localtime(now.timestamp()))
+
+
+def gigabytes(state: State, now: datetime) -> float:
+    """Return what this month's tests have moved so far, in GB of 10^9 bytes."""
+    return state.bytes_by_month.get(month(now), 0) / BYTES_PER_GB
+
+
+def is_below(settings: Settings, measurement: Measurement) -> bool:
+    """Say whether a result is so low that it is to be confirmed."""
+    limits = settings.speedtest_confirm_below_mbps
+    found = (measurement.download_mbps, measurement.upload_mbps)
+    return limits is not None and any(
+        mbps is not None and mbps < limit for mbps, limit in zip(found, limits, strict=True)
+    )
+
+
+def pause(settings: Settings, due: datetime, retry: int) -> float:
+    """Return the seconds to wait before a retry, counted from 1: 15, 30, 60 and so on, and up to half as much again."""
+    spread = _chance(settings.speedtest_location_uuid, due.isoformat(), retry)
+    return FIRST_PAUSE_SECONDS * 2 ** (retry - 1) * (1 + spread / 2)
+
+
+def jitter(settings: Settings, tick: int) -> float:
+    """Return how long after a tick its test is due: the same at every start of this location, another at each tick."""
+    if not settings.sleep_jitter_seconds:
+        return 0.0
+    return settings.sleep_jitter_seconds * _chance(settings.speedtest_location_uuid, tick)
+
+
+def _chance(*seed: str | int) -> float:
+    """Return a number from 0 to 1, the same for the same seed."""
+    import random  # noqa: PLC0415 (a daemon without jitter or failures never needs it)
+
+    return random.Random(" ".join(map(str, seed))).random()  # noqa: S311 (it spreads load, it keeps no secret)
+
+
+def slots_per_day(settings: Settings) -> float:
+    """Return how many tests a day the interval makes, quiet hours left out."""
+    quiet = settings.quiet_hours.minutes if settings.quiet_hours else 0
+    return _SECONDS_PER_DAY / settings.sleep_seconds * (1 - quiet / MINUTES_PER_DAY)

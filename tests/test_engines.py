@@ -1,0 +1,183 @@
+"""The programs that are told where to measure, librespeed-cli and iperf3: real ones, against real servers."""
+
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from attempts import SECOND, attempt, write_program
+from daemon import Daemon, rows, until
+from hypothesis import given, strategies as st
+from standins import iperf3 as iperf3_server, librespeed
+
+from speedtest import speedtest
+from speedtest.data import schema
+from speedtest.data.parquet import Lake, convert
+from speedtest.engines import ENGINES, derive
+from speedtest.engines.output import Target
+from speedtest.measurement import Failure
+from speedtest.process import Finished
+
+
+def test_the_real_librespeed_cli_measures_and_its_fields_are_kept(librespeed_cli: Path, tmp_path: Path) -> None:
+    with librespeed.Backend() as backend:
+        servers = backend.write_list(tmp_path / "servers.json")
+        row = attempt(librespeed_cli, "librespeed", SPEEDTEST_SERVER=str(servers), **SECOND)
+    assert (row.status, row.engine, row.error) == ("ok", "librespeed", None)
+    assert (row.engine_version or "")[0].isdigit()
+    assert row.download_mbps == float(row.raw["raw_download"] or 0) > 1
+    assert row.upload_mbps == float(row.raw["raw_upload"] or 0) > 1
+    assert row.data_bytes == int(row.raw["bytes_sent"] or 0) + int(row.raw["bytes_received"] or 0)
+    assert 0 < int(row.raw["bytes_received"] or 0) <= backend.sent
+    assert backend.received > 0
+    assert (row.raw["server_name"], row.raw["server_url"]) == (librespeed.NAME, backend.url)
+    assert 0 <= (-1 if row.latency_ms is None else row.latency_ms) < 100
+    assert (row.packet_loss_percent, row.download_latency_ms, row.upload_latency_ms) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "pinned", "kind", "words"),
+    [
+        ("down", "7", "no-output", "no server answered"),
+        ("down", "", "exit", "No server is currently available"),
+        ("no download", "7", "rejected", "a download speed of 0 Mbit/s"),
+        ("none", "99", "exit", "not found: [99]"),
+    ],
+)
+def test_whatever_happens_to_the_real_librespeed_cli_is_the_row_that_it_should_be(  # noqa: PLR0913, PLR0917 (a table)
+    librespeed_cli: Path, tmp_path: Path, fault: librespeed.Fault, pinned: str, kind: str, words: str
+) -> None:
+    with librespeed.Backend(fault=fault) as backend:
+        servers = str(backend.write_list(tmp_path / "servers.json"))
+        row = attempt(librespeed_cli, "librespeed", SPEEDTEST_SERVER=servers, SPEEDTEST_SERVER_ID=pinned, **SECOND)
+    assert (row.status, row.error_kind) == ("failed", kind), row.error
+    assert words in (row.error or "")
+    assert (row.download_mbps, row.upload_mbps, row.latency_ms) == (None, None, None)
+    target = Target(server_id=pinned or None)
+    assert speedtest.has_vanished(ENGINES["librespeed"], target, row) == (pinned == "99")
+
+
+def test_the_real_iperf3_measures_and_the_fields_of_each_step_are_kept(iperf3: Path) -> None:
+    with iperf3_server.serving(iperf3) as server:
+        row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server, SPEEDTEST_UDP_MBPS="5", **SECOND)
+    assert (row.status, row.engine, row.error) == ("ok", "iperf3", None)
+    assert (row.engine_version or "").startswith("3.")
+    assert row.raw["download_start_version"] == f"iperf {row.engine_version}"
+    assert row.download_mbps == float(row.raw["download_end_sum_received_bits_per_second"] or 0) / 1e6 > 1
+    assert row.upload_mbps == float(row.raw["upload_end_sum_received_bits_per_second"] or 0) / 1e6 > 1
+    assert 0 < (row.latency_ms or 0) < 100
+    assert (row.upload_latency_ms or 0) > 0
+    assert row.download_latency_ms is None, "the client is not told"
+    assert (row.jitter_ms, row.packet_loss_percent) == (
+        float(row.raw["udp_end_sum_jitter_ms"] or -1),
+        float(row.raw["udp_end_sum_lost_percent"] or -1),
+    )
+    moved = [int(row.raw[f"{step}_end_sum_sent_bytes"] or 0) for step in ("download", "upload", "idle", "udp")]
+    assert row.data_bytes == sum(moved)
+    assert 500_000 < moved[3] < 5_000_000
+    assert row.timestamp.microsecond == 0
+    assert not set(row.raw) & set(schema.BY_NAME), "no field of it stands in a column of another program"
+
+
+def test_what_iperf3_was_not_asked_to_measure_is_null_and_not_0(iperf3: Path) -> None:
+    with iperf3_server.serving(iperf3) as server:
+        row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server, **SECOND)
+    assert (row.status, row.jitter_ms, row.packet_loss_percent) == ("ok", None, None)
+
+
+def test_an_iperf3_server_that_is_not_there_is_a_failure_whatever_the_exit_code(iperf3: Path) -> None:
+    row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=f"127.0.0.1:{iperf3_server.free_port()}")
+    assert (row.status, row.error_kind) == ("failed", "exit")
+    assert "download: unable to connect to server" in (row.error or "")
+
+
+def test_an_iperf3_server_that_is_busy_with_somebody_else_is_a_failure(iperf3: Path) -> None:
+    with iperf3_server.serving(iperf3) as server:
+        port = server.rpartition(":")[2]
+        other = [str(iperf3), "-c", "127.0.0.1", "-p", port, "-t", "60", "-b", "1M", "--forceflush", "-i", "0.1"]
+        with subprocess.Popen(other, stdout=subprocess.PIPE, text=True) as somebody:
+            try:
+                until(lambda: "sec" in (somebody.stdout.readline() if somebody.stdout else ""), "test of somebody else")
+                row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server)
+            finally:
+                somebody.kill()
+    assert (row.status, row.error_kind) == ("failed", "exit")
+    assert "busy running a test" in (row.error or "")
+
+
+ANSWERS = """\
+[ "$1" = --version ] && {{ echo "iperf 3.12 (cJSON 1.7.15)"; exit; }}
+echo "$@" >>{calls}
+count=$(wc -l <{calls})
+{body}
+"""
+
+
+def iperf3_that(folder: Path, body: str) -> tuple[Path, Path]:
+    calls = folder / "calls"
+    return write_program(folder / "bin" / "iperf3", ANSWERS.format(calls=calls, body=body)), calls
+
+
+def test_an_attempt_ends_at_the_first_step_that_fails_and_keeps_the_fields_of_those_before(tmp_path: Path) -> None:
+    path, calls = iperf3_that(
+        tmp_path, """[ $count = 1 ] && echo '{"end":{"x":1}}' || echo '{"end":{},"error":"it broke"}'"""
+    )
+    row = attempt(path, "iperf3", SPEEDTEST_SERVER="192.0.2.1")
+    assert (row.error_kind, row.error, row.exit_code) == ("exit", "upload: it broke", 0)
+    assert row.raw == {"download_end_x": "1"}
+    assert len(calls.read_text().splitlines()) == 2
+
+
+def test_all_steps_of_an_attempt_share_one_time_limit(tmp_path: Path) -> None:
+    path, calls = iperf3_that(tmp_path, "sleep 1; echo '{}'")
+    row = attempt(path, "iperf3", SPEEDTEST_SERVER="192.0.2.1", SPEEDTEST_TIMEOUT_SECONDS="1.5")
+    assert (row.error_kind, row.error) == ("timeout", "ended after 1.5 s")
+    assert 1.4 < (row.duration_seconds or 0) < 3
+    assert len(calls.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("engine", ["librespeed", "iperf3"])
+def test_real_bytes_reach_the_lake(request: pytest.FixtureRequest, engine: str, iperf3: Path, tmp_path: Path) -> None:
+    path: Path = iperf3 if engine == "iperf3" else request.getfixturevalue("librespeed_cli")
+    home = tmp_path / "home"
+    with librespeed.Backend() as backend, iperf3_server.serving(iperf3) as server:
+        servers = f"iperf3={server},librespeed={backend.write_list(tmp_path / 'servers.json')}"
+        chosen = {"SPEEDTEST_ENGINE": engine, "SPEEDTEST_SERVER": servers, "TZ": "UTC"} | SECOND
+        with Daemon(home, path.parent, **chosen) as daemon:
+            (waiting,) = daemon.first_rows()
+            assert daemon.stop() == 0
+    assert (waiting["status"], waiting["engine"]) == ("ok", engine)
+    assert min(waiting["download_mbps"], waiting["upload_mbps"], waiting["data_bytes"]) > 1
+    extra = json.loads(waiting["extra"])
+    if engine == "librespeed":
+        assert float(extra["raw_download"]) == waiting["download_mbps"]
+        assert waiting["server_name"] == librespeed.NAME
+        assert "download" not in waiting, "that column is bit/s"
+    else:
+        assert float(extra["download_end_sum_received_bits_per_second"]) / 1e6 == waiting["download_mbps"]
+    lake = Lake(home / "results", home / "uploads", "unused", derive)
+    assert convert(lake, datetime.now(UTC).date() + timedelta(days=1)) == 0
+    assert list(home.glob("results/year=*")) == []
+    assert rows(home) == [waiting]
+
+
+TREE = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(
+    ["timestamp", "download", "upload", "ping", "jitter", "bytes_sent", "bytes_received", "start", "end", "error"]
+)
+
+
+@given(printed=st.binary() | st.dictionaries(NAMES, TREE).map(json.dumps).map(str.encode), code=st.integers(0, 2))
+@pytest.mark.parametrize("engine", ["librespeed", "iperf3"])
+def test_whatever_is_printed_is_a_measurement_or_a_failure(engine: str, printed: bytes, code: int) -> None:
+    steps = [Finished("exit", code, printed, b"", 1.0)] * 3
+    try:
+        kind = ENGINES[engine].read(steps).status
+    except Failure as failure:
+        kind = failure.kind
+    assert kind in ("ok", "exit", "no-output", "malformed", "rejected")

@@ -1,0 +1,235 @@
+"""Where a test measures: what each program is told of it, and how another server is found."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attempts import NOW, SECOND, attempt, find, settings, write_program
+from conftest import PROJECT
+from standins import iperf3 as iperf3_server, librespeed, ookla
+from standins.service import FAR, NEAR, Service
+
+from speedtest import speedtest
+from speedtest.engines import ENGINES, iperf3 as iperf3_engine
+from speedtest.engines.interface import address_of
+from speedtest.engines.output import Target
+from speedtest.measurement import Failure, Measurement
+from speedtest.process import Stop
+from speedtest.speedtest import Slot
+
+LOADED = ["--json", "--interval", "0", "--connect-timeout", "10000", "--client", "h", "--port", "7"]
+STARTED: list[tuple[str, Target, list[str]]] = [
+    ("ookla", Target(interface="eth1"), ["--interface=eth1"]),
+    ("ookla", Target(interface="192.0.2.7"), ["--ip=192.0.2.7"]),
+    ("speedtest-cli", Target(interface="192.0.2.7", excluded_id="5"), ["--exclude", "5", "--source", "192.0.2.7"]),
+    ("speedtest-cli", Target(interface="lo"), ["--source", "127.0.0.1"]),
+    ("librespeed", Target(server="https://h/list.json"), ["--server-json", "https://h/list.json"]),
+    ("librespeed", Target(interface="eth1", excluded_id="5"), ["--exclude", "5", "--interface", "eth1"]),
+    ("librespeed", Target(interface="2001:db8::1", seconds=3), ["--source", "2001:db8::1", "--duration", "3"]),
+    ("iperf3", Target(server="h:7"), [*LOADED, "--parallel", "4", "--time", "10", "--reverse"]),
+    ("iperf3", Target(server="h:7", seconds=3), [*LOADED, "--parallel", "4", "--time", "3", "--reverse"]),
+]
+
+
+@pytest.mark.parametrize(("engine", "target", "arguments"), STARTED)
+def test_a_program_is_told_what_was_chosen(engine: str, target: Target, arguments: list[str]) -> None:
+    assert ENGINES[engine].arguments(target)[0][-len(arguments) :] == arguments
+
+
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [
+        ("h", ["--client", "h"]),
+        ("192.0.2.1:5202", ["--client", "192.0.2.1", "--port", "5202"]),
+        ("[2001:db8::1]:5202", ["--client", "2001:db8::1", "--port", "5202"]),
+        ("2001:db8::1", ["--client", "2001:db8::1"]),
+    ],
+)
+def test_iperf3_is_told_host_and_port(server: str, told: list[str]) -> None:
+    for step in ENGINES["iperf3"].arguments(Target(server=server, interface="eth1")):
+        at = step.index("--client")
+        assert step[at : at + len(told) + 2] == [*told, "--bind-dev", "eth1"]
+
+
+def test_an_interface_has_its_address_and_one_that_is_not_there_is_a_failure() -> None:
+    assert [address_of(name) for name in ("lo", "192.0.2.7", "fe80::1%eth0")] == [
+        "127.0.0.1",
+        "192.0.2.7",
+        "fe80::1%eth0",
+    ]
+    with pytest.raises(Failure, match=r"not-found: the interface nope0 has no IPv4 address .*SPEEDTEST_INTERFACE"):
+        address_of("nope0")
+
+
+def test_real_programs_measure_over_the_interface_asked_for(
+    librespeed_cli: Path, iperf3: Path, speedtest_cli: Path, tmp_path: Path
+) -> None:
+    measured: list[Measurement] = []
+    for interface in ("lo", "127.0.0.2"):
+        with librespeed.Backend() as backend, iperf3_server.serving(iperf3) as server, Service() as service:
+            servers = str(backend.write_list(tmp_path / "servers.json"))
+            measured += [
+                attempt(
+                    librespeed_cli, "librespeed", SPEEDTEST_SERVER=servers, SPEEDTEST_INTERFACE=interface, **SECOND
+                ),
+                attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server, SPEEDTEST_INTERFACE=interface, **SECOND),
+                attempt(
+                    speedtest_cli, "speedtest-cli", surroundings=service.environment, SPEEDTEST_INTERFACE=interface
+                ),
+            ]
+            assert backend.clients == {"127.0.0.1" if interface == "lo" else interface}
+    assert [row.error for row in measured] == [None] * 6
+    assert json.loads(measured[4].raw["download_start_connected"] or "")[0]["local_host"] == "127.0.0.2"
+
+
+def test_an_interface_that_is_not_there_is_a_row(speedtest_cli: Path) -> None:
+    row = attempt(speedtest_cli, "speedtest-cli", SPEEDTEST_INTERFACE="nope0")
+    assert (row.status, row.error_kind, row.exit_code) == ("failed", "not-found", None)
+
+
+def test_pinned_servers_take_turns_from_slot_to_slot(tmp_path: Path) -> None:
+    path = ookla.install(tmp_path)
+    program, chosen = find(path, "ookla", {"HOME": "/"}, SPEEDTEST_SERVER_ID="1,2,3", SLEEP_SECONDS="600")
+    for number in range(6):
+        slot = Slot(NOW + timedelta(seconds=600 * number, milliseconds=number % 3 - 1))
+        assert speedtest.run(program, chosen, slot, {"HOME": "/", "PATH": os.environ["PATH"]}, Stop())
+    pins = [call[-1].removeprefix("--server-id=") for call in ookla.calls(path) if len(call) > 1]
+    assert pins[:3] == pins[3:]
+    assert sorted(pins[:3]) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "pinned"),
+    [
+        ("auto", {"ookla", "speedtest-cli"}),
+        ("speedtest-cli,librespeed", {"ookla", "speedtest-cli"}),
+        ("librespeed,ookla", {"librespeed"}),
+    ],
+)
+def test_a_servers_number_counts_for_the_first_engine_and_those_that_share_its_list(
+    asked: str, pinned: set[str]
+) -> None:
+    chosen = settings(SPEEDTEST_ENGINE=asked, SPEEDTEST_SERVER_ID="5")
+    told = {name for name, engine in ENGINES.items() if speedtest.target(engine, chosen, 0).server_id == "5"}
+    assert told == pinned
+
+
+LISTED = """\
+[ "$1" = --version ] && {{ echo "Speedtest by Ookla 1.2.0.84 (x) Linux"; exit; }}
+echo "$@" >>{calls}
+case " $* " in *" --servers "*) {listing} ;; *) echo '{result}' ;; esac
+"""
+SERVERS = '{"type":"serverList","timestamp":"2026-11-23T10:00:00Z","servers":[{"id":5,"name":"a"},{"id":6,"name":"b"}]}'
+
+
+@pytest.mark.parametrize(
+    ("listing", "chosen"),
+    [(f"echo '{SERVERS}'", ["--server-id=6"]), ("echo nonsense", []), ("exit 2", []), ("echo '{}'", [])],
+)
+def test_ookla_measures_elsewhere_by_the_nearest_server_that_is_another(
+    tmp_path: Path, listing: str, chosen: list[str]
+) -> None:
+    calls = tmp_path / "calls"
+    result = json.dumps({"type": "result", "timestamp": "2026-11-23T10:00:00Z", "server": {"id": 5}} | BANDWIDTHS)
+    path = write_program(tmp_path / "bin" / "speedtest", LISTED.format(calls=calls, listing=listing, result=result))
+    row = attempt(path, "ookla")
+    assert row.raw["server_id"] == "5"
+    row = attempt(path, "ookla", lambda target: speedtest.elsewhere(target, row), SPEEDTEST_INTERFACE="eth1")
+    assert row.status == "ok"
+    first, listed, last = (call.split() for call in calls.read_text().splitlines())
+    assert listed == [*first, "--interface=eth1", "--servers"]
+    assert last == [*first, "--interface=eth1", *chosen]
+
+
+BANDWIDTHS: dict[str, Any] = {"download": {"bandwidth": 1000}, "upload": {"bandwidth": 1000}, "ping": {"latency": 1}}
+
+
+def test_speedtest_cli_measures_elsewhere_without_the_server_that_was_measured(speedtest_cli: Path) -> None:
+    with Service() as service:
+        row = attempt(speedtest_cli, "speedtest-cli", surroundings=service.environment)
+        assert row.raw["server_id"] == NEAR["id"]
+        other = attempt(
+            speedtest_cli,
+            "speedtest-cli",
+            lambda target: speedtest.elsewhere(target, row),
+            service.environment,
+            SPEEDTEST_SERVER_ID=NEAR["id"],
+        )
+    assert (other.status, other.raw.get("server_id")) == ("ok", FAR["id"]), other.error
+
+
+def test_a_pinned_server_that_vanished_is_told_and_the_programs_own_choice_measures(speedtest_cli: Path) -> None:
+    with Service() as service:
+        row = attempt(speedtest_cli, "speedtest-cli", surroundings=service.environment, SPEEDTEST_SERVER_ID="99999")
+        assert speedtest.has_vanished(ENGINES["speedtest-cli"], Target(server_id="99999"), row)
+        assert not speedtest.has_vanished(ENGINES["speedtest-cli"], Target(), row)
+        row = attempt(
+            speedtest_cli, "speedtest-cli", speedtest.anywhere, service.environment, SPEEDTEST_SERVER_ID="99999"
+        )
+    assert row.status == "ok"
+
+
+def test_ooklas_words_for_a_server_that_is_gone_are_known(tmp_path: Path) -> None:
+    words = "Configuration - No servers defined (NoServersException)"
+    log = json.dumps({"type": "log", "message": words, "level": "error"})
+    script = f"""[ "$1" = --version ] && echo "Speedtest by Ookla 1.2.0" || {{ echo '{log}' >&2; exit 2; }}"""
+    path = write_program(tmp_path / "bin" / "speedtest", script)
+    row = attempt(path, "ookla", SPEEDTEST_SERVER_ID="12746")
+    assert speedtest.has_vanished(ENGINES["ookla"], Target(server_id="12746"), row)
+
+
+def test_every_program_of_a_list_is_found_and_those_that_are_not_there_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ookla.install(tmp_path)
+    ookla.install(tmp_path, version="librespeed-cli v1.0.11 (built on )", name="librespeed-cli")
+    chosen = settings(SPEEDTEST_ENGINE="librespeed,speedtest-cli,ookla")
+    found = speedtest.find_all(chosen, {"PATH": str(tmp_path)}, Stop())
+    assert [(program.engine.name, program.version) for program in found.values()] == [
+        ("librespeed", "1.0.11"),
+        ("ookla", "1.2.0.84"),
+    ]
+    assert "no program found for the engine speedtest-cli" in caplog.text
+
+
+FIFTH = """\
+from speedtest.engines.output import Engine, Target
+ENGINE = Engine(name="fifth", programs=("fifth",), version=str, arguments=lambda target: [[]], read=lambda steps: None)
+"""
+ASK = "from speedtest.engines import AUTO, ENGINES, asked_for; print(*ENGINES, *(e.name for e in asked_for(AUTO)))"
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["in a folder", "in an archive"])
+def test_a_fifth_engine_is_one_more_module_and_nothing_else(tmp_path: Path, packed: bool) -> None:  # noqa: FBT001
+    place = tmp_path / "package.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        for file in (PROJECT / "speedtest").rglob("*.py"):
+            archive.write(file, file.relative_to(PROJECT))
+        archive.writestr("speedtest/engines/fifth.py", FIFTH)
+    if not packed:
+        with zipfile.ZipFile(place) as archive:
+            archive.extractall(tmp_path / "package")
+        place = tmp_path / "package"
+    ended = subprocess.run(
+        [sys.executable, "-c", ASK],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(place)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    *known, first, second = ended.stdout.split()
+    assert known == ["ookla", "speedtest-cli", *sorted({*ENGINES, "fifth"} - {"ookla", "speedtest-cli"})]
+    assert (first, second) == ("ookla", "speedtest-cli")
+
+
+def test_the_steps_of_iperf3_bear_the_names_under_which_their_fields_are_kept() -> None:
+    engine = ENGINES["iperf3"]
+    assert len(engine.arguments(Target(server="h", udp_mbps=1))) == len(iperf3_engine.STEPS)
+    assert len(engine.arguments(Target(server="h"))) == len(iperf3_engine.STEPS) - 1
