@@ -35,6 +35,7 @@ Environment variables:
   SPEEDTEST_ENGINE            speedtest-cli: bring and use only that free program; ookla: only Ookla's
   COMMIT_HASH                 kept with every row; the commit of this checkout unless set
   BOOTSTRAP_OOKLA_URL         folder to download Ookla's archive from, e.g. a mirror; its checksum stays pinned
+  IMAGE_STAND_INS             set: build the image where no image registry can be reached (docker/stand-ins.sh)
   BOOTSTRAP_UV_INSTALLER_URL  where to download uv's installer from
 All others are passed on: those of the daemon (see README.md), and those of uv, such as UV_PYTHON or a proxy.
 

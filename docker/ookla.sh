@@ -20,7 +20,6 @@ folder=$(mktemp -d)
 cd "$folder"
 python3 -c 'import sys, urllib.request; urllib.request.urlretrieve(*sys.argv[1:])' "${OOKLA_URL:-https://install.speedtest.net/app/cli}/$archive" "$archive"
 echo "${OOKLA_SHA256:-${pin%% *}}  $archive" | sha256sum --check --strict
-tar -xzf "$archive" -C "$1" speedtest
-chown 0:0 "$1/speedtest"
+tar -xzf "$archive" --no-same-owner -C "$1" speedtest
 cd /
 rm -r "$folder"

@@ -1,6 +1,10 @@
 """The container files, by structure; `./bootstrap.sh image` builds and runs them."""
 
+import hashlib
+import os
 import re
+import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +85,40 @@ def test_the_production_image_sets_what_compose_leaves_to_it() -> None:
         r"^HEALTHCHECK .*\n +CMD \[\"python\", \"-m\", \"speedtest.handlers.healthcheck\"\]", dockerfile, re.MULTILINE
     )
     assert re.search(r"^USER \d+:\d+$", dockerfile, re.MULTILINE)
+
+
+def bring_ookla(folder: Path, processor: str, checksum: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Have an image's build bring Ookla's CLI for a processor, from a folder that holds this one's archive only."""
+    (folder / "speedtest").write_text("a program")
+    archive = folder / "ookla-speedtest-1.2.0-linux-aarch64.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder / "speedtest", "speedtest")
+    (folder / "bin").mkdir()
+    settings = {
+        "PATH": os.environ["PATH"],
+        "TARGETARCH": processor,
+        "OOKLA_URL": folder.as_uri(),
+        "OOKLA_SHA256": hashlib.sha256(archive.read_bytes()).hexdigest() if checksum is None else checksum,
+    }
+    command = [PROJECT / "docker" / "ookla.sh", folder / "bin"]
+    return subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+
+
+def test_the_build_brings_ookla_s_program_for_the_image_s_processor(tmp_path: Path) -> None:
+    done = bring_ookla(tmp_path, "arm64")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "bin" / "speedtest").read_text() == "a program"
+
+
+@pytest.mark.parametrize("checksum", ["0" * 64, ""], ids=["another checksum", "the pinned checksum"])
+def test_the_build_refuses_an_archive_that_is_not_the_pinned_one(tmp_path: Path, checksum: str) -> None:
+    done = bring_ookla(tmp_path, "arm64", checksum)
+    assert done.returncode != 0
+    assert "FAILED" in done.stdout
+    assert not (tmp_path / "bin" / "speedtest").exists()
+
+
+def test_the_build_says_for_which_processor_nothing_is_pinned(tmp_path: Path) -> None:
+    done = bring_ookla(tmp_path, "riscv64")
+    assert done.returncode == 69
+    assert "riscv64" in done.stderr

@@ -308,6 +308,8 @@ def test_each_universe_is_deployed_by_itself_in_its_environment_and_one_run_at_a
     for name in ("deploy-deployment-role", "deploy-infrastructure"):
         assert jobs[name]["strategy"]["matrix"] == {"universe": ["production"]}
         assert jobs[name]["environment"] == "${{ matrix.universe }}"
+        role = re.sub(r"\$\{\{.*?\}\}", "…", jobs[name]["env"]["DEPLOYMENT_ROLE_ARN"])
+        assert role == "arn:aws:iam::…:role/github-actions-…-…-deployment…"
         assert jobs[name]["concurrency"] == {"group": "deploy-${{ matrix.universe }}", "cancel-in-progress": False}
 
 
