@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import multiprocessing
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -132,6 +133,7 @@ def measure(engine: str, speed: Speed, runs: int) -> Iterator[Measurement]:
         if program is None:
             raise RuntimeError(f"{path} does not answer as {engine}")
         for _ in range(runs):
+            line.drain()
             with line.at(NEAR):
                 row = speedtest.run(program, settings, Slot(datetime.now(UTC)), around, Stop())
             if row:
@@ -201,6 +203,7 @@ def main() -> None:
     if strangers := set(asked.engines) - set(PROGRAMS):
         parser.error(f"no such engine: {', '.join(strangers)}")
     print("| line | engine | download | upload | latency | loss | runs |\n|---|---|---|---|---|---|---|")  # noqa: T201
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that servers and relays end, too
     off: list[str] = []
     try:
         for speed in SPEEDS:

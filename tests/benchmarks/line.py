@@ -15,6 +15,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Self
 
 import msgspec
@@ -89,6 +90,14 @@ class Line:
         finally:
             os.setns(self._own, os.CLONE_NEWNET)
 
+    def drain(self) -> None:
+        """Wait until nothing moves: what a program left in the system's buffers is sent after it has ended."""
+        with self.at(NEAR):
+            before, limit = None, time.monotonic() + 60
+            while (moved := _moved()) != before and time.monotonic() < limit:
+                before = moved
+                time.sleep(0.5)
+
 
 def fork(work: Callable[[], None]) -> multiprocessing.Process:
     """Start a process of our own that does this, where we are."""
@@ -112,6 +121,11 @@ def _tun(*, whole: bool) -> int:
     fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", b"line", flags))
     fcntl.ioctl(descriptor, _TUNSETOFFLOAD, _CHECKSUM_AND_TSO4 if whole else 0)
     return descriptor
+
+
+def _moved() -> list[str]:
+    devices = Path("/proc/thread-self/net/dev").read_text(encoding="ascii").splitlines()
+    return next(device.split() for device in devices if device.split()[0] == "line:")
 
 
 def _set_up(address: str, other: str, speed: Speed) -> None:
