@@ -30,7 +30,7 @@ from speedtest.process import Finished
 
 _VERSION = re.compile(r"^speedtest-cli ([0-9][0-9A-Za-z.]*)", re.MULTILINE)
 
-type _Bytes = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+type _Bytes = Annotated[int, msgspec.Meta(ge=-(2**62), lt=2**62)]
 
 
 class _Fields(msgspec.Struct):
