@@ -55,9 +55,10 @@ class Service:
 
     def keep(self, measurement: Measurement) -> None:
         """Save the row, or let it wait for the disk, and say what was measured."""
-        self.waiting.add(results.encode(measurement))
-        paths = self.waiting.save()
-        _log(measurement, str(paths[-1]) if paths else None)
+        row = results.encode(measurement)
+        self.waiting.add(row)
+        path = self.waiting.save().get(row)
+        _log(measurement, str(path) if path else None)
         self._state.last_attempt = measurement.started_at
         if measurement.status == "ok":
             self._state.last_success = measurement.started_at
