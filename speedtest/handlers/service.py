@@ -70,7 +70,8 @@ class Service:
         """Start a conversion beside the loop if there is a complete day, none is running and no row waits."""
         if (self._conversion and self._conversion.is_alive()) or self.waiting or self.stop.requested:
             return
-        if any(results.complete_days(self.settings.result_dir, datetime.now(UTC).date())):
+        hidden: list[OSError] = []  # for the conversion to tell
+        if any(results.complete_days(self.settings.result_dir, datetime.now(UTC).date(), hidden.append)) or hidden:
             self._conversion = threading.Thread(target=self._convert, name="conversion")
             self._conversion.start()
 
