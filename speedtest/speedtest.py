@@ -59,6 +59,8 @@ def find(settings: Settings, environment: Mapping[str, str], stop: Stop) -> Prog
     for name in dict.fromkeys(name for engine in wanted for name in engine.programs):
         for path in _on_path(name, environment):
             printed = _version_answer(path, environment, stop)
+            if stop.requested:
+                return None
             for engine in wanted:
                 if name in engine.programs and (version := engine.version(printed)):
                     return Program(engine, path, version, _identity(path))
@@ -74,6 +76,8 @@ def run(
     Whatever the program does becomes a row: it is ended with its whole group after `SPEEDTEST_TIMEOUT_SECONDS`, and an
     answer that is no result is a failed row with the program's own words.
     """
+    if stop.requested:
+        return None
     started_at = datetime.now(UTC)
     arguments = [str(program.path), *program.engine.arguments(settings.speedtest_server_id)]
     logger.debug("started %s", " ".join(arguments))
@@ -115,7 +119,7 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     Ookla's CLI aborts without HOME; Python's imports this package in place of itself where PYTHONPATH leads here.
     """
     passed = {name: value for name, value in environment.items() if name not in _PYTHON and not _SECRET.search(name)}
-    passed.setdefault("HOME", passed.get("TMPDIR", "/tmp"))  # noqa: S108 (a place for its settings file, no secret)
+    passed["HOME"] = passed.get("HOME") or passed.get("TMPDIR") or "/tmp"  # noqa: S108 (for its settings file, no secret)
     return passed
 
 
@@ -146,7 +150,7 @@ def _on_path(name: str, environment: Mapping[str, str]) -> Iterator[Path]:
     folders = dict.fromkeys(environment.get("PATH", os.defpath).split(os.pathsep))
     for folder in folders:
         path = Path(folder or ".", name).absolute()
-        if path.is_file() and os.access(path, os.X_OK):
+        if os.access(path, os.X_OK) and path.is_file():  # in this order: is_file raises where it may not look
             yield path
 
 
