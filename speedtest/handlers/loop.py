@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from speedtest import logging as logs, speedtest
 from speedtest.data import files, results
@@ -65,6 +66,7 @@ def run(service: Service, slot: Slot) -> None:
 
 def main() -> None:
     """Start the daemon, or check what it would start with."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who starts us may ignore it, and then no child can be waited for
     match sys.argv[1:]:
         case []:
             _serve(start.settings())
@@ -93,8 +95,7 @@ def _serve(settings: Settings) -> None:
 
 
 def _measure_until_stopped(service: Service, program: Program) -> None:
-    if removed := files.sweep(results.temporaries(service.settings.result_dir)):
-        logger.info("removed %d half-written files of an earlier run", removed)
+    _sweep(service.settings.result_dir)
     logger.info(
         "started: %s %s every %g s",
         program.engine.name,
@@ -105,6 +106,15 @@ def _measure_until_stopped(service: Service, program: Program) -> None:
     run(service)
     service.close()
     logger.info("stopped by %s", service.stop.signal.name if service.stop.signal else "nothing")
+
+
+def _sweep(result_dir: Path) -> None:
+    """Remove half-written files; where that cannot be done they are in nobody's way."""
+    try:
+        if removed := files.sweep(results.temporaries(result_dir)):
+            logger.info("removed %d half-written files of an earlier run", removed)
+    except OSError as error:
+        logger.warning("half-written files of an earlier run could not be looked for: %s", error)
 
 
 def _alone(settings: Settings) -> Lock:
