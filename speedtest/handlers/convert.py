@@ -20,6 +20,7 @@ LOCK_NAME = ".convert.lock"
 
 def main() -> None:
     """Convert, under the lock, and exit."""
+    start.no_arguments("convert", __doc__)
     settings = start.settings()
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     if (why := start.refusal(settings.upload_dir)) and not start.passes(why):
