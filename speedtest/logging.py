@@ -68,7 +68,7 @@ class _File(logging.FileHandler):
         else:
             super().emit(record)
         if self._refused and not self._refuses:
-            sys.stderr.write(f"{self.baseFilename} can be written again\n")
+            _tell(f"{self.baseFilename} can be written again\n")
         self._refused = self._refuses
 
     def _rotate(self) -> None:
@@ -85,7 +85,13 @@ class _File(logging.FileHandler):
         self._refuses = True
         if not self._refused:
             why = sys.exception()
-            sys.stderr.write(f"{record.levelname}: {self.baseFilename} cannot be written: {why}; read the log here\n")
+            _tell(f"{record.levelname}: {self.baseFilename} cannot be written: {why}; read the log here\n")
+
+
+def _tell(line: str) -> None:
+    """Write on standard error; where nobody reads it any more there is nobody left to tell."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(line)
 
 
 def _as_json(commit_hash: str | None) -> logging.Formatter:
@@ -130,7 +136,7 @@ def relay(lines: bytes) -> None:
         try:
             said = msgspec.json.decode(line, type=_Line)
             fields = msgspec.json.decode(line, type=dict[str, object])
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             text = line.decode("utf-8", "replace").rstrip()
             if text:
                 logging.getLogger("child").warning("%s", text)

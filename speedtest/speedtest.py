@@ -78,6 +78,8 @@ def find_one(item: str, environment: Mapping[str, str], stop: Stop) -> Program |
     for name in dict.fromkeys(name for engine in wanted for name in engine.programs):
         for path in _on_path(name, environment):
             printed = _version_answer(path, environment, stop)
+            if stop.requested:
+                return None
             for engine in wanted:
                 if name in engine.programs and (version := engine.version(printed)):
                     return Program(engine, path, version, _identity(path))
@@ -134,6 +136,8 @@ def run(  # noqa: PLR0913 (what, where, when and in what surroundings)
     answer that is no result is a failed row with the program's own words. Without `where`, pinned servers take turns
     from slot to slot.
     """
+    if stop.requested:
+        return None
     started_at = started_at or datetime.now(UTC)
     where = where or target(program.engine, settings, round(slot.due.timestamp() / settings.sleep_seconds))
     steps = Steps(program.path, settings.speedtest_timeout_seconds, stop, child_environment(environment))
@@ -204,7 +208,7 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     Ookla's CLI aborts without HOME; Python's imports this package in place of itself where PYTHONPATH leads here.
     """
     passed = {name: value for name, value in environment.items() if name not in _PYTHON and not _SECRET.search(name)}
-    passed.setdefault("HOME", passed.get("TMPDIR", "/tmp"))  # noqa: S108 (a place for its settings file, no secret)
+    passed["HOME"] = passed.get("HOME") or passed.get("TMPDIR") or "/tmp"  # noqa: S108 (for its settings file, no secret)
     return passed
 
 
@@ -229,7 +233,7 @@ def _on_path(name: str, environment: Mapping[str, str]) -> Iterator[Path]:
     folders = dict.fromkeys(environment.get("PATH", os.defpath).split(os.pathsep))
     for folder in folders:
         path = Path(folder or ".", name).absolute()
-        if path.is_file() and os.access(path, os.X_OK):
+        if os.access(path, os.X_OK) and path.is_file():  # in this order: is_file raises where it may not look
             yield path
 
 

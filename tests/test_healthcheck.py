@@ -1,13 +1,15 @@
 """Health: the loop is on time and can write. A line that is down is no illness."""
 
 import json
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon import Daemon, run, until
+from daemon import Daemon, run, until, variables
 from standins import ookla
 
 from speedtest.data import heartbeat
@@ -91,3 +93,30 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> N
     code, said = health(tmp_path, **{name: str(tmp_path / "file")})
     assert (code, f"{name} {tmp_path / 'file'} cannot be written" in said) == (1, True)
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [".heartbeat.json"]
+
+
+def test_a_heartbeat_from_before_the_machine_started_is_no_sign_of_life(tmp_path: Path) -> None:
+    beat(tmp_path, next_due_monotonic=time.monotonic() + 1_000_000)
+    code, said = health(tmp_path)
+    assert (code, "no daemon has run since this machine started" in said) == (1, True)
+
+
+def test_a_check_on_a_full_disk_leaves_no_file_behind(tmp_path: Path) -> None:
+    beat(tmp_path)
+    for name in ("uploads", "logs"):
+        (tmp_path / name).mkdir()
+    command = f"ulimit -f 0; exec {sys.executable} -m speedtest.handlers.healthcheck"
+    ended = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, env=variables(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, "cannot be written: File too large" in ended.stderr) == (1, True)
+    assert [path.name for path in (tmp_path / "results").iterdir()] == [heartbeat.FILE_NAME]
+
+
+@pytest.mark.parametrize("handler", ["convert", "healthcheck"])
+def test_a_command_without_arguments_refuses_them_and_does_nothing(tmp_path: Path, handler: str) -> None:
+    ended = run(tmp_path, handler, "--dry-run")
+    assert (ended.returncode, f"usage: python -m speedtest.handlers.{handler}" in ended.stderr) == (64, True)
+    ended = run(tmp_path, handler, "--help")
+    assert (ended.returncode, "xit code" in ended.stdout) == (0, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["tools"]

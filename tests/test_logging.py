@@ -1,5 +1,6 @@
 """Logs: JSON lines in a file that rotates and on standard error; nothing a program prints gets out of its line."""
 
+import contextlib
 import json
 import logging
 import os
@@ -27,6 +28,20 @@ def root_logger() -> Iterator[None]:
 
 def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "speedtest.log").read_text().splitlines()]
+
+
+@contextlib.contextmanager
+def filled(handler: logging.Handler) -> Iterator[None]:
+    """Let the disk under a log file be full for a block."""
+    assert isinstance(handler, logging.FileHandler)
+    assert handler.stream
+    file = handler.stream.fileno()
+    good, full = os.dup(file), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, file)
+    yield
+    os.dup2(good, file)
+    os.close(good)
+    os.close(full)
 
 
 def test_a_record_is_a_json_object_with_fields_of_its_own(tmp_path: Path) -> None:
@@ -81,18 +96,11 @@ def test_a_file_that_can_be_written_no_more_is_told_once_and_once_that_it_can(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logs.configure("INFO", tmp_path)
-    logger, handler = logging.getLogger("x"), logging.getLogger().handlers[1]
-    assert isinstance(handler, logging.FileHandler)
-    assert handler.stream
-    file = handler.stream.fileno()
-    good, full = os.dup(file), os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, file)
-    for _ in range(3):
-        logger.info("lost to the file")
-    os.dup2(good, file)
+    logger = logging.getLogger("x")
+    with filled(logging.getLogger().handlers[1]):
+        for _ in range(3):
+            logger.info("lost to the file")
     logger.info("back")
-    os.close(good)
-    os.close(full)
     said = capsys.readouterr().err
     assert said.count("cannot be written: [Errno 28]") == 1
     assert said.count("can be written again") == 1
@@ -121,8 +129,8 @@ def test_a_childs_lines_are_logged_as_its_own(tmp_path: Path) -> None:
     )
     child = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     logs.configure("INFO", tmp_path, commit_hash="def")
-    logs.relay(child.stderr + b"Segmentation fault \xff\n\n")
-    careful, failed, fault = lines(tmp_path)
+    logs.relay(child.stderr + b'Segmentation fault \xff\n\n{"level":"INFO","logger":"x","message":"\xff"}\n')
+    careful, failed, fault, garbled = lines(tmp_path)
     assert (careful["level"], careful["logger"], careful["message"], careful["rows"]) == (
         "WARNING",
         "child.x",
@@ -132,9 +140,23 @@ def test_a_childs_lines_are_logged_as_its_own(tmp_path: Path) -> None:
     assert careful["commit_hash"] == "def"
     assert (failed["level"], "ZeroDivisionError" in failed["child_exc_info"]) == ("ERROR", True)
     assert (fault["level"], fault["message"]) == ("WARNING", "Segmentation fault \ufffd")
+    assert (garbled["level"], garbled["logger"]) == ("WARNING", "child")
 
 
 def test_for_people_a_line_is_plain_and_cannot_steer_the_terminal() -> None:
     record = logging.LogRecord("x", logging.WARNING, "", 0, "the test failed: %s", ("\x1b[2J\x07done",), None)
     record.created = 0
     assert logs.ForPeople().format(record) == "1970-01-01 00:00:00Z WARNING the test failed: \\x1b[2J\\x07done"
+
+
+def test_a_log_that_nobody_can_read_any_more_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    broken = open(writer, "w", buffering=1, closefd=False)  # noqa: SIM115 (a pipe without a reader)
+    monkeypatch.setattr(sys, "stderr", broken)
+    logs.configure("INFO", tmp_path)
+    with filled(logging.getLogger().handlers[1]):
+        logging.getLogger("x").info("to nobody")
+    os.close(writer)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        broken.close()

@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import signal
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -362,3 +363,23 @@ def test_an_argument_that_means_nothing_is_refused(tmp_path: Path) -> None:
     ended = run(tmp_path, "loop", "--chek")
     assert (ended.returncode, ended.stderr) == (64, "usage: python -m speedtest.handlers.loop [--check]\n\n")
     assert "Exit codes: 0" in run(tmp_path, "loop", "--help").stdout
+
+
+def test_a_parent_that_ignores_the_end_of_its_children_makes_no_test_fail(tmp_path: Path) -> None:
+    program(tmp_path)
+    script = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+        "os.execv(sys.executable, [sys.executable, '-m', 'speedtest.handlers.loop', '--check'])"
+    )
+    environment = variables(tmp_path, tmp_path / "bin")
+    ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=False)
+    assert ended.returncode == 0
+
+
+def test_folders_that_cannot_be_looked_into_do_not_keep_the_daemon_from_measuring(tmp_path: Path) -> None:
+    program(tmp_path)
+    (tmp_path / "results/year=2020/month=01/day=01/.speedtest_a.csv.tmp").mkdir(parents=True)
+    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+        daemon.first_rows()
+        assert daemon.said("half-written files of an earlier run could not be removed")
+        assert daemon.stop() == 0

@@ -291,3 +291,35 @@ def test_the_handler_does_without_pandas_whose_weight_it_need_not_carry(tmp_path
     assert " pyarrow.parquet\n" in imported
     assert "pandas.core" not in imported
     assert len(rows(tmp_path)) == 3
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_hides_no_other_day(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep([measured(utc(2026, 3, day)) for day in (26, 27, 28)], lake.result_dir)
+    forbidden = lake.result_dir / "year=2026/month=03/day=26"
+    (lake.result_dir / "year=2025").mkdir()
+    scandir = os.scandir
+
+    def refusing(folder: Path) -> Any:  # noqa: ANN401 (what os.scandir returns has no public name)
+        if folder in (forbidden, lake.result_dir / "year=2025"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert convert(lake, NEXT) == 2
+    assert len(list(lake.upload_dir.glob("*/*/*/*/*.parquet"))) == 2
+    for folder in ("day=26", "year=2025"):
+        assert f"{folder}: Permission denied; mend its owner or mode" in caplog.text
+
+
+def test_a_day_that_fails_as_nobody_foresaw_stops_no_other(lake: Lake, caplog: pytest.LogCaptureFixture) -> None:
+    keep([measured(utc(2026, 3, 28))], lake.result_dir)
+    original = lake.result_dir / "year=2026/month=03/day=27/speedtest_00-00-00.csv"
+    original.parent.mkdir()
+    original.write_text("timestamp,a\n2026-03-27T00:00:00Z,1\n")
+    broken = Lake(lake.result_dir, lake.upload_dir, HOME, lambda *_: 1 // 0)  # type: ignore[arg-type]
+    assert convert(broken, NEXT) == 1
+    assert names(partition(lake)) == ["speedtest_001.parquet"]
+    assert original.exists()
+    assert "could not convert 2026-03-27 in a way that nobody foresaw" in caplog.text

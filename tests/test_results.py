@@ -78,13 +78,17 @@ def test_nothing_but_the_row_is_left_in_the_folder(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def refused(error: OSError) -> None:
+    raise error
+
+
 def test_only_days_before_today_that_hold_rows_are_complete(tmp_path: Path) -> None:
     keep([failed(utc(2026, 3, day)) for day in (27, 28, 29, 30)], tmp_path)
     (tmp_path / "year=2026/month=03/day=01").mkdir()
     (tmp_path / "year=2026/month=02/day=30").mkdir(parents=True)
     (tmp_path / "year=2026/month=3/day=1").mkdir(parents=True)
     (tmp_path / "quarantine/year=2020/month=01/day=01").mkdir(parents=True)
-    found = [day for day, _ in results.complete_days(tmp_path, date(2026, 3, 29))]
+    found = [day for day, _ in results.complete_days(tmp_path, date(2026, 3, 29), refused)]
     assert found == [date(2026, 3, 27), date(2026, 3, 28)]
 
 
@@ -93,11 +97,11 @@ def test_links_and_foreign_files_make_no_day_complete(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "notes.txt").write_text("mine")
     (folder / "speedtest_00-00-00.csv").symlink_to(folder / "notes.txt")
-    assert list(results.complete_days(tmp_path, date(2027, 1, 1))) == []
+    assert list(results.complete_days(tmp_path, date(2027, 1, 1), refused)) == []
 
 
 def test_a_missing_folder_has_no_days(tmp_path: Path) -> None:
-    assert list(results.complete_days(tmp_path / "none", date(2027, 1, 1))) == []
+    assert list(results.complete_days(tmp_path / "none", date(2027, 1, 1), refused)) == []
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)

@@ -255,3 +255,28 @@ def test_the_real_speedtest_cli_measures_and_its_fields_are_kept(speedtest_cli: 
         assert 1_000_000 < (row.data_bytes or 0) <= service.sent + service.received
     assert (row.raw["server_name"], row.raw["server_sponsor"]) == (FAR["name"], FAR["sponsor"])
     assert (row.jitter_ms, row.packet_loss_percent) == (None, None)
+
+
+def test_a_folder_on_path_that_may_not_be_looked_into_is_passed_over(tmp_path: Path) -> None:
+    ookla.install(tmp_path / "bin")
+    forbidden = tmp_path / ("a name that is too long" * 20)
+    assert find(forbidden, tmp_path / "bin")
+
+
+def test_an_empty_home_is_none() -> None:
+    assert speedtest.child_environment({"HOME": "", "TMPDIR": ""})["HOME"]
+    assert speedtest.child_environment({"HOME": "", "TMPDIR": "/scratch"})["HOME"] == "/scratch"
+
+
+def test_once_a_stop_is_requested_nothing_more_is_started(tmp_path: Path) -> None:
+    path = ookla.install(tmp_path)
+    ookla.install(tmp_path, version="speedtest-cli 2.1.3", name="speedtest-cli")
+    program = find(tmp_path)
+    assert program
+    asked = ookla.calls(path)
+    stop = Stop()
+    stop.signal = signal.SIGTERM
+    assert speedtest.run(program, settings(), Slot(datetime.now(UTC)), surroundings(tmp_path), stop) is None
+    assert ookla.calls(path) == asked
+    assert speedtest.find(settings(), surroundings(tmp_path), stop) is None
+    assert not ookla.calls(tmp_path / "speedtest-cli")

@@ -1,6 +1,7 @@
 """CSV files become one table: at once where that can be done, file by file where not, the same rows either way."""
 
 import json
+import time
 from typing import Any
 
 import pyarrow as pa
@@ -162,6 +163,35 @@ def test_quoted_commas_quotes_and_line_ends_do_not_send_a_row_down_the_slow_way(
     assert [row["error"] for row in parsed(*[results.encode(row).data for row in rows])] == texts
 
 
+def test_one_file_that_is_not_plain_costs_a_day_of_a_row_every_five_seconds_next_to_nothing() -> None:
+    header = "timestamp,status,download_mbps\n"
+    good = [source(f"{header}2026-03-29T12:00:05Z,ok,{n}.5\n", f"speedtest_{n}.csv") for n in range(17_280)]
+    started = time.process_time()
+    rows, unreadable = parse([*good, source(f"{header}2026-03-29T12:00:05Z,ok\n", "speedtest_cut.csv")], HOME, derive)
+    assert time.process_time() - started < 3
+    assert (rows.num_rows, list(unreadable)) == (17_280, ["speedtest_cut.csv"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'"' + b"\n" * 200_000,
+        b",".join(b"%d" % number for number in range(40_000)) + b"\n1\n",
+        b"timestamp," * 40_000 + b"\n1\n",
+    ],
+    ids=["a quote without end", "many names", "one name again and again"],
+)
+def test_a_header_full_of_anything_is_refused_in_no_time(text: bytes) -> None:
+    started = time.process_time()
+    assert refused(text)
+    assert time.process_time() - started < 5
+
+
+def test_a_header_whose_quoted_name_holds_a_line_end_is_read() -> None:
+    (row,) = parsed('timestamp,status,"a\nb"\n2026-03-29T12:00:05Z,ok,"x\ny"\n')
+    assert json.loads(row["extra"]) == {"a\nb": "x\ny"}
+
+
 def test_a_file_with_several_rows_counts_as_several_each_with_its_source() -> None:
     text = "timestamp,status\n2026-03-29T12:00:05Z,ok\n2026-03-29T12:00:06Z,ok\n\n"
     rows = parsed(text)
@@ -225,6 +255,24 @@ def test_a_false_result_of_the_original_program_comes_back_as_failed() -> None:
     (row,) = parsed(row_text(**ORIGINAL_PYTHON | {"ping": "1800000.0"}))
     assert (row["status"], row["error_kind"], row["download_mbps"]) == ("failed", "rejected", None)
     assert row["ping"] == 1800000.0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ORIGINAL_OOKLA | {"download_bytes": str(2**62), "upload_bytes": str(2**62)},
+        ORIGINAL_PYTHON | {"bytes_sent": str(2**62), "bytes_received": str(2**62)},
+    ],
+)
+def test_an_original_row_whose_bytes_have_no_sum_is_kept_without_common_columns(fields: dict[str, str]) -> None:
+    (row,) = parsed(row_text(**fields))
+    assert (row["status"], row["data_bytes"]) == (None, None)
+    assert 2**62 in (row["download_bytes"], row["bytes_sent"])
+
+
+def test_a_row_of_ours_without_a_status_is_never_taken_for_one_of_the_original_program() -> None:
+    text = row_text(**ORIGINAL_OOKLA | {"status": ""})
+    assert [row["engine"] for row in parsed(text, f"{text}\n")] == [None, None]
 
 
 def test_an_original_row_of_an_unknown_program_is_kept_without_common_columns() -> None:

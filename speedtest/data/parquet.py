@@ -87,16 +87,19 @@ type _Encoded = list[tuple[str, pa.Table, pa.Buffer]]
 def convert(lake: Lake, today: date) -> int:
     """Convert every day before `today` (UTC), oldest first; return how many could not be converted, each logged."""
     failed = 0
+    hidden: list[OSError] = []
     with ThreadPoolExecutor(1, "encode") as worker:
         ahead: tuple[_Day, Future[_Encoded]] | None = None
-        for date_, folder in complete_days(lake.result_dir, today):
+        for date_, folder in complete_days(lake.result_dir, today, hidden.append):
             day = _read(lake, date_, folder)
             started = (day, worker.submit(_encode, day, lake)) if day else None
             failed += started is None
             failed += ahead is not None and not _finish(lake, *ahead)
             ahead = started
         failed += ahead is not None and not _finish(lake, *ahead)
-    return failed
+    for error in hidden:
+        logger.error("could not convert what is in %s: %s; mend its owner or mode", error.filename, error.strerror)
+    return failed + len(hidden)
 
 
 def _read(lake: Lake, date_: date, folder: Path) -> _Day | None:

@@ -8,11 +8,10 @@ The format: a header line and one line, RFC 4180, UTF-8, LF. Null is an empty fi
 then the program's own fields.
 """
 
-import contextlib
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -24,6 +23,10 @@ from speedtest.measurement import COMMON_COLUMNS, Measurement
 FILE_NAME = re.compile(r"speedtest_[0-9A-Za-z_-]+\.csv")
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]')
 _PARTS = (re.compile(r"year=(\d{4})"), re.compile(r"month=(\d{2})"), re.compile(r"day=(\d{2})"))
+
+
+type Refused = Callable[[OSError], None]
+"""Takes the error of a folder that cannot be listed."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -66,20 +69,31 @@ def day_folder(base: Path, day: date) -> Path:
     return base / f"year={day.year:04}" / f"month={day.month:02}" / f"day={day.day:02}"
 
 
-def complete_days(result_dir: Path, today: date) -> Iterator[tuple[date, Path]]:
-    """Yield the days before `today` (UTC) that hold a row's file, oldest first, and their folders."""
-    for day, folder in days(result_dir):
-        # The folder may be gone by now: a conversion removes what it emptied.
-        with contextlib.suppress(FileNotFoundError):
-            if day < today and any(True for _ in row_files(folder)):
-                yield day, folder
+def complete_days(result_dir: Path, today: date, refused: Refused) -> Iterator[tuple[date, Path]]:
+    """Yield the days before `today` (UTC) that hold a row's file, oldest first, and their folders.
+
+    A folder that cannot be listed hides no other: `refused` gets its error.
+    """
+    for day, folder in days(result_dir, refused):
+        try:
+            holds_rows = day < today and any(True for _ in row_files(folder))
+        except FileNotFoundError:  # a conversion removes what it emptied
+            continue
+        except OSError as error:
+            refused(error)
+            continue
+        if holds_rows:
+            yield day, folder
 
 
-def days(base: Path) -> Iterator[tuple[date, Path]]:
-    """Yield the day partitions in a folder, oldest first. Links and what is named otherwise are no partitions."""
-    for year, year_folder in _partitions(base, 0):
-        for month, month_folder in _partitions(year_folder, 1):
-            for day, folder in _partitions(month_folder, 2):
+def days(base: Path, refused: Refused | None = None) -> Iterator[tuple[date, Path]]:
+    """Yield the day partitions in a folder, oldest first. Links and what is named otherwise are no partitions.
+
+    `refused` gets the error of a folder that cannot be listed; without it the error is raised.
+    """
+    for year, year_folder in _partitions(base, 0, refused):
+        for month, month_folder in _partitions(year_folder, 1, refused):
+            for day, folder in _partitions(month_folder, 2, refused):
                 try:
                     yield date(year, month, day), folder
                 except ValueError:
@@ -98,7 +112,7 @@ def temporaries(result_dir: Path) -> Iterator[Path]:
         yield from sorted(folder.glob(".speedtest_*.csv.tmp"))
 
 
-def _partitions(folder: Path, level: int) -> list[tuple[int, Path]]:
+def _partitions(folder: Path, level: int, refused: Refused | None) -> list[tuple[int, Path]]:
     try:
         with os.scandir(folder) as entries:
             found = [
@@ -107,6 +121,11 @@ def _partitions(folder: Path, level: int) -> list[tuple[int, Path]]:
                 if (match := _PARTS[level].fullmatch(entry.name)) and entry.is_dir(follow_symlinks=False)
             ]
     except FileNotFoundError:
+        return []
+    except OSError as error:
+        if not refused:
+            raise
+        refused(error)
         return []
     return sorted(found)
 

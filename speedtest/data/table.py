@@ -12,6 +12,7 @@ import csv
 import hashlib
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -135,11 +136,12 @@ def _split(data: bytes) -> tuple[bytes, bytes]:
 
 def _split_quoted(data: bytes) -> tuple[bytes, bytes]:
     """Split where a header's quoted name holds a line's end."""
-    lines = data.splitlines(keepends=True)
-    for number in range(2, len(lines) + 1):
-        line = b"".join(lines[:number])
-        if line.count(b'"') % 2 == 0:
-            return line.rstrip(b"\r\n"), b"".join(lines[number:])
+    quotes = end = 0
+    for line in io.BytesIO(data):
+        quotes += line.count(b'"')
+        end += len(line)
+        if quotes % 2 == 0:
+            return data[:end].rstrip(b"\r\n"), data[end:]
     raise Unreadable("a quoted name in its header has no end")
 
 
@@ -151,7 +153,7 @@ def _header(line: bytes) -> _Header | str:
         return f"its header cannot be read: {error}"
     if "timestamp" not in names:
         return "its header names no column timestamp"
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         return f"its header names a column twice: {', '.join(twice)}"
     return _Header(names, [])
@@ -258,11 +260,21 @@ def _rows(names: list[str], file: _File, derive: Derive) -> list[dict[str, Any]]
             raise Unreadable(f"row {number + 1} has {len(line)} fields where the header names {len(names)}")
         texts = {name: text for name, text in zip(names, line, strict=True) if text is not None}
         source = file.source if len(lines) == 1 else f"{file.source}#{number}"
-        rows.append(_row(texts, derive) | {SOURCE: source})
+        row = _row(texts)
+        if "status" not in names:
+            row |= _common(row["timestamp"], texts, derive)
+        rows.append(row | {SOURCE: source})
     return rows
 
 
-def _row(texts: Mapping[str, str], derive: Derive) -> dict[str, Any]:
+def _common(timestamp: datetime, texts: Mapping[str, str], derive: Derive) -> dict[str, Any]:
+    """Return what can be said of the common columns of a row of the original program, which kept none."""
+    derived = derive(timestamp, texts)
+    common = common_texts(derived) if derived else {}
+    return {name: schema.parse(text, schema.BY_NAME[name].kind) for name, text in common.items() if text is not None}
+
+
+def _row(texts: Mapping[str, str]) -> dict[str, Any]:
     """Return a row's values; a text that does not fit its column goes into `extra` with the fields of no column."""
     values: dict[str, Any] = {}
     extra: dict[str, str | None] = {}
@@ -276,9 +288,6 @@ def _row(texts: Mapping[str, str], derive: Derive) -> dict[str, Any]:
             extra[name] = text
     if "timestamp" not in values:
         raise Unreadable(f"a row has no valid timestamp: {texts.get('timestamp', '')!r}")
-    if "status" not in values and (derived := derive(values["timestamp"], texts)):
-        common = {name: text for name, text in common_texts(derived).items() if text is not None}
-        values |= {name: schema.parse(text, schema.BY_NAME[name].kind) for name, text in common.items()}
     return values | {schema.EXTRA.name: _as_extra(extra)}
 
 

@@ -6,6 +6,7 @@ They are tried again every cycle, and printed on standard error if they must be 
 import logging
 import sys
 from collections import deque
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -36,24 +37,29 @@ class Waiting:
         """Take a row."""
         self._rows.append(row)
 
-    def save(self) -> list[Path]:
-        """Save what waits, the oldest first, until the disk refuses; return the paths of what is durable now.
+    def save(self) -> dict[Row, Path]:
+        """Save what waits, the oldest first; return what is durable now, and where.
 
-        The first refusal is logged, and that it is over; not each one in between. If too many wait, the oldest is
-        printed on standard error, from where a person can recover it.
+        A day of which a row is refused is left for the next time, the other days are not: one folder that cannot be
+        written holds up no other. The first refusal is logged, and that it is over; not each one in between. If too
+        many wait, the oldest are printed on standard error, from where a person can recover them.
         """
-        saved: list[Path] = []
+        saved: dict[Row, Path] = {}
         refused_before = self._refused
         self._refused = False
-        while self._rows:
+        refused_days: set[date] = set()
+        for row in list(self._rows):
+            if row.timestamp.date() in refused_days:
+                continue
             try:
-                saved.append(save(self._rows[0], self._result_dir))
+                saved[row] = save(row, self._result_dir)
             except OSError as error:
-                self._refuse(error, first=not refused_before)
-                self._print_down_to(self._most)
-                return saved
-            self._rows.popleft()
-        if refused_before:
+                refused_days.add(row.timestamp.date())
+                self._refuse(error, first=not (refused_before or self._refused))
+            else:
+                self._rows.remove(row)
+        self._print_down_to(self._most)
+        if refused_before and not self._refused:
             logger.warning("rows can be saved again: %d that waited are saved now", len(saved))
         return saved
 

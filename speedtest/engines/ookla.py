@@ -36,7 +36,7 @@ from speedtest.process import Finished
 _RATE_LIMITED = 173
 _VERSION = re.compile(r"Speedtest by Ookla ([0-9][0-9.]*)")
 _ALWAYS = ("--accept-license", "--accept-gdpr", "--progress=no", "--format=json")
-_LOG_LINE = re.compile(rb"^(?:\[[^\]]*\] )?\[error\] (.*)$", re.MULTILINE)
+_LOG_LINE = re.compile(rb"^(?:\[[^\]\n]*\] )?\[error\] (.*)$", re.MULTILINE)
 
 
 class _Fields(msgspec.Struct):
@@ -110,11 +110,18 @@ def _read(steps: Sequence[Finished]) -> Measurement:
 
 
 def _result(finished: Finished) -> Flat:
-    """Return the last object of type `result` on standard output."""
+    """Return the last object of type `result` on standard output, whatever else stands there."""
+    not_kept: Failure | None = None
     for document in reversed(list(documents(finished.stdout))):
-        flat = flatten(document)
+        try:
+            flat = flatten(document)
+        except Failure as failure:
+            not_kept = not_kept or failure
+            continue
         if bytes(flat.get("type", b"")) == b'"result"':
             return flat
+    if not_kept:
+        raise not_kept
     if not finished.stdout.strip():
         raise Failure("no-output", _error(finished) or "the program printed nothing")
     raise Failure("malformed", _logged(finished) or complaint(finished.stdout))

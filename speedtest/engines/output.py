@@ -1,6 +1,7 @@
 """What engines share: find the JSON in what a program printed, check it against types, flatten it as it came."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Annotated
 
 import msgspec
@@ -10,6 +11,9 @@ from speedtest.process import Finished
 
 MOST_TEXT = 1_000_000
 """Bytes that a result's names and values may take in a row's file, which may have 1 MiB; known programs need 2,000."""
+
+MOST_LISTS = 1_000
+"""Lists in one field; how many nested ones a JSON parser takes differs from one Python to the next."""
 
 _DEEPEST = 6
 _COMMON = frozenset(COMMON_COLUMNS)
@@ -22,11 +26,11 @@ BITS_PER_MEGABIT = 1_000_000
 type Flat = dict[str, msgspec.Raw]
 """A program's fields under their flattened names, each value as it was printed."""
 
-type Amount = Annotated[float, msgspec.Meta(ge=-(2.0**62), le=2.0**62)]
-"""A measured quantity: a number within what a column of whole numbers holds."""
+type Amount = Annotated[float, msgspec.Meta(ge=-(2.0**62), lt=2.0**62)]
+"""A measured quantity: a number of which a column of whole numbers holds the sum of two."""
 
 
-type Count = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+type Count = Annotated[int, msgspec.Meta(ge=-(2**62), lt=2**62)]
 """A number of bytes."""
 
 
@@ -134,13 +138,21 @@ def flatten(document: bytes) -> Flat:
     Raises Failure `malformed` for what is no JSON or would be too large for a row.
     """
     flat: Flat = {}
+    size = 0
     try:
         document.decode()
-        _flatten_into(flat, "", document, _DEEPEST)
+        for field, value in _fields("", document, _DEEPEST):
+            name = field
+            while name in flat:
+                name += "_2"
+            flat[name] = value
+            size += _size(name, bytes(value))
+            if bytes(value).startswith((b"[", b"{")) and bytes(value).count(b"[") > MOST_LISTS:
+                raise Failure("malformed", f"the result has more than {MOST_LISTS} lists in its field {name[:100]}")
+            if size > MOST_TEXT:  # looked at here, because a long name above many fields is a part of each of theirs
+                raise Failure("malformed", f"the result has more than the {MOST_TEXT} bytes that a row may hold")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Failure("malformed", f"the result is no valid JSON: {error}") from error
-    if (size := sum(_size(name.encode()) + _size(bytes(value)) for name, value in flat.items())) > MOST_TEXT:
-        raise Failure("malformed", f"the result has {size} bytes, more than the {MOST_TEXT} that a row may hold")
     return flat
 
 
@@ -153,7 +165,7 @@ def texts(flat: Flat, kept_as_common: str | None = None) -> dict[str, str | None
     for field, value in flat.items():
         if field == kept_as_common:
             continue
-        name = f"raw_{field}" if field in _COMMON else field
+        name = f"raw_{field}" if field in _COMMON else field.replace("\0", "\ufffd")  # as its file will have it
         while name in row:
             name += "_2"
         row[name] = _text(bytes(value))
@@ -174,8 +186,12 @@ def believed(measurement: Measurement, flat: Flat) -> Measurement:
     """Return the measurement if it can be true. Raises Failure `rejected`, keeping the fields, if it cannot.
 
     Programs print a speed of 0, exit code 0, where nothing came through. A figure below 0 cannot be true either, nor a
-    latency that stands for no answer.
+    latency that stands for no answer, nor an instant before the year 1 or after 9999.
     """
+    try:
+        measurement.timestamp.astimezone(UTC)
+    except OverflowError:
+        raise Failure("rejected", f"{measurement.timestamp} cannot be told in UTC", texts(flat)) from None
     for direction, mbps in (("download", measurement.download_mbps), ("upload", measurement.upload_mbps)):
         if not mbps or mbps < 0:
             raise Failure(
@@ -208,20 +224,18 @@ def _is_object(text: bytes) -> bool:
     return True
 
 
-def _flatten_into(flat: Flat, prefix: str, document: bytes, deeper: int) -> None:
+def _fields(prefix: str, document: bytes, deeper: int) -> Iterator[tuple[str, msgspec.Raw]]:
     for key, value in msgspec.json.decode(document, type=dict[str, msgspec.Raw]).items():
-        name = prefix + key
         if deeper and bytes(value).startswith(b"{"):
-            _flatten_into(flat, f"{name}_", bytes(value), deeper - 1)
-            continue
-        while name in flat:
-            name += "_2"
-        flat[name] = value
+            yield from _fields(f"{prefix}{key}_", bytes(value), deeper - 1)
+        else:
+            yield prefix + key, value
 
 
-def _size(text: bytes) -> int:
-    """Return how many bytes a name or a value takes at most in a row: a quote that JSON did not escape counts twice."""
-    return len(text) if text.startswith(b'"') else len(text) + text.count(b'"')
+def _size(name: str, value: bytes) -> int:
+    """Return how many bytes a field takes at most in a row: commas, and quotes twice where JSON did not escape them."""
+    bare = 0 if value.startswith(b'"') else value.count(b'"')
+    return len(name.encode()) + name.count('"') + len(value) + bare + len(',"",""')
 
 
 def _text(value: bytes) -> str | None:

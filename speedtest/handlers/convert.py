@@ -39,6 +39,7 @@ class _WithoutPandas(MetaPathFinder):
 def main() -> None:
     """Convert, under the lock, and exit."""
     sys.meta_path.insert(0, _WithoutPandas())
+    start.no_arguments("convert", __doc__)
     settings = start.settings()
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     if (why := start.refusal(settings.upload_dir)) and not start.passes(why):

@@ -35,6 +35,8 @@ def reason(settings: Settings) -> str | None:
 
 def _lateness(state: Heartbeat) -> str | None:
     late = time.monotonic() - state.next_due_monotonic
+    if -late > state.interval_seconds + GRACE_SECONDS:  # the monotonic clock begins anew with the machine
+        return f"no daemon has run since this machine started; it was due at {state.next_due:%Y-%m-%d %H:%M:%S}Z"
     if late > state.timeout_seconds + GRACE_SECONDS:
         return f"the next test was due {late:.0f} s ago, at {state.next_due:%Y-%m-%d %H:%M:%S}Z: the loop has stopped"
     return None
@@ -48,6 +50,7 @@ def _waiting(state: Heartbeat, result_dir: Path) -> str | None:
 
 def main() -> None:
     """Exit with the answer."""
+    start.no_arguments("healthcheck", __doc__)
     why = reason(start.settings())
     if why:
         start.end(start.FAILED, f"unhealthy: {why}")

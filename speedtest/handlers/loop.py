@@ -59,6 +59,7 @@ def run(service: Service, slot: Slot) -> None:
 
 def main() -> None:
     """Start the daemon, or check what it would start with."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who starts us may ignore it, and then no child can be waited for
     match sys.argv[1:]:
         case []:
             _serve(start.settings())

@@ -86,9 +86,10 @@ class Service:
 
     def keep(self, measurement: Measurement) -> None:
         """Save the row, or let it wait for the disk, say what was measured, and note what later tests depend on."""
-        self.waiting.add(results.encode(measurement))
-        paths = self.waiting.save()
-        _log(measurement, str(paths[-1]) if paths else None)
+        row = results.encode(measurement)
+        self.waiting.add(row)
+        path = self.waiting.save().get(row)
+        _log(measurement, str(path) if path else None)
         if measurement.status == "skipped":
             return
         self._heartbeat.last_attempt = measurement.started_at
@@ -118,10 +119,9 @@ class Service:
 
     def _has_complete_day(self) -> bool:
         """Look for a day to convert; where that cannot be seen, the conversion shall say why."""
-        try:
-            return any(results.complete_days(self.settings.result_dir, self.clock.now().date()))
-        except OSError:
-            return True
+        hidden: list[OSError] = []
+        found = any(results.complete_days(self.settings.result_dir, self.clock.now().date(), hidden.append))
+        return found or bool(hidden)
 
     def _beat(self, next_due: float) -> None:
         """Tell health checks when the next test is due, by the monotonic clock."""

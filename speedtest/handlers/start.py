@@ -20,6 +20,18 @@ MISCONFIGURED = os.EX_CONFIG
 logger = logging.getLogger(__name__)
 
 
+def no_arguments(command: str, meaning: str | None) -> None:
+    """End if anything stands behind a command that takes no arguments: `--help` with its meaning, all else with 64."""
+    match sys.argv[1:]:
+        case []:
+            return
+        case ["--help" | "-h"]:
+            sys.stdout.write(f"usage: python -m speedtest.handlers.{command}\n\n{meaning}")
+            sys.exit(OK)
+        case _:
+            end(os.EX_USAGE, f"usage: python -m speedtest.handlers.{command} (it takes no arguments)")
+
+
 def settings() -> Settings:
     """Return the settings in force; end with exit code 78, and a line for each mistake, if they cannot be."""
     try:
