@@ -129,6 +129,25 @@ def test_an_attempt_ends_at_the_first_step_that_fails_and_keeps_the_fields_of_th
     assert len(calls.read_text().splitlines()) == 2
 
 
+def iperf3_answer(rtt: int) -> str:
+    """Return what iperf3 prints of a run, as far as it is looked at, in whole Mbit/s."""
+    moved = {"bytes": 1_000_000, "bits_per_second": 8_000_000}
+    streams = [{"sender": {"mean_rtt": rtt}}, {"sender": {"mean_rtt": rtt * 3}}]
+    start = {"timestamp": {"timesecs": 1_795_454_515}}
+    return json.dumps({"start": start, "end": {"streams": streams, "sum_sent": moved, "sum_received": moved}})
+
+
+@pytest.mark.parametrize(("rtt", "latency_ms"), [(1500, 3.0), (0, None)])
+def test_a_round_trip_time_of_0_is_one_that_iperf3_did_not_measure(
+    tmp_path: Path, rtt: int, latency_ms: float | None
+) -> None:
+    path, _ = iperf3_that(tmp_path, f"echo '{iperf3_answer(rtt)}'")
+    row = attempt(path, "iperf3", SPEEDTEST_SERVER="192.0.2.1")
+    assert (row.status, row.latency_ms, row.upload_latency_ms) == ("ok", latency_ms, latency_ms)
+    assert (row.download_mbps, row.upload_mbps, row.data_bytes) == (8, 8, 3_000_000)
+    assert f"{row.timestamp:%Y-%m-%dT%H:%M:%SZ}" == "2026-11-23T17:21:55Z"
+
+
 def test_all_steps_of_an_attempt_share_one_time_limit(tmp_path: Path) -> None:
     path, calls = iperf3_that(tmp_path, "sleep 1; echo '{}'")
     row = attempt(path, "iperf3", SPEEDTEST_SERVER="192.0.2.1", SPEEDTEST_TIMEOUT_SECONDS="1.5")

@@ -76,10 +76,17 @@ def test_slots_that_pass_while_the_daemon_is_held_have_no_row_and_are_not_made_u
     program(tmp_path)
     with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
         until(lambda: len(daemon.said("measured")) >= 2, "two tests")
-        daemon.process.send_signal(signal.SIGSTOP)
-        time.sleep(2)
-        daemon.process.send_signal(signal.SIGCONT)
-        until(lambda: daemon.said("slots passed while the daemon could not run"), "warning")
+
+        def held() -> bool:
+            """Hold it for some slots: between two tests, sooner or later."""
+            daemon.process.send_signal(signal.SIGSTOP)
+            time.sleep(2)
+            daemon.process.send_signal(signal.SIGCONT)
+            count = len(daemon.said("measured"))
+            until(lambda: len(daemon.said("measured")) > count, "next test")
+            return bool(daemon.said("slots passed while the daemon could not run"))
+
+        until(held, "warning")
         count = len(daemon.said("measured"))
         until(lambda: len(daemon.said("measured")) >= count + 2, "two more tests")
         assert daemon.stop() == 0

@@ -12,10 +12,11 @@ import ssl
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Self, override
+from types import MappingProxyType, TracebackType
+from typing import NamedTuple, Self, override
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
@@ -74,13 +75,25 @@ ROUTES = {
 CHUNK = bytes(range(256)) * 256
 
 
+class Size(NamedTuple):
+    """How much there is to move: a test ends when its time is up or everything has come."""
+
+    settings: Mapping[str, Mapping[str, str]] = MappingProxyType(SETTINGS)
+    image_divisor: int = IMAGE_DIVISOR
+
+
+USUAL = Size()
+
+
 class Service:
-    """The service, up while its `with` block runs, with one of the `FAULTS` or none.
+    """The service, up while its `with` block runs, with one of the `FAULTS` or none, at an address of this machine.
 
     `received` and `sent` are the bytes of uploads and images so far, `requests` the endpoints asked, in order.
     """
 
-    def __init__(self, fault: str | None = None) -> None:
+    def __init__(self, fault: str | None = None, host: str = "127.0.0.1", size: Size = USUAL) -> None:
+        self.host = host
+        self.size = size
         self.fault: Fault = FAULTS[fault] if fault else NONE
         self.requests: list[str] = []
         self.received = 0
@@ -89,7 +102,7 @@ class Service:
         self._folder = tempfile.TemporaryDirectory(prefix="standin-service-")
         self._server = Server(self)
         self._closed = socket.socket()
-        self._closed.bind(("127.0.0.1", 0))
+        self._closed.bind((host, 0))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         authority = trustme.CA()
         (authority if self.fault.endpoint != "certificate" else trustme.CA()).issue_cert(HOST).configure_cert(
@@ -121,11 +134,11 @@ class Service:
     def environment(self) -> dict[str, str]:
         """What to set for speedtest-cli: everything goes to the stand-in, and nothing leaves the machine."""
         port = self._closed_port if self.fault.endpoint == "network" else self.port
-        proxy = f"http://127.0.0.1:{port}"
+        proxy = f"http://{self.host}:{port}"
         return {
             "http_proxy": proxy,
             "https_proxy": proxy,
-            "no_proxy": "127.0.0.1",
+            "no_proxy": self.host,
             "SSL_CERT_FILE": str(self._certificates),
         }
 
@@ -143,8 +156,8 @@ class Service:
     def config(self) -> bytes:
         """Return the answer of speedtest-config.php."""
         root = ET.Element("settings")
-        for name, values in {"client": CLIENT, **SETTINGS}.items():
-            ET.SubElement(root, name, values)
+        for name, values in {"client": CLIENT, **self.size.settings}.items():
+            ET.SubElement(root, name, dict(values))
         return ET.tostring(root, encoding="utf-8")
 
     def servers(self) -> bytes:
@@ -153,7 +166,7 @@ class Service:
         servers = ET.SubElement(root, "servers")
         port = self._closed_port if self.fault.endpoint == "server" else self.port
         for name in LISTED:
-            place = {"host": f"127.0.0.1:{port}", "url": f"http://127.0.0.1:{port}/{name}/upload.php"}
+            place = {"host": f"{self.host}:{port}", "url": f"http://{self.host}:{port}/{name}/upload.php"}
             ET.SubElement(servers, "server", place | (NEAR if name == "near" else FAR))
         return ET.tostring(root, encoding="utf-8")
 
@@ -169,7 +182,7 @@ class Server(ThreadingHTTPServer):
         self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.closing = threading.Event()
         self.errors: list[Exception] = []
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__((service.host, 0), Handler)
 
     def close(self) -> None:
         """Stop accepting, wake who hangs, and wait for the conversations to end."""
@@ -260,7 +273,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_download(self, match: re.Match[str]) -> None:
         """Send as many bytes as this size of image has."""
-        size = int(match["pixels"]) ** 2 // IMAGE_DIVISOR
+        size = int(match["pixels"]) ** 2 // self.service.size.image_divisor
         self.send_response(200)
         self.send_header("Content-Length", str(size))
         self.end_headers()

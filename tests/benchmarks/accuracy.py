@@ -1,0 +1,220 @@
+"""How well each program measures a line of known speed: `python -m tests.benchmarks.accuracy [--runs N] [ENGINE ...]`.
+
+Prints a table of what was set and what was measured: medians of five runs, through SpeedSnake's own arguments and
+reading. Exit code 1 if a median throughput is off by more than 5 % or a median latency by more than 2 ms and `KNOWN`
+does not say why. A machine that allows no network namespaces gets one line that says so.
+
+A direction is measured for 8 s, where librespeed-cli takes 15 and the others 10 if nobody says otherwise. All of it
+takes about half an hour; `--runs 1 --mbps 100 iperf3` a minute.
+"""
+
+import argparse
+import contextlib
+import multiprocessing
+import os
+import signal
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from standins import debian, iperf3, librespeed, programs
+from standins.service import SETTINGS, Service, Size
+
+from speedtest import environment, speedtest
+from speedtest.engines import ENGINES
+from speedtest.measurement import Measurement
+from speedtest.process import Stop
+from speedtest.speedtest import Slot
+from tests.benchmarks.line import FAR, NEAR, Line, NotAllowed, Speed, end, fork
+
+SPEEDS = (
+    *(Speed(mbps, delay_ms) for mbps in (10, 100, 500) for delay_ms in (5, 40)),
+    Speed(100, 5, loss_percent=1),
+)
+RUNS = 5
+MOST_PERCENT, MOST_MS = 5.0, 2.0
+TOOLS = Path(__file__).parent.parent.parent / ".tools"
+
+SECONDS = 8
+_BUFFERED = "counts what it handed to the system: some MB that are still on their way when the time is up"
+KNOWN: Mapping[str, str] = {
+    "librespeed upload": _BUFFERED,
+    "speedtest-cli upload": _BUFFERED,
+    "speedtest-cli download": "asks for many small files, each on a connection that has to become fast first",
+}
+"""By engine and figure, why a program cannot keep the limit."""
+
+type Variables = dict[str, str]
+type Server = Callable[[Path, Speed], contextlib.AbstractContextManager[Variables]]
+"""Serve at the far end, and give the variables that lead the program there."""
+
+
+@contextlib.contextmanager
+def iperf3_server(program: Path, speed: Speed) -> Iterator[Variables]:
+    with iperf3.serving(program, FAR) as server:
+        yield {"SPEEDTEST_SERVER": server} | ({"SPEEDTEST_UDP_MBPS": "5"} if speed.loss_percent else {})
+
+
+@contextlib.contextmanager
+def librespeed_server(_program: Path, _speed: Speed) -> Iterator[Variables]:
+    with tempfile.TemporaryDirectory() as folder:
+        servers = Path(folder, "servers.json")
+
+        @contextlib.contextmanager
+        def serve() -> Iterator[Variables]:
+            with librespeed.Backend(FAR) as backend:
+                yield {"SPEEDTEST_SERVER": str(backend.write_list(servers))}
+
+        with in_a_process(serve) as variables:
+            yield variables
+
+
+@contextlib.contextmanager
+def speedtest_net(_program: Path, _speed: Speed) -> Iterator[Variables]:
+    """Set tests as the real service does, but for their length."""
+    lengths = {
+        "download": {"testlength": str(SECONDS), "threadsperurl": "4"},
+        "upload": {"testlength": str(SECONDS), "ratio": "5", "maxchunkcount": "50", "threads": "4"},
+    }
+
+    @contextlib.contextmanager
+    def serve() -> Iterator[Variables]:
+        with Service(host=FAR, size=Size(SETTINGS | lengths, image_divisor=1)) as service:
+            yield service.environment
+
+    with in_a_process(serve) as variables:
+        yield variables
+
+
+@contextlib.contextmanager
+def in_a_process(serve: Callable[[], contextlib.AbstractContextManager[Variables]]) -> Iterator[Variables]:
+    """Serve beside this process, so that the server and what measures it do not wait for each other."""
+    here, there = multiprocessing.Pipe()
+
+    def work() -> None:
+        with serve() as variables:
+            there.send(variables)
+            there.recv()
+
+    process = fork(work)
+    try:
+        yield here.recv()
+        here.send(None)
+        process.join(10)
+    finally:
+        end(process)
+
+
+PROGRAMS: Mapping[str, tuple[Callable[[], Path], Server]] = {
+    "iperf3": (lambda: debian.program("iperf3", "iperf3", TOOLS / "iperf3"), iperf3_server),
+    "librespeed": (
+        lambda: debian.program("librespeed-cli", "librespeed-cli", TOOLS / "librespeed-cli"),
+        librespeed_server,
+    ),
+    "speedtest-cli": (lambda: programs.speedtest_cli(TOOLS / "speedtest-cli", sys.executable), speedtest_net),
+}
+
+
+def measure(engine: str, speed: Speed, runs: int) -> Iterator[Measurement]:
+    """Let one program measure a line so many times."""
+    find, serve = PROGRAMS[engine]
+    path = find()
+    with Line(speed) as line, contextlib.ExitStack() as servers:
+        with line.at(FAR):
+            variables = servers.enter_context(serve(path, speed))
+        around = programs.isolated() | variables | {"PATH": f"{path.parent}:{os.environ['PATH']}"}
+        around |= {"SPEEDTEST_ENGINE": engine, "SPEEDTEST_SECONDS_PER_DIRECTION": str(SECONDS)}
+        settings = environment.read(around, ENGINES)
+        program = speedtest.find(settings, around, Stop())
+        if program is None:
+            raise RuntimeError(f"{path} does not answer as {engine}")
+        for _ in range(runs):
+            line.drain()
+            with line.at(NEAR):
+                row = speedtest.run(program, settings, Slot(datetime.now(UTC)), around, Stop())
+            if row:
+                yield row
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """The median of what was measured, beside what was set."""
+
+    name: str
+    set: float
+    measured: float | None
+
+    @property
+    def off(self) -> float | None:
+        """By how much, in percent of what was set; a latency by ms."""
+        if self.measured is None:
+            return None
+        difference = self.measured - self.set
+        return difference if self.name == "latency" else 100 * difference / self.set
+
+    @property
+    def kept(self) -> bool:
+        return self.off is not None and abs(self.off) <= (MOST_MS if self.name == "latency" else MOST_PERCENT)
+
+    def __str__(self) -> str:
+        if self.off is None:
+            return "none"
+        return f"{self.measured:.1f} ({self.off:+.1f}{' ms' if self.name == 'latency' else ' %'})"
+
+
+def figures(speed: Speed, rows: list[Measurement]) -> list[Figure]:
+    good = [row for row in rows if row.status == "ok"]
+
+    def median(values: list[float | None]) -> float | None:
+        return statistics.median(there) if (there := [value for value in values if value is not None]) else None
+
+    return [
+        Figure("download", speed.mbps, median([row.download_mbps for row in good])),
+        Figure("upload", speed.mbps, median([row.upload_mbps for row in good])),
+        Figure("latency", speed.delay_ms, median([row.latency_ms for row in good])),
+    ]
+
+
+def report(speed: Speed, engine: str, rows: list[Measurement]) -> list[str]:
+    """Print a line of the table; return what is off without a known reason."""
+    found = figures(speed, rows)
+    losses = [row.packet_loss_percent for row in rows if row.packet_loss_percent is not None]
+    loss = f"{statistics.median(losses):.2f} %" if losses else "none"
+    failed = [f"{row.error_kind}: {row.error}" for row in rows if row.status != "ok"]
+    line = f"{speed.mbps:g} Mbit/s, {speed.delay_ms:g} ms, {speed.loss_percent:g} % loss"
+    cells = (line, engine, *map(str, found), loss, f"{len(rows) - len(failed)} of {len(rows)}")
+    print(f"| {' | '.join(cells)} |", flush=True)  # noqa: T201 (this is what it is for)
+    reasons = {figure.name: KNOWN.get(f"{engine} {figure.name}") for figure in found if not figure.kept}
+    notes = [f"{name}: {reason}" for name, reason in reasons.items() if reason] + failed
+    for note in notes:
+        print(f"|   | {engine} | {note} | | | | |", flush=True)  # noqa: T201 (the same)
+    return [f"{engine}, {line}: {name} is off" for name, reason in reasons.items() if not reason]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("engines", nargs="*", metavar="ENGINE", help=f"of {', '.join(PROGRAMS)}; none: all")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--mbps", type=float, help="only lines of this speed")
+    asked = parser.parse_args()
+    if strangers := set(asked.engines) - set(PROGRAMS):
+        parser.error(f"no such engine: {', '.join(strangers)}")
+    print("| line | engine | download | upload | latency | loss | runs |\n|---|---|---|---|---|---|---|")  # noqa: T201
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that servers and relays end, too
+    off: list[str] = []
+    try:
+        for speed in SPEEDS:
+            for engine in asked.engines or PROGRAMS:
+                if asked.mbps in (None, speed.mbps):
+                    off += report(speed, engine, list(measure(engine, speed, asked.runs)))
+    except NotAllowed as why:
+        sys.exit(f"not measured: {why}")
+    if off:
+        sys.exit("\n".join(off))
+
+
+if __name__ == "__main__":
+    main()
