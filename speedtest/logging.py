@@ -130,8 +130,11 @@ class _Line(msgspec.Struct):
 _OURS = frozenset({"timestamp", "level", "logger", "message", "commit_hash"})
 
 
-def relay(lines: bytes) -> None:
-    """Log what a child logged, each line as its own logger would have; what is no line of ours is a warning."""
+def relay(lines: bytes, *, is_news: bool = True) -> None:
+    """Log what a child logged, each line as its own logger would have; what is no line of ours is a warning.
+
+    What is no news, because the child before it said the same, is for debugging only.
+    """
     for line in lines.splitlines():
         try:
             said = msgspec.json.decode(line, type=_Line)
@@ -139,9 +142,9 @@ def relay(lines: bytes) -> None:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             text = line.decode("utf-8", "replace").rstrip()
             if text:
-                logging.getLogger("child").warning("%s", text)
+                logging.getLogger("child").log(logging.WARNING if is_news else logging.DEBUG, "%s", text)
             continue
-        level = logging.getLevelNamesMapping().get(said.level, logging.WARNING)
+        level = logging.getLevelNamesMapping().get(said.level, logging.WARNING) if is_news else logging.DEBUG
         extra = {_free(name): value for name, value in fields.items() if name not in _OURS}
         logging.getLogger(said.logger).log(level, "%s", said.message, extra=extra)
 

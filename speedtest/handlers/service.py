@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,7 @@ CONVERSION_SECONDS = 600.0
 """How long a conversion may take at once; what it has not done by then it does in the next."""
 
 _CONVERT = (sys.executable, "-m", "speedtest.handlers.convert")
+_TIMESTAMP = re.compile(rb'"timestamp": *"[^"]*"')
 
 
 class Service:
@@ -55,6 +57,7 @@ class Service:
         self._state = state
         self._environment = environment
         self._conversion: threading.Thread | None = None
+        self._complaint: bytes | None = None
         self._refused: set[str] = set()
         self._heartbeat = Heartbeat(
             pid=os.getpid(),
@@ -154,8 +157,11 @@ class Service:
         except OSError as error:
             logger.error("the conversion could not be started: %s; it is tried again next cycle", error)
             return
-        logs.relay(finished.stderr)
-        _log_conversion(finished)
+        complaint = _TIMESTAMP.sub(b"", finished.stderr) if finished.exit_code else None
+        is_news = complaint is None or complaint != self._complaint
+        self._complaint = complaint
+        logs.relay(finished.stderr, is_news=is_news)
+        _log_conversion(finished, is_news=is_news)
 
 
 def _log(measurement: Measurement, path: str | None) -> None:
@@ -178,7 +184,7 @@ def _log(measurement: Measurement, path: str | None) -> None:
         logger.warning("the test failed (%s): %s", measurement.error_kind, measurement.error, extra=extra)
 
 
-def _log_conversion(finished: Finished) -> None:
+def _log_conversion(finished: Finished, *, is_news: bool) -> None:
     match finished.ended:
         case "stopped":
             logger.info("the conversion was ended because the daemon stops; it goes on after the next start")
@@ -187,6 +193,9 @@ def _log_conversion(finished: Finished) -> None:
                 "the conversion took longer than %d s and was ended; it goes on next cycle", CONVERSION_SECONDS
             )
         case "exit" if finished.exit_code:
-            logger.error("the conversion ended with exit code %d; it is tried again next cycle", finished.exit_code)
+            level = logging.ERROR if is_news else logging.DEBUG
+            logger.log(
+                level, "the conversion ended with exit code %d; it is tried again next cycle", finished.exit_code
+            )
         case _:
             logger.debug("the conversion took %.1f s", finished.seconds)
