@@ -1,5 +1,6 @@
 """Reading back: converted or not, each row once, and no more of the lake is opened than was asked for."""
 
+import os
 import threading
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -76,6 +77,22 @@ def test_only_the_days_asked_for_are_opened(lake: Lake) -> None:
     far.mkdir(parents=True)
     (far / "speedtest_001.parquet").write_bytes(b"would fail if opened")
     assert len(ask(lake, since=date(2026, 3, 28))) == 31
+
+
+def test_no_month_is_looked_into_that_was_not_asked_for(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = lake.upload_dir / f"location={HOME}/year=2020/month=01"
+    (far / "day=01").mkdir(parents=True)
+    looked_into: list[Path] = []
+    look = os.scandir
+
+    def scandir(path: Path) -> object:
+        looked_into.append(path)
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert len(ask(lake, since=date(2026, 3, 28), until=date(2026, 3, 29))) == 13
+    assert far not in looked_into
+    assert far.parent in looked_into
 
 
 def test_a_row_that_the_original_program_filed_by_local_time_is_found(lake: Lake) -> None:

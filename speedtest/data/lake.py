@@ -53,8 +53,9 @@ def read(  # noqa: PLR0913 (each narrows the question, all by name)
     uploads = Path(upload_dir or environment.value("UPLOAD_DIR", os.environ))
     results = Path(result_dir or environment.value("RESULT_DIR", os.environ))
     wanted = None if location is None else {location} if isinstance(location, str) else set(location)
-    waiting = _waiting(_days_between(days(results), first, last), derive or _unknown)
-    published = _published(uploads, first, last)
+    around = _days_around(first, last)
+    waiting = _waiting(days(results, *around), derive or _unknown)
+    published = _published(uploads, *around)
     tables = [_unlisted(table, published[day]) for day, table in waiting if table.num_rows]
     tables.append(_converted([path for paths in published.values() for path in paths if _is_wanted(path, wanted)]))
     table = _only(pa.concat_tables(tables), first, last, wanted)
@@ -75,12 +76,11 @@ def _instant(when: datetime | date | None) -> datetime | None:
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
-def _days_between(
-    found: Iterable[tuple[date, Path]], first: datetime | None, last: datetime | None
-) -> Iterator[tuple[date, Path]]:
-    for day, folder in found:
-        if (first is None or day >= first.date() - _DAY) and (last is None or day <= last.date() + _DAY):
-            yield day, folder
+def _days_around(first: datetime | None, last: datetime | None) -> tuple[date, date]:
+    """Return the first and the last day that rows from `first` to before `last` may be filed under."""
+    earliest = (first - _DAY).date() if first else date.min
+    latest = (last + _DAY - timedelta.resolution).date() if last else date.max
+    return earliest, latest
 
 
 def _waiting(found: Iterable[tuple[date, Path]], derive: Derive) -> list[tuple[date, pa.Table]]:
@@ -110,11 +110,11 @@ def _sources(folder: Path) -> Iterator[Source]:
             yield Source(name, data)
 
 
-def _published(uploads: Path, first: datetime | None, last: datetime | None) -> dict[date, list[Path]]:
+def _published(uploads: Path, first: date, last: date) -> dict[date, list[Path]]:
     """Return the Parquet files of every location that are there now, by day; a day that has none has no files."""
     published: dict[date, list[Path]] = defaultdict(list)
     for place in sorted(uploads.glob("location=*")):
-        for day, folder in _days_between(days(place), first, last):
+        for day, folder in days(place, first, last):
             published[day] += parquet_files(folder)
     return published
 

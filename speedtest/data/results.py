@@ -74,7 +74,7 @@ def complete_days(result_dir: Path, today: date, refused: Refused) -> Iterator[t
 
     A folder that cannot be listed hides no other: `refused` gets its error.
     """
-    for day, folder in days(result_dir, refused):
+    for day, folder in days(result_dir, refused=refused):
         try:
             holds_rows = day < today and any(True for _ in row_files(folder))
         except FileNotFoundError:  # a conversion removes what it emptied
@@ -86,18 +86,25 @@ def complete_days(result_dir: Path, today: date, refused: Refused) -> Iterator[t
             yield day, folder
 
 
-def days(base: Path, refused: Refused | None = None) -> Iterator[tuple[date, Path]]:
-    """Yield the day partitions in a folder, oldest first. Links and what is named otherwise are no partitions.
+def days(
+    base: Path, first: date = date.min, last: date = date.max, refused: Refused | None = None
+) -> Iterator[tuple[date, Path]]:
+    """Yield the day partitions in a folder from `first` to `last`, oldest first; other months are not looked into.
 
-    `refused` gets the error of a folder that cannot be listed; without it the error is raised.
+    Links and what is named otherwise are no partitions. `refused` gets the error of a folder that cannot be listed;
+    without it the error is raised.
     """
     for year, year_folder in _partitions(base, 0, refused):
         for month, month_folder in _partitions(year_folder, 1, refused):
-            for day, folder in _partitions(month_folder, 2, refused):
+            if not (first.year, first.month) <= (year, month) <= (last.year, last.month):
+                continue
+            for number, folder in _partitions(month_folder, 2, refused):
                 try:
-                    yield date(year, month, day), folder
+                    day = date(year, month, number)
                 except ValueError:
                     continue
+                if first <= day <= last:
+                    yield day, folder
 
 
 def row_files(folder: Path) -> Iterator[os.DirEntry[str]]:
