@@ -201,3 +201,34 @@ def test_every_mistake_is_a_line_and_all_are_told_at_once(tmp_path: Path, handle
     lines = ended.stderr.splitlines()
     assert [line.split("=", 1)[0] for line in lines] == [v.name for v in environment.variables({}) if v.name in wrong]
     assert [path.name for path in tmp_path.iterdir()] == ["tools"]
+
+
+@pytest.mark.parametrize(
+    ("target", "zone"),
+    [
+        ("/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
+        ("/var/db/timezone/zoneinfo/Asia/Kolkata", "Asia/Kolkata"),
+        ("/elsewhere/a-zone", None),
+    ],
+)
+def test_the_zone_is_the_machines_where_none_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, zone: str | None
+) -> None:
+    (tmp_path / "localtime").symlink_to(target)
+    monkeypatch.setattr(environment, "_ZONE_LINK", tmp_path / "localtime")
+    assert environment.read({}, ENGINES).tz == zone
+    assert environment.read({"TZ": "UTC"}, ENGINES).tz == "UTC"
+
+
+def test_a_machine_without_a_zone_is_in_utc_and_one_whose_file_is_a_copy_does_not_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "_ZONE_LINK", tmp_path / "localtime")
+    assert environment.machine_zone() == "UTC"
+    (tmp_path / "localtime").write_bytes(b"TZif")
+    assert environment.machine_zone() is None
+
+
+def test_even_a_far_name_is_told_with_the_nearest_known_one() -> None:
+    (line,) = environment.unknown({"SPEEDTEST_QQQQQQQQQQQQQQQQQQQQQQQQQQQQQ": "1"}, ENGINES)
+    assert "did you mean SPEEDTEST_" in line

@@ -120,3 +120,11 @@ def test_a_command_without_arguments_refuses_them_and_does_nothing(tmp_path: Pat
     ended = run(tmp_path, handler, "--help")
     assert (ended.returncode, "xit code" in ended.stdout) == (0, True)
     assert [path.name for path in tmp_path.iterdir()] == ["tools"]
+
+
+def test_what_a_cycle_found_is_told_at_its_end_and_not_an_interval_later(tmp_path: Path) -> None:
+    ookla.install(tmp_path / "bin")
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="600") as daemon:
+        until(lambda: daemon.said("measured"), "row")
+        until(lambda: heartbeat.read(tmp_path / "results").last_attempt is not None, "heartbeat of the cycle")
+        assert daemon.stop() == 0

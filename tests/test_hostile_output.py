@@ -3,6 +3,7 @@
 import json
 import time
 import tracemalloc
+from typing import Any
 
 import pytest
 from samples import HOME, ookla_result, utc
@@ -84,3 +85,41 @@ def test_a_time_that_is_none_in_utc_makes_a_rejected_row_with_its_fields(timesta
 @pytest.mark.parametrize("line", [b'{"type":"log","message":"\xff"}', b'{"type":"log","message":"' + b"x" * 1_010_000])
 def test_a_line_that_cannot_be_kept_does_not_hide_the_result_before_it(line: bytes) -> None:
     assert read(RESULT + b"\n" + line.removesuffix(b'"}') + b'"}\n').status == "ok"
+
+
+def changed(**fields: Any) -> bytes:  # noqa: ANN401 (whatever a program may print)
+    return json.dumps(ookla_result(NOON) | fields).encode()
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (changed(ping={"latency": 600_000.0}), "a latency of 600000 ms"),
+        (changed(ping={"latency": -1.0}), "a latency of -1 ms"),
+        (changed(ping={"latency": 5, "jitter": -0.1}), "a figure below 0"),
+        (changed(packetLoss=-1), "a figure below 0"),
+        (changed(download={"bandwidth": 10**6, "bytes": -(10**9)}), "a figure below 0"),
+        (changed(upload={"bandwidth": 0}), "an upload speed of 0 Mbit/s"),
+    ],
+)
+def test_a_figure_that_cannot_be_true_is_rejected_and_the_fields_are_kept(result: bytes, words: str) -> None:
+    with pytest.raises(Failure, match="rejected") as raised:
+        read(result)
+    assert words.removeprefix("an ") in raised.value.words
+    assert raised.value.raw["server_country"] == "Switzerland"
+    assert read(changed(ping={"latency": 599_999.0})).latency_ms == 599_999.0
+
+
+def test_fields_whose_flattened_names_are_the_same_are_all_kept() -> None:
+    raw = read(changed(server_id="flat", error="none", raw_error="raw", nothing=None, none={"at": {"all": None}})).raw
+    assert {raw["server_id"], raw["server_id_2"]} == {"flat", str(ookla_result(NOON)["server"]["id"])}
+    assert (raw["raw_error"], raw["raw_error_2"]) == ("none", "raw")
+    assert (raw["nothing"], raw["none_at_all"]) == (None, None)
+
+
+def test_too_many_requests_are_told_by_their_words_as_well_as_by_173() -> None:
+    for words, code, kind in ((b"Limit reached:\nwait", 2, "rate-limited"), (b"wait", 173, "rate-limited")):
+        with pytest.raises(Failure) as raised:
+            read(b"", words, code)
+        assert raised.value.kind == kind
+    assert read(RESULT, b"Limit reached: almost").status == "ok"

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pandas as pd
@@ -160,3 +160,10 @@ def test_a_row_that_is_converted_between_two_steps_of_a_reader_is_there_once(
 
     monkeypatch.setattr(lakes, step, convert_first)
     assert ask(lake).equals(before)
+
+
+def test_an_instant_of_another_zone_is_the_instant_it_is(lake: Lake) -> None:
+    keep([measured(utc(2026, 3, 27, 21)), measured(utc(2026, 3, 27, 23))], lake.result_dir)
+    since = datetime(2026, 3, 28, tzinfo=timezone(timedelta(hours=2)))
+    day = read(result_dir=lake.result_dir, upload_dir=lake.upload_dir / "none", since=since, until=utc(2026, 3, 28))
+    assert list(day["timestamp"]) == [utc(2026, 3, 27, 23)]

@@ -15,8 +15,9 @@ from daemon import rows, run
 from samples import HOME, OFFICE, day_of, keep, measured, utc
 
 from speedtest.data import parquet, results, schema
+from speedtest.data.lock import Held, Lock
 from speedtest.data.parquet import Lake, convert
-from speedtest.data.table import SCHEMA
+from speedtest.data.table import SCHEMA, SOURCE, Source, parse
 from speedtest.engines import derive
 from speedtest.measurement import Measurement
 
@@ -323,3 +324,50 @@ def test_a_day_that_fails_as_nobody_foresaw_stops_no_other(lake: Lake, caplog: p
     assert names(partition(lake)) == ["speedtest_001.parquet"]
     assert original.exists()
     assert "could not convert 2026-03-27 in a way that nobody foresaw" in caplog.text
+
+
+def test_a_file_that_the_disk_does_not_give_stays_and_the_rest_of_its_day_is_converted(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = keep(day_of(DAY, 3), lake.result_dir)
+    read = parquet.read_bounded
+
+    def refusing(path: Path | str) -> bytes | None:
+        if Path(path) == kept[1]:
+            raise OSError(5, "Input/output error", str(path))
+        return read(path)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(parquet, "read_bounded", refusing)
+    assert convert(lake, NEXT) == 1
+    assert [path.exists() for path in kept] == [False, True, False]
+    assert f"could not read {kept[1]}: Input/output error; it stays there for the next time" in caplog.text
+
+
+def test_a_list_of_sources_that_was_changed_on_the_way_is_noticed() -> None:
+    rows, other = (
+        parse([Source("speedtest_1.csv", results.encode(measured(DAY, seed=seed)).data)], HOME, derive)[0]
+        for seed in (1, 2)
+    )
+    parquet.verify(parquet.encode(rows).to_pybytes(), rows)
+    renamed = rows.set_column(rows.schema.get_field_index(SOURCE), SOURCE, other[SOURCE])
+    with pytest.raises(OSError, match="list of sources"):
+        parquet.verify(parquet.encode(rows).to_pybytes(), renamed)
+    with pytest.raises(OSError, match="rows that were read back"):
+        parquet.verify(parquet.encode(rows).to_pybytes(), other)
+
+
+def test_a_file_tells_the_span_of_its_columns(lake: Lake) -> None:
+    keep(day_of(DAY, 3), lake.result_dir)
+    convert(lake, NEXT)
+    column = pq.read_metadata(partition(lake) / "speedtest_001.parquet").row_group(0).column(0)
+    assert column.statistics
+    assert (column.statistics.min, column.statistics.max) == (DAY, DAY + timedelta(hours=16))
+
+
+def test_a_lock_names_its_holder_and_not_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("123456789\n")
+    with Lock(tmp_path / ".lock"):
+        with pytest.raises(Held) as raised:
+            Lock(tmp_path / ".lock")
+        assert raised.value.holder == os.getpid()
+    Lock(tmp_path / ".lock").release()

@@ -120,3 +120,14 @@ def test_no_descriptor_is_left_open(stop: Stop) -> None:
     for _ in range(5):
         shell("echo x; echo y >&2", stop)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_program_that_ignores_everything_is_gone_two_seconds_after_its_time(stop: Stop) -> None:
+    """The best of five counts: a busy machine may be late, a grace that is too long always is."""
+    took: list[float] = []
+    while len(took) < 5 and min(took, default=9.0) >= 2:
+        started = time.monotonic()
+        finished = shell("trap '' TERM; setsid sleep 4 & while :; do sleep 0.1; done", stop, seconds=0.4)
+        took.append(time.monotonic() - started - 0.4)
+        assert finished.exit_code == -signal.SIGKILL
+    assert min(took) < 2

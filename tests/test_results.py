@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from samples import HOME, failed, keep, measured, utc
 
-from speedtest.data import results
+from speedtest.data import files, results
 from speedtest.data.schema import COLUMNS, COMMON
 from speedtest.data.table import Source, parse
 from speedtest.measurement import COMMON_COLUMNS, Measurement
@@ -149,3 +150,31 @@ def test_a_disk_that_refuses_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="year=2026"):
         keep([measured(NOON)], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["year=2026"]
+
+
+def test_a_link_that_stands_for_a_folder_is_no_partition(tmp_path: Path) -> None:
+    keep([measured(NOON)], tmp_path / "elsewhere")
+    keep([measured(NOON)], tmp_path / "results")
+    (tmp_path / "results/year=2025").symlink_to(tmp_path / "elsewhere/year=2026")
+    assert len(list(results.days(tmp_path / "results"))) == 1
+
+
+def test_a_link_with_the_name_of_a_row_is_not_taken_for_it(tmp_path: Path) -> None:
+    (path,) = keep([measured(NOON)], tmp_path)
+    elsewhere = path.rename(tmp_path / "elsewhere.csv")
+    path.symlink_to(elsewhere)
+    (second,) = keep([measured(NOON)], tmp_path)
+    assert second.name == "speedtest_12-00-05_2.csv"
+
+
+def test_a_folder_that_a_conversion_removes_meanwhile_is_made_again(tmp_path: Path) -> None:
+    target = tmp_path / "day" / "row.csv"
+    removed: list[Path] = []
+
+    def remove_once(_data: bytes) -> None:
+        if not removed:
+            removed.append(target.parent)
+            shutil.rmtree(target.parent)
+
+    files.publish(target, b"row\n", base=tmp_path, verify=remove_once)
+    assert target.read_bytes() == b"row\n"

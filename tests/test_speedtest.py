@@ -280,3 +280,11 @@ def test_once_a_stop_is_requested_nothing_more_is_started(tmp_path: Path) -> Non
     assert ookla.calls(path) == asked
     assert speedtest.find(settings(), surroundings(tmp_path), stop) is None
     assert not ookla.calls(tmp_path / "speedtest-cli")
+
+
+def test_a_relative_folder_on_path_is_a_place_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ookla.install(tmp_path / "bin")
+    monkeypatch.chdir(tmp_path)
+    program = find(Path("bin"))
+    assert program
+    assert program.path == path

@@ -334,3 +334,15 @@ def test_a_changed_byte_is_either_told_apart_or_read_as_a_row(at: int, byte: int
     rows, unreadable = parse([source(bytes(data))], HOME, derive)
     assert rows.num_rows == (0 if unreadable else rows.num_rows)
     assert rows.num_rows or unreadable
+
+
+@pytest.mark.parametrize("text", ["0x10", "0X10", "-0x10"])
+def test_a_number_in_another_notation_is_none(text: str) -> None:
+    (row,) = parsed(f"timestamp,status,download_bytes,ping\n2026-03-29T12:00:05Z,ok,{text},{text}\n")
+    assert (row["download_bytes"], row["ping"]) == (None, None)
+    assert json.loads(row["extra"]) == {"download_bytes": text, "ping": text}
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name() -> None:
+    (row,) = parsed(b"\xef\xbb\xbf" + results.encode(measured(NOON)).data)
+    assert (row["timestamp"], row["extra"]) == (NOON, None)
