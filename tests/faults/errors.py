@@ -1,0 +1,96 @@
+"""Errors in place of calls: each at every call, once and from then on for good."""
+
+import json
+from collections.abc import Iterable
+from functools import partial
+
+from speedtest.handlers import start
+from tests.faults import child
+from tests.faults.child import Run
+from tests.faults.family import Ask, Bench, Family, Form, Found, Job, chunks, needs_strace, prepared, workshop
+from tests.faults.judge import expected
+from tests.faults.kill import Point
+from tests.faults.scenarios import SCENARIOS, Scenario
+
+WRITING = ("ENOSPC", "EIO", "EROFS", "EDQUOT", "EMFILE", "EINTR")
+"""What a call that changes files may fail with."""
+
+READING = ("EIO",)
+"""What a call that only looks may fail with."""
+
+NEVER_ENDS = 1.0
+"""Seconds after which a program is ended whose interpreter repeats a call that EINTR interrupts for ever."""
+
+type Fault = tuple[str, Point]
+"""What is injected, and where."""
+
+
+def faults(scenario: str, mutant: str | None) -> list[Fault]:
+    """Run a scenario to its end and return every error at every call of it in its tree."""
+    found: list[Fault] = []
+    with workshop() as folder:
+        tree = prepared(folder, scenario)
+        run = child.run(SCENARIOS[scenario].run, tree, trace=True, mutant=mutant)
+        for call in run.calls:
+            if call.is_in(str(tree)) and not call.error:
+                for error in WRITING if call.changes else READING:
+                    found += [
+                        (f"{error}:when={call.nth}{for_good}", (call.name, call.nth, call.shown))
+                        for for_good in ("", "+")
+                    ]
+    return found
+
+
+def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
+    for scenario in SCENARIOS:
+        found: list[Fault] = ask(partial(faults, scenario, form.mutant))
+        wanted = [(error, point) for error, point in found if form.wants(f"{scenario}, {error} at {point[2]}")]
+        for some in chunks(form.sample(wanted, 30), 15):
+            yield partial(_fail, scenario, some, form.mutant)
+
+
+def _fail(scenario: str, some: list[Fault], mutant: str | None) -> Found:
+    with workshop() as folder:
+        bench = Bench(folder, mutant, at_once=False)
+        for error, point in some:
+            may_hang = error.startswith("EINTR") and error.endswith("+")
+            tree = prepared(folder, scenario)
+            run = child.run(
+                SCENARIOS[scenario].run,
+                tree,
+                inject=f"{point[0]}:error={error}",
+                mutant=mutant,
+                patience=NEVER_ENDS if may_hang else child.PATIENCE,
+            )
+            wrong = _manners(run, may_hang=may_hang) + _unaccounted(SCENARIOS[scenario], run)
+            wanted = expected(SCENARIOS[scenario], run.reported)
+            bench.put(f"{scenario}, {error} at {point[2]}", tree, wanted, wrong)
+        return bench.judge()
+
+
+def _manners(run: Run, *, may_hang: bool) -> list[str]:
+    """An error ends nothing but what it must, and says so in one line."""
+    wrong: list[str] = []
+    if not run.injected:
+        wrong.append("the error was not injected")
+    if run.hung and not may_hang:
+        wrong.append("it never ended")
+    if any(line.startswith("Traceback") or "Traceback" in line for line in run.stderr):
+        wrong.append(f"an error that nobody foresaw: {' / '.join(run.stderr[-4:])}")
+    return wrong
+
+
+def _unaccounted(scenario: Scenario, run: Run) -> list[str]:
+    """A row that was not saved when the daemon ended was printed, so that its file can be made again."""
+    if run.hung or run.code == start.MISCONFIGURED:  # nothing was measured
+        return []
+    reported = {line.partition(" ")[2] for line in run.reported}
+    printed = {json.loads(line)["unsaved_row"].encode() for line in run.stderr if line.startswith('{"unsaved_row"')}
+    return [
+        f"{row.name} was {'both saved and' if row.data in printed else 'neither saved nor'} printed"
+        for row in scenario.new
+        if (row.name not in reported) != (row.data in printed)
+    ]
+
+
+FAMILY = Family(name="errors", jobs=_jobs, least=2500, least_short=100, needs=needs_strace)

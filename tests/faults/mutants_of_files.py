@@ -1,0 +1,154 @@
+"""Mutants of how files come to be, of the queue of rows and of the lock."""
+
+import fcntl
+import os
+import stat
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Self, override
+
+from speedtest.data import files, waiting
+from speedtest.data.results import Row
+from speedtest.data.waiting import Waiting
+from speedtest.handlers import convert
+from tests.faults.patch import get, nothing, put
+
+type Publish = Callable[[Path, bytes, Callable[[bytes], None] | None], None]
+type Sync = Callable[[int], None]
+
+
+def no_file_sync() -> None:
+    def make(fsync: Sync) -> Sync:
+        def sync(descriptor: int) -> None:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                fsync(descriptor)
+
+        return sync
+
+    put(os, "fsync", make)
+
+
+def no_folder_sync() -> None:
+    put(files, "sync_folder", lambda _: nothing)
+
+
+def new_folders_not_synced() -> None:
+    def make_folder(folder: Path, *, base: Path) -> None:
+        del base
+        folder.mkdir(parents=True, exist_ok=True)
+
+    put(files, "make_folder", lambda _: make_folder)
+
+
+def folders_of_a_killed_run_not_synced() -> None:
+    class Everything(set[Path]):
+        @override
+        def __contains__(self, _: object) -> bool:
+            return True
+
+    put(files, "_known_durable", lambda _: Everything())
+
+
+def rename_over() -> None:
+    def link(temporary: Path, path: Path, _: bytes) -> None:
+        temporary.replace(path)
+
+    put(files, "_link", lambda _: link)
+
+
+def straight_to_the_name() -> None:
+    def publish(path: Path, data: bytes, _: object) -> None:
+        if path.exists() and path.read_bytes() != data:
+            raise FileExistsError(path)
+        if not path.exists():
+            get(files, "_write")(path, data)
+            files.sync_folder(path.parent)
+
+    put(files, "_publish", lambda _: publish)
+
+
+def sync_after_link() -> None:
+    fsync = os.fsync
+    no_file_sync()
+
+    def make(link: Callable[[Path, Path, bytes], None]) -> Callable[[Path, Path, bytes], None]:
+        def link_and_sync(temporary: Path, path: Path, data: bytes) -> None:
+            link(temporary, path, data)
+            with path.open("rb") as file:
+                fsync(file)
+
+        return link_and_sync
+
+    put(files, "_link", make)
+
+
+def sync_again_after_failure() -> None:
+    def make(fsync: Sync) -> Sync:
+        def sync(descriptor: int) -> None:
+            try:
+                fsync(descriptor)
+            except OSError:
+                fsync(descriptor)
+
+        return sync
+
+    put(os, "fsync", make)
+
+
+def temporary_with_a_rows_name() -> None:
+    def temporary_of(path: Path) -> Path:
+        return path.with_name(f"{path.stem}-new{path.suffix}")
+
+    put(files, "temporary_of", lambda _: temporary_of)
+
+
+def nothing_verified() -> None:
+    def make(publish: Publish) -> Publish:
+        return lambda path, data, _: publish(path, data, None)
+
+    put(files, "_publish", make)
+
+
+def saved_though_refused() -> None:
+    def make(save: Callable[[Row, Path], Path]) -> Callable[[Row, Path], Path]:
+        def saved(row: Row, result_dir: Path) -> Path:
+            try:
+                return save(row, result_dir)
+            except OSError:
+                return result_dir
+
+        return saved
+
+    put(waiting, "save", make)
+
+
+def queue_dropped() -> None:
+    def make(save: Callable[[Waiting], list[Path]]) -> Callable[[Waiting], list[Path]]:
+        def save_and_forget(self: Waiting) -> list[Path]:
+            paths = save(self)
+            get(self, "_rows").clear()
+            return paths
+
+        return save_and_forget
+
+    put(Waiting, "save", make)
+
+
+def queue_not_printed() -> None:
+    put(Waiting, "give_up", lambda _: nothing)
+
+
+def no_lock() -> None:
+    put(fcntl, "flock", lambda _: nothing)
+
+
+def local_today() -> None:
+    class Local(datetime):
+        @classmethod
+        @override
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            del tz
+            return super().now()
+
+    put(convert, "datetime", lambda _: Local)

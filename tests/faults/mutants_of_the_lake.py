@@ -1,0 +1,208 @@
+"""Mutants of the conversion, of its recovery and of the reader."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from speedtest.data import files, lake, parquet, results, table
+from speedtest.data.parquet import Damaged, Lake, parquet_files
+from tests.faults.patch import get, nothing, put
+
+type Metadata = Callable[[pa.Table], dict[str, str]]
+type Published = Mapping[date, list[Path]]
+type Remove = Callable[[Lake, Any], None]
+
+
+def unlink_before_publish() -> None:
+    def make(publish: Callable[..., Path]) -> Callable[..., Path]:
+        def removed_first(place: Lake, day: Any, *rest: Any) -> Path:  # noqa: ANN401 (passed on)
+            get(parquet, "_remove")(place, day)
+            return publish(place, day, *rest)
+
+        return removed_first
+
+    put(parquet, "_publish", make)
+
+
+def unlink_by_listing_again() -> None:
+    def make(remove: Remove) -> Remove:
+        def remove_all(place: Lake, day: Any) -> None:  # noqa: ANN401 (a day under way)
+            for entry in list(results.row_files(day.folder)):
+                Path(entry.path).unlink()
+            remove(place, day)
+
+        return remove_all
+
+    put(parquet, "_remove", make)
+
+
+def parquet_deleted_on_error() -> None:
+    def make(remove: Remove) -> Remove:
+        def removed(place: Lake, day: Any) -> None:  # noqa: ANN401 (a day under way)
+            try:
+                remove(place, day)
+            except OSError:
+                for location in place.upload_dir.glob("location=*"):
+                    for path in parquet_files(results.day_folder(location, day.date))[-1:]:
+                        path.unlink()
+                raise
+
+        return removed
+
+    put(parquet, "_remove", make)
+
+
+def no_source_list() -> None:
+    def make(metadata: Metadata) -> Metadata:
+        return lambda rows: metadata(rows) | {parquet.SOURCES_KEY: ""}
+
+    put(parquet, "_metadata", make)
+
+
+def all_sources_in_every_file() -> None:
+    whole: dict[str, str] = {}
+
+    def make_parse(parse: Callable[..., tuple[pa.Table, Any]]) -> Callable[..., tuple[pa.Table, Any]]:
+        def parsed(*arguments: Any) -> tuple[pa.Table, Any]:  # noqa: ANN401 (passed on)
+            rows, unreadable = parse(*arguments)
+            names = [str(name) for name in rows[table.SOURCE].to_pylist()]
+            whole.update(dict.fromkeys(names, "\n".join(names)))
+            return rows, unreadable
+
+        return parsed
+
+    def make_metadata(metadata: Metadata) -> Metadata:
+        return lambda rows: metadata(rows) | {parquet.SOURCES_KEY: whole[str(rows[table.SOURCE][0])]}
+
+    put(parquet, "parse", make_parse)
+    put(parquet, "_metadata", make_metadata)
+
+
+def sources_without_digest() -> None:
+    class Same:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def hexdigest(self) -> str:
+            return "0" * 16
+
+    put(table, "hashlib", lambda _: type("hashlib", (), {"blake2b": Same}))
+
+
+def number_from_count() -> None:
+    def highest(folder: Path) -> int:
+        return len(parquet_files(folder))
+
+    put(parquet, "_highest_number", lambda _: highest)
+
+
+def no_recovery() -> None:
+    def recover(_: Path) -> set[str]:
+        return set()
+
+    put(parquet, "recover", lambda _: recover)
+
+
+def recovery_trusts_unsynced() -> None:
+    def make(recover: Callable[[Path], set[str]]) -> Callable[[Path], set[str]]:
+        def trusting(folder: Path) -> set[str]:
+            sync = files.sync_folder
+            put(files, "sync_folder", lambda _: nothing)
+            try:
+                return recover(folder)
+            finally:
+                put(files, "sync_folder", lambda _: sync)
+
+        return trusting
+
+    put(parquet, "recover", make)
+
+
+def unreadable_folder_is_empty() -> None:
+    def make(names: Callable[[Path], list[Path]]) -> Callable[[Path], list[Path]]:
+        def or_none(folder: Path) -> list[Path]:
+            try:
+                return names(folder)
+            except OSError:
+                return []
+
+        return or_none
+
+    put(parquet, "parquet_files", make)
+
+
+def damaged_parquet_passed_over() -> None:
+    def make(sources: Callable[[Path], set[str]]) -> Callable[[Path], set[str]]:
+        def or_none(path: Path) -> set[str]:
+            try:
+                return sources(path)
+            except Damaged:
+                return set()
+
+        return or_none
+
+    put(parquet, "sources_of", make)
+
+
+def damaged_csv_deleted() -> None:
+    def delete(_: Lake, day: Any, name: str, __: str) -> None:  # noqa: ANN401 (a day under way)
+        Path(day.folder, name).unlink()
+
+    put(parquet, "_quarantine", lambda _: delete)
+
+
+def quarantine_not_synced() -> None:
+    def move(source: Path, target: Path, *, base: Path) -> None:
+        files.make_folder(target.parent, base=base)
+        if not target.exists():
+            target.write_bytes(source.read_bytes())
+        source.unlink()
+
+    put(files, "move", lambda _: move)
+
+
+def reader_looks_at_parquet_first() -> None:
+    found: list[Published] = []
+    published: Callable[..., Published] = get(lake, "_published")
+
+    def make(days: Callable[[Path], Iterable[tuple[date, Path]]]) -> Callable[[Path], Iterable[tuple[date, Path]]]:
+        def looked_before(base: Path) -> Iterable[tuple[date, Path]]:
+            if not base.name.startswith("location=") and not found:
+                found.append(published(base.parent / "uploads", None, None))
+            return days(base)
+
+        return looked_before
+
+    def first_found(*_: object) -> Published:
+        return found.pop()
+
+    put(lake, "days", make)
+    put(lake, "_published", lambda _: first_found)
+
+
+def reader_lists_twice() -> None:
+    asked: list[tuple[Any, ...]] = []
+    published: Callable[..., Published] = get(lake, "_published")
+
+    def remembered(*arguments: Any) -> Published:  # noqa: ANN401 (passed on)
+        asked.append(arguments)
+        return published(*arguments)
+
+    def make(converted: Callable[[list[Path]], pa.Table]) -> Callable[[list[Path]], pa.Table]:
+        def listed_again(_: list[Path]) -> pa.Table:
+            return converted([path for paths in published(*asked.pop()).values() for path in paths])
+
+        return listed_again
+
+    put(lake, "_published", lambda _: remembered)
+    put(lake, "_converted", make)
+
+
+def reader_keeps_listed() -> None:
+    def unlisted(rows: pa.Table, _: object) -> pa.Table:
+        return rows.drop_columns([table.SOURCE])
+
+    put(lake, "_unlisted", lambda _: unlisted)

@@ -1,0 +1,116 @@
+"""Power loss: play a recorded run on a disk that loses what no fsync covered, and cut the power after every call."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from tests.faults import child, disk, mutants
+from tests.faults.calls import LOOKING, Call
+from tests.faults.disk import Disk, Tree
+from tests.faults.family import Ask, Family, Form, Found, Job, chunks, needs_strace, prepared, workshop
+from tests.faults.judge import Expected, Verdict, aftermath, expected
+from tests.faults.kill import Point, kill_at, points, recover
+from tests.faults.scenarios import SCENARIOS
+
+STATES_AT_ONCE = 12
+"""States of one moment; most moments have fewer."""
+
+
+class Story(msgspec.Struct, frozen=True):
+    """What happens before the power goes: a fault in the run, if any, and whether another run follows it."""
+
+    scenario: str
+    inject: str | None = None
+    recovered: bool = False
+    shown: str = "a clean run"
+
+
+def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
+    for scenario in SCENARIOS:
+        calls: list[Point] = ask(partial(_points, scenario, form.mutant))
+        syncs = [point for point in calls if point[0] in {"fsync", "fdatasync"}]
+        stories = [Story(scenario)]
+        stories += [
+            Story(scenario, kill_at(point), recovered=True, shown=f"killed at {point[2]}, recovered")
+            for point in form.sample([call for call in calls if form.wants(f"{scenario}, killed at {call[2]}")], 5)
+        ]
+        stories += [
+            Story(scenario, f"fsync:error=EIO:when={point[1]}", shown=f"EIO at {point[2]}")
+            for point in form.sample(syncs, 5)
+        ]
+        yield from (partial(_lose_power, story, form) for story in stories if form.wants(f"{scenario}, {story.shown}"))
+
+
+def _points(scenario: str, mutant: str | None) -> list[Point]:
+    with workshop() as folder:
+        tree = prepared(folder, scenario)
+        run = child.run(SCENARIOS[scenario].run, tree, trace=True, mutant=mutant)
+        return points(run.calls, tree)
+
+
+def _lose_power(story: Story, form: Form) -> Found:
+    """Record a story, and judge what a power cut leaves at every moment of its last run."""
+    found = Found()
+    with workshop() as folder:
+        tree = prepared(folder, story.scenario)
+        device = Disk(tree)
+        run = child.run(SCENARIOS[story.scenario].run, tree, trace=True, inject=story.inject, mutant=form.mutant)
+        calls = run.calls
+        reported: list[str] = []
+        if story.recovered:
+            for call in calls:
+                _play(device, call, tree, reported)
+            device.end_process()
+            calls = child.run(recover, tree, trace=True, mutant=form.mutant).calls
+        moments = list(_moments(device, calls, tree, reported, form.count(STATES_AT_ONCE, 4)))
+        for batch in chunks(form.sample(moments, 15), 25):
+            verdicts = child.call(_judge_states, folder, story.scenario, batch, form.mutant)
+            for (where, _, _), verdict in zip(batch, verdicts, strict=True):
+                found.take(f"{story.scenario}, {story.shown}, power lost after {where}", verdict)
+    return found
+
+
+type Moment = tuple[str, list[str], Tree]
+"""After which call, what was reported by then, and one of the trees that may be left."""
+
+
+def _moments(device: Disk, calls: list[Call], tree: Path, reported: list[str], most: int) -> Iterator[Moment]:
+    seen: set[frozenset[object]] = set()
+    for number, call in enumerate(calls):
+        if not _play(device, call, tree, reported):
+            continue
+        for state in device.states(most, seed=number):
+            key = frozenset([*state.items(), *reported])
+            if key not in seen:
+                seen.add(key)
+                yield call.shown, list(reported), state
+
+
+def _play(device: Disk, call: Call, tree: Path, reported: list[str]) -> bool:
+    """Play a call; say whether it changed the disk or what was promised of it."""
+    if call.name == "sendto" and call.texts[0].startswith(child.REPORT.encode()):
+        reported.append(call.texts[0].decode().removeprefix(child.REPORT).strip())
+        return True
+    if call.is_in(str(tree)) and call.name not in disk.KNOWN | LOOKING:
+        raise ValueError(f"no disk was made for {call.name}: it may change files unseen")
+    device.play(call)
+    return call.changes and call.is_in(str(tree))
+
+
+def _judge_states(folder: Path, scenario: str, moments: list[Moment], mutant: str | None) -> list[Verdict]:
+    if mutant:
+        mutants.apply(mutant)
+    verdicts: list[Verdict] = []
+    for number, (_, reported, state) in enumerate(moments):
+        base = folder / f"state-{number}"
+        disk.write(state, base)
+        wanted: Expected = expected(SCENARIOS[scenario], reported)
+        verdicts.append(aftermath(base / "tree", wanted))
+        shutil.rmtree(base)
+    return verdicts
+
+
+FAMILY = Family(name="power loss", jobs=_jobs, least=1000, least_short=100, needs=needs_strace)

@@ -1,0 +1,78 @@
+"""Rows whose every copy can be recognised: each has a name, and what it must read as."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import override
+
+import msgspec
+
+from speedtest.data import results
+from speedtest.measurement import Measurement
+
+HERE, THERE = "here", "there"
+ROW_ID = "result_id"
+"""The column that holds a row's name: one of Ookla's, which every way of keeping a row passes on."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row by its name; no two have equal values."""
+
+    name: str
+    when: datetime
+    mbps: float
+    address: str = HERE
+
+    @property
+    def measurement(self) -> Measurement:
+        return Measurement(
+            timestamp=self.when,
+            started_at=self.when - timedelta(seconds=20),
+            status="ok",
+            engine="ookla",
+            download_mbps=self.mbps,
+            upload_mbps=2.5,
+            speedtest_address=self.address,
+            raw={"type": "result", ROW_ID: self.name, "isp": 'Föhn, "Netz"'},
+        )
+
+    @property
+    def data(self) -> bytes:
+        return results.encode(self.measurement).data
+
+    @property
+    def values(self) -> tuple[datetime, float | None, str]:
+        """What a reader must find beside the name."""
+        return (self.when, self.mbps, self.address)
+
+
+def row(number: int, day: int, second: int | None = None, address: str = HERE) -> Row:
+    """Return a row of January 2026; its number tells it from all others."""
+    when = datetime(2026, 1, day, 12, 0, number % 60 if second is None else second, tzinfo=UTC)
+    return Row(f"row-{number}", when, number + 0.25, address)
+
+
+def together(*rows: Row) -> bytes:
+    """Return a file that holds several rows, as nobody but a person makes it."""
+    first, *others = [row.data for row in rows]
+    return first + b"".join(data.partition(b"\n")[2] for data in others)
+
+
+class Original(Row, frozen=True):
+    """A row as the original program kept it: the program's own columns only."""
+
+    @property
+    @override
+    def data(self) -> bytes:
+        text = io.StringIO()
+        fields = {
+            "type": "result",
+            "timestamp": f"{self.when:%Y-%m-%dT%H:%M:%SZ}",
+            "download_bandwidth": round(self.mbps * 125_000),
+            "upload_bandwidth": 312_500,
+            ROW_ID: self.name,
+        }
+        writer = csv.DictWriter(text, fields, lineterminator="\n")
+        writer.writeheader()
+        writer.writerow(fields)
+        return text.getvalue().encode()

@@ -1,0 +1,155 @@
+"""What is done to a tree while faults strike: the daemon keeping rows, and conversions of every kind.
+
+A tree is a folder that holds `results` and `uploads`. `prepare` makes it as it is before; `act` runs in a child and
+reports each row that is saved; `finish` is what follows any fault: the next start of the daemon and a conversion.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from speedtest.data import results
+from speedtest.data.waiting import Waiting
+from speedtest.handlers import convert, loop, start
+from tests.faults.child import Report
+from tests.faults.rows import HERE, THERE, Original, Row, row, together
+
+RESULTS, UPLOADS = "results", "uploads"
+RECEIPT = "location=here/year=2026/month=01/day=02/speedtest_006.receipt.json"
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happens: what was there before, what is done, and what must be readable after it."""
+
+    name: str
+    act: Callable[["Scenario", Path, Report], None]
+    files: dict[str, bytes] = {}
+    """What lies below the tree before, beside what the daemon saves."""
+    saved: list[Row] = []
+    """Rows that were reported as saved before."""
+    new: list[Row] = []
+    """Rows that it saves and reports, one by one."""
+    damaged: dict[str, bytes] = {}
+    """Files that are no rows, by their paths below `results`: they must lie there or in quarantine, unchanged."""
+    earlier: list[Row] = []
+    """Rows among `saved` that were converted before."""
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        return {row.name: row for row in (*self.saved, *self.new)}
+
+    def prepare(self, tree: Path) -> None:
+        tree.mkdir()
+        if self.earlier:
+            _save(tree, self.earlier)
+            run_conversion(tree)
+        _save(tree, [row for row in self.saved if row not in self.earlier and not isinstance(row, Original)])
+        for path, data in (self.files | {f"{RESULTS}/{path}": data for path, data in self.damaged.items()}).items():
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            (tree / path).write_bytes(data)
+
+    def run(self, tree: Path, report: Report) -> None:
+        self.act(self, tree, report)
+
+
+def _save(tree: Path, rows: list[Row]) -> None:
+    """Save rows as the daemon does, but for those that `files` holds together."""
+    for each in rows:
+        if each.name not in _TOGETHER:
+            results.save(results.encode(each.measurement), tree / RESULTS)
+
+
+def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
+    """Start as the daemon does, keep these rows, one each cycle, and stop; report each that is saved or printed."""
+    folder = tree / RESULTS
+    _set_environment(tree)
+    with loop._alone(start.settings()):  # noqa: SLF001 (a step of the daemon's start)
+        loop._sweep(folder)  # noqa: SLF001 (the next)
+        waiting = Waiting(folder)
+        names: deque[str] = deque()
+        for each in rows:
+            waiting.add(results.encode(each.measurement))
+            names.append(each.name)
+            for _ in waiting.save():
+                report(f"saved {names.popleft()}")
+        for _ in waiting.save():
+            report(f"saved {names.popleft()}")
+        waiting.give_up()
+
+
+def run_conversion(tree: Path) -> None:
+    """Convert as `python -m speedtest.handlers.convert` does; SystemExit tells of a day that could not be."""
+    _set_environment(tree)
+    convert.main()
+
+
+def _set_environment(tree: Path) -> None:
+    os.environ["RESULT_DIR"] = str(tree / RESULTS)
+    os.environ["UPLOAD_DIR"] = str(tree / UPLOADS)
+    os.environ["SPEEDTEST_LOCATION_UUID"] = HERE
+
+
+def finish(tree: Path) -> None:
+    """Do what follows any fault."""
+    run_daemon(tree, [], lambda _: None)
+    run_conversion(tree)
+
+
+def _keep_rows(scenario: Scenario, tree: Path, report: Report) -> None:
+    run_daemon(tree, scenario.new, report)
+
+
+def _convert(_: Scenario, tree: Path, report: Report) -> None:
+    del report
+    run_conversion(tree)
+
+
+_FIRST = [
+    row(11, 1),
+    row(12, 1),
+    row(13, 1),
+    row(21, 2),
+    row(22, 2, address=THERE),
+    row(23, 2),
+    row(24, 2, address=THERE),
+]
+_TOGETHER = {"row-23", "row-24"}
+_ORIGINAL = Original("row-25", row(25, 2).when, 25.25)
+_DAY_1 = "year=2026/month=01/day=01"
+_DAY_2 = "year=2026/month=01/day=02"
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(name="rows", act=_keep_rows, new=[row(1, 1), row(2, 1, second=1), row(3, 2)]),
+        Scenario(
+            name="first conversion",
+            act=_convert,
+            saved=[*_FIRST, _ORIGINAL],
+            files={
+                f"{RESULTS}/{_DAY_2}/speedtest_12-00-23.csv": together(_FIRST[5], _FIRST[6]),
+                f"{RESULTS}/{_DAY_2}/speedtest_20260102T120025Z.csv": _ORIGINAL.data,
+            },
+        ),
+        Scenario(
+            name="late conversion",
+            act=_convert,
+            earlier=_FIRST[:5],
+            saved=[*_FIRST[:5], row(31, 1), row(32, 1, second=12), row(33, 2), row(34, 2, address=THERE)],
+            files={f"{UPLOADS}/{RECEIPT}": b"{}\n"},
+        ),
+        Scenario(
+            name="quarantine",
+            act=_convert,
+            saved=[row(41, 1), row(42, 1), row(43, 2)],
+            damaged={
+                f"{_DAY_1}/speedtest_13-00-00.csv": row(44, 1).data[:-9],
+                f"{_DAY_1}/speedtest_13-00-01.csv": b"",
+                f"{_DAY_2}/speedtest_13-00-02.csv": b"timestamp,status\nyesterday,ok\n",
+            },
+        ),
+    )
+}
