@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,19 @@ from typing import Any
 
 import pytest
 from daemon import PATIENCE, Daemon, rows, run, start, until, variables
-from samples import day_of, keep
+from samples import day_of, failed, keep
 from standins import ookla
 from standins.ookla_behaviours import NOW
 from standins.ookla_results import V1_2_0
+
+from speedtest import environment
+from speedtest.clock import Clock
+from speedtest.data import remembered, results
+from speedtest.engines import ENGINES
+from speedtest.handlers.loop import loop
+from speedtest.handlers.service import Service
+from speedtest.process import Stop
+from speedtest.speedtest import Program, Slot
 
 LAST_WEEK = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=7)
 TODAY = V1_2_0.replace("2024-03-09T14:25:36Z", NOW)
@@ -356,6 +366,8 @@ def test_check_exits_69_without_a_program_and_78_for_a_folder_or_a_value(tmp_pat
     (tmp_path / "file").write_text("no folder")
     code, said = check(tmp_path, programs=tmp_path / "bin", UPLOAD_DIR=str(tmp_path / "file"))
     assert (code, said["UPLOAD_DIR writable"]) == (78, "no: File exists")
+    code, said = check(tmp_path, programs=tmp_path / "bin", RESULT_DIR=str(tmp_path / "file"))
+    assert (code, said["RESULT_DIR writable"]) == (78, "no: File exists")
     assert check(tmp_path, SLEEP_SECONDS="never")[0] == 78
 
 
@@ -383,3 +395,56 @@ def test_folders_that_cannot_be_looked_into_do_not_keep_the_daemon_from_measurin
         daemon.first_rows()
         assert daemon.said("half-written files of an earlier run could not be removed")
         assert daemon.stop() == 0
+
+
+def service_in(folder: Path) -> Service:
+    folders = {"RESULT_DIR": str(folder / "results"), "UPLOAD_DIR": str(folder / "uploads")}
+    (folder / "results").mkdir(exist_ok=True)
+    settings = environment.read({"SLEEP_SECONDS": "0.01", **folders}, ENGINES)
+    stop = Stop()
+    return Service(
+        settings=settings,
+        programs={"ookla": Program(ENGINES["ookla"], folder, "1", (0, 0, 0))},
+        state=remembered.recall(settings.result_dir),
+        clock=Clock(stop),
+        environment=variables(folder) | folders,
+        stop=stop,
+    )
+
+
+def test_nothing_is_converted_while_a_row_waits_for_the_disk(tmp_path: Path) -> None:
+    service = service_in(tmp_path)
+    keep(day_of(LAST_WEEK, 3), service.settings.result_dir)
+    service.waiting.add(results.encode(failed(LAST_WEEK)))
+    service.convert_complete_days()
+    assert "conversion" not in [thread.name for thread in threading.enumerate()]
+    service.waiting.save()
+    service.convert_complete_days()
+    service.close()
+    assert len(list((tmp_path / "uploads").glob("*/*/*/*/*.parquet"))) == 1
+
+
+def test_a_cycle_that_fails_as_nobody_foresaw_is_logged_and_the_next_one_comes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    slots: list[Slot] = []
+
+    @loop
+    def cycle(service: Service, slot: Slot) -> None:
+        slots.append(slot)
+        if len(slots) < 3:
+            raise LookupError("nobody foresaw this")
+        service.stop.signal = signal.SIGTERM
+
+    cycle(service_in(tmp_path))
+    assert len(slots) == 3
+    assert caplog.text.count("LookupError: nobody foresaw this") == 2
+
+
+def test_no_conversion_is_started_while_one_runs(tmp_path: Path) -> None:
+    program(tmp_path)
+    keep([row for number in range(20) for row in day_of(LAST_WEEK - timedelta(days=number), 5)], tmp_path / "results")
+    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.05") as daemon:
+        until(lambda: len(daemon.said("converted")) == 20, "conversion of 20 days")
+        assert daemon.stop() == 0
+        assert not daemon.said("exit code 75")

@@ -131,3 +131,11 @@ def test_a_program_that_ignores_everything_is_gone_two_seconds_after_its_time(st
         took.append(time.monotonic() - started - 0.4)
         assert finished.exit_code == -signal.SIGKILL
     assert min(took) < 2
+
+
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(stop: Stop) -> None:
+    """As `nohup` does with SIGHUP."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    stop.on(signal.SIGUSR1)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert not stop.requested
