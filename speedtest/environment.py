@@ -12,6 +12,7 @@ from speedtest import choice, hours
 from speedtest.choice import Engines
 from speedtest.hours import Hours
 
+SHORTEST_INTERVAL_SECONDS = 0.001
 LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
 LONGEST_TEST_SECONDS = 3600
 LONGEST_DIRECTION_SECONDS = 300
@@ -121,7 +122,12 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
     """List every variable."""
     folder = "the path of a folder"
     return (
-        Variable("SLEEP_SECONDS", "5", f"a number of seconds above 0, at most {LONGEST_INTERVAL_SECONDS}", _interval),
+        Variable(
+            "SLEEP_SECONDS",
+            "5",
+            f"a number of seconds from {SHORTEST_INTERVAL_SECONDS} to {LONGEST_INTERVAL_SECONDS}",
+            _interval,
+        ),
         Variable(
             "SPEEDTEST_LOCATION_UUID",
             "unknown-location",
@@ -238,7 +244,10 @@ def _positive(text: str, most: float) -> float:
 
 
 def _interval(text: str) -> float:
-    return _positive(text, LONGEST_INTERVAL_SECONDS)
+    seconds = _positive(text, LONGEST_INTERVAL_SECONDS)
+    if seconds < SHORTEST_INTERVAL_SECONDS:
+        raise ValueError(text)
+    return seconds
 
 
 def _timeout(text: str) -> float:

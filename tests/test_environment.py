@@ -33,7 +33,7 @@ GOOD = {
     "DATA_BUDGET_GB_PER_MONTH": ["500", "0.5", "1000000"],
 }
 BAD: dict[str, list[str]] = {
-    "SLEEP_SECONDS": ["0", "-1", "nan", "inf", "ten", "10s", "1,5", "1e99", " "],
+    "SLEEP_SECONDS": ["0", "-1", "1e-320", "nan", "inf", "ten", "10s", "1,5", "1e99", " "],
     "SPEEDTEST_LOCATION_UUID": [".hidden", "..", "a/b", "a b", "x" * 65, "ö", "a\nb", "a=b"],
     "RESULT_DIR": [],
     "UPLOAD_DIR": [],

@@ -117,8 +117,9 @@ class Service:
         if (self._conversion and self._conversion.is_alive()) or self.waiting or self.stop.requested:
             return
         if self._has_complete_day():
-            self._conversion = threading.Thread(target=self._convert, name="conversion")
-            self._conversion.start()
+            conversion = threading.Thread(target=self._convert, name="conversion")
+            conversion.start()
+            self._conversion = conversion
 
     def _has_complete_day(self) -> bool:
         """Look for a day to convert; where that cannot be seen, the conversion shall say why."""
