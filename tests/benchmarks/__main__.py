@@ -1,0 +1,76 @@
+"""`python -m tests.benchmarks [--quick] [--days N] [--json FILE] [NAME ...]`: measure, and print what was found."""
+
+import argparse
+import compileall
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from tests.benchmarks import conversion, daemon, growth, harness, queries, reading, size
+from tests.benchmarks.ground import Ground
+from tests.benchmarks.report import Report, summary
+
+BENCHMARKS: Mapping[str, Callable[[Ground], Report]] = {
+    "conversion": conversion.run,
+    "daemon": daemon.run,
+    "growth": growth.run,
+    "size": size.run,
+    "reading": reading.run,
+    "queries": queries.run,
+}
+YEAR = 365
+QUICK = 12
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what was asked for."""
+    options = _options(arguments)
+    sys.stdout.reconfigure(line_buffering=True)  # pyrefly: ignore[missing-attribute]
+    _compile()
+    with tempfile.TemporaryDirectory(dir=options.folder, prefix="speedsnake-benchmarks-") as folder:
+        machine = harness.machine(Path(folder))
+        sys.stdout.writelines(f"- {name}: {value}\n" for name, value in machine.items())
+        reports = run(options.names, Ground(Path(folder), days=options.days, quick=options.quick))
+    sys.stdout.write(f"\n{summary(figure for report in reports.values() for figure in report.figures)}")
+    if options.json:
+        found = {"when": datetime.now(UTC), "days": options.days, "quick": options.quick, "machine": machine}
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found | {"benchmarks": reports})) + b"\n")
+
+
+def run(names: Iterable[str], ground: Ground) -> dict[str, Report]:
+    """Run these benchmarks, print each one's tables as soon as they are there, and return all that was found."""
+    reports: dict[str, Report] = {}
+    for name in names:
+        reports[name] = BENCHMARKS[name](ground)
+        sys.stdout.writelines(f"\n{table}" for table in reports[name].tables)
+    return reports
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} days and few repetitions: two minutes")
+    parser.add_argument("--days", type=int, help=f"days of rows to work on ({YEAR}; quick: {QUICK})")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
+    parser.add_argument("--folder", type=Path, help="where to make the files: the disk that is measured")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    options = parser.parse_args(arguments)
+    if strangers := set(options.names) - set(BENCHMARKS):
+        parser.error(f"no benchmark is called {', '.join(sorted(strangers))}; there are {', '.join(BENCHMARKS)}")
+    options.names = options.names or list(BENCHMARKS)
+    options.days = options.days or (QUICK if options.quick else YEAR)
+    return options
+
+
+def _compile() -> None:
+    """Have all bytecode compiled beforehand, as it is wherever SpeedSnake was installed by its own means."""
+    for folder in (sysconfig.get_path("purelib"), harness.PROJECT / "speedtest", harness.PROJECT / "tests"):
+        compileall.compile_dir(str(folder), quiet=2)
+
+
+if __name__ == "__main__":
+    main()
