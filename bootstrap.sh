@@ -18,6 +18,7 @@ SpeedSnake: measures your internet line every ten minutes and keeps what it meas
   ./bootstrap.sh          set everything up, then run the daemon in the foreground (Ctrl-C or SIGTERM stops it)
   ./bootstrap.sh setup    only set everything up
   ./bootstrap.sh test     set up for development, then lint, check types and run the tests
+  ./bootstrap.sh bench [OPTION ...]   measure what SpeedSnake costs beside its peers; --quick in two minutes
   ./bootstrap.sh lint-all             lint what is not Python too: workflows, templates, containers, scripts
   ./bootstrap.sh test-infrastructure  deploy the templates in infrastructure/ to stand-ins for AWS on this machine
   ./bootstrap.sh image                build the production image and prove that it runs (docker/image.sh)
@@ -50,11 +51,15 @@ main() {
   cd "$PROJECT"
   unset VIRTUAL_ENV UV_PROJECT_ENVIRONMENT # of another project
 
-  if [ $# -gt 1 ]; then refuse "one command at a time, not: $*"; fi
+  if [ $# -gt 1 ] && [ "$1" != bench ]; then refuse "one command at a time, not: $*"; fi
   case ${1:-run} in
     run) verb_run ;;
     setup) verb_setup ;;
     test) verb_test ;;
+    bench)
+      shift
+      verb_bench "$@"
+      ;;
     lint-all) verb_lint-all ;;
     test-infrastructure) verb_test-infrastructure ;;
     image) verb_image ;;
@@ -87,6 +92,11 @@ verb_test() {
   pyrefly check .github/scripts/*.py # hidden folders it only looks into when told
   shellcheck bootstrap.sh .ci/run
   pytest
+}
+
+verb_bench() {
+  bring_for_development
+  exec .venv/bin/python -m tests.benchmarks "$@"
 }
 
 verb_lint-all() {

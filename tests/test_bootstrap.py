@@ -55,6 +55,12 @@ def test_the_test_command_passes_a_sound_project_and_stops_at_what_a_tool_finds(
     assert "passed" not in unsound.stdout.replace("All checks passed!", "")
 
 
+def test_bench_passes_its_options_on(fresh: Machine) -> None:
+    ended = fresh.bootstrap("bench", "--quick", "conversions")
+    assert ended.returncode == 2
+    assert "no benchmark is called conversions; there are conversion, daemon" in ended.stderr
+
+
 def test_the_script_uses_nothing_that_bash_3_2_lacks() -> None:
     newer = r"\b(mapfile|readarray|coproc)\b|\b(declare|local|typeset) -[Agn]|\$\{\w+(\^|,|@)|&>>|\|&|;;?&|\[\[ -v"
     assert re.findall(newer, SCRIPT) == []

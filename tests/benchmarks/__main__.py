@@ -5,13 +5,13 @@ import compileall
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from tests.benchmarks import conversion, daemon, engines, growth, harness, reading, size
+from tests.benchmarks import conversion, daemon, growth, harness, queries, reading, size
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.report import Report, summary
 
@@ -21,15 +21,15 @@ BENCHMARKS: Mapping[str, Callable[[Ground], Report]] = {
     "growth": growth.run,
     "size": size.run,
     "reading": reading.run,
-    "engines": engines.run,
+    "queries": queries.run,
 }
 YEAR = 365
 QUICK = 12
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run what was asked for."""
-    options = _options()
+    options = _options(arguments)
     sys.stdout.reconfigure(line_buffering=True)  # pyrefly: ignore[missing-attribute]
     _compile()
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="speedsnake-benchmarks-") as folder:
@@ -51,14 +51,14 @@ def run(names: Iterable[str], ground: Ground) -> dict[str, Report]:
     return reports
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} days and few repetitions: two minutes")
     parser.add_argument("--days", type=int, help=f"days of rows to work on ({YEAR}; quick: {QUICK})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
     parser.add_argument("--folder", type=Path, help="where to make the files: the disk that is measured")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if strangers := set(options.names) - set(BENCHMARKS):
         parser.error(f"no benchmark is called {', '.join(sorted(strangers))}; there are {', '.join(BENCHMARKS)}")
     options.names = options.names or list(BENCHMARKS)

@@ -28,7 +28,7 @@ def speedsnake() -> Work:
 
     def work(results: Path, out: Path) -> None:
         os.environ |= {"RESULT_DIR": str(results), "UPLOAD_DIR": str(out), "LOG_LEVEL": "WARNING"}
-        sys.argv = ["convert"]
+        del sys.argv[1:]
         convert.main()
 
     return work

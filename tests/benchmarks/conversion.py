@@ -41,7 +41,7 @@ def run(ground: Ground) -> Report:
 
 def _parts(ground: Ground) -> list[list[Path]]:
     days = sorted(ground.backlog.glob("year=*/month=*/day=*"))
-    count = min(4 if ground.quick else PARTS, len(days))
+    count = min(2 if ground.quick else PARTS, len(days))
     return [days[at * len(days) // count : (at + 1) * len(days) // count] for at in range(count)]
 
 
