@@ -2,7 +2,7 @@
 
 Prints a table of what was set and what was measured: medians of five runs, through SpeedSnake's own arguments and
 reading. Exit code 1 if a median throughput is off by more than 5 % or a median latency by more than 2 ms and `KNOWN`
-does not say why. A machine that allows no network namespaces gets one line that says so.
+does not say why. A machine that allows no network namespaces gets one line that says so, and exit code 69.
 
 A direction is measured for 8 s, where librespeed-cli takes 15 and the others 10 if nobody says otherwise. All of it
 takes about half an hour; `--runs 1 --mbps 100 iperf3` a minute.
@@ -202,16 +202,19 @@ def main() -> None:
     asked = parser.parse_args()
     if strangers := set(asked.engines) - set(PROGRAMS):
         parser.error(f"no such engine: {', '.join(strangers)}")
+    try:
+        with Line(SPEEDS[0]):
+            pass
+    except NotAllowed as why:
+        sys.stderr.write(f"not measured: {why}; it takes root, tc and iptables on Linux\n")
+        sys.exit(os.EX_UNAVAILABLE)
     print("| line | engine | download | upload | latency | loss | runs |\n|---|---|---|---|---|---|---|")  # noqa: T201
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that servers and relays end, too
     off: list[str] = []
-    try:
-        for speed in SPEEDS:
-            for engine in asked.engines or PROGRAMS:
-                if asked.mbps in (None, speed.mbps):
-                    off += report(speed, engine, list(measure(engine, speed, asked.runs)))
-    except NotAllowed as why:
-        sys.exit(f"not measured: {why}")
+    for speed in SPEEDS:
+        for engine in asked.engines or PROGRAMS:
+            if asked.mbps in (None, speed.mbps):
+                off += report(speed, engine, list(measure(engine, speed, asked.runs)))
     if off:
         sys.exit("\n".join(off))
 

@@ -75,7 +75,8 @@ class Line:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.setns(self._own, os.CLONE_NEWNET)
+        with contextlib.suppress(PermissionError):  # where we may not go back, we were not let out either
+            os.setns(self._own, os.CLONE_NEWNET)
         if hasattr(self, "_relay"):
             end(self._relay)
         for descriptor in (*self._ends.values(), *self._tuns.values()):
