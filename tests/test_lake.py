@@ -12,6 +12,7 @@ from samples import HOME, OFFICE, day_of, keep, measured, utc
 
 from speedtest.data import lake as lakes, schema
 from speedtest.data.lake import read
+from speedtest.data.opened import Opened
 from speedtest.data.parquet import Damaged, Lake, convert
 from speedtest.engines import derive
 
@@ -40,6 +41,33 @@ def test_converted_and_waiting_rows_are_one_frame_in_time_order(lake: Lake) -> N
     assert len(frame) == 6 * 5 + 1
     assert frame["timestamp"].is_monotonic_increasing
     assert list(frame.columns) == [column.name for column in schema.COLUMNS]
+
+
+def test_only_the_named_columns_are_read_and_the_rows_are_the_same(lake: Lake) -> None:
+    few = ask(lake, columns=["latency_ms", "status"])
+    assert list(few.columns) == ["latency_ms", "status"]
+    pd.testing.assert_frame_equal(few, ask(lake)[["latency_ms", "status"]])
+
+
+def test_what_was_opened_is_kept_and_new_files_are_seen(lake: Lake) -> None:
+    opened = Opened(100)
+    before = ask(lake, opened=opened)
+    for path in lake.upload_dir.rglob("*.parquet"):
+        unchanged = path.stat()
+        path.write_bytes(b"nobody opens this again")
+        os.utime(path, ns=(unchanged.st_atime_ns, unchanged.st_mtime_ns))
+    again = ask(lake, since=DAY + timedelta(days=1), opened=opened)
+    pd.testing.assert_frame_equal(again, before[-18:].reset_index(drop=True))
+    keep(day_of(DAY + timedelta(days=3), 6), lake.result_dir)
+    convert(lake, date(2026, 4, 2))
+    assert len(ask(lake, since=DAY + timedelta(days=1), opened=opened)) == 24
+
+
+def test_no_more_files_are_kept_than_may_be(lake: Lake) -> None:
+    opened = Opened(2)
+    pd.testing.assert_frame_equal(ask(lake, location=OFFICE, opened=opened), ask(lake, location=OFFICE))
+    pd.testing.assert_frame_equal(ask(lake, opened=opened), ask(lake))
+    assert len(opened) == 2
 
 
 def test_the_types_are_the_same_with_and_without_rows(lake: Lake, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from speedtest import environment
+from speedtest.data.opened import Opened
 from speedtest.data.parquet import parquet_files, read_bounded, sources_of
 from speedtest.data.results import days, row_files
 from speedtest.data.table import SCHEMA, SOURCE, Derive, Source, parse
@@ -29,6 +29,8 @@ _NULLABLE: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
     pa.bool_(): pd.BooleanDtype(),
 }
 _DAY = timedelta(days=1)
+_ALWAYS = ("timestamp", "started_at", "speedtest_address")
+"""What rows are chosen and put in order by."""
 
 
 def read(  # noqa: PLR0913 (each narrows the question, all by name)
@@ -36,32 +38,38 @@ def read(  # noqa: PLR0913 (each narrows the question, all by name)
     since: datetime | date | None = None,
     until: datetime | date | None = None,
     location: str | Iterable[str] | None = None,
+    columns: Iterable[str] | None = None,
     upload_dir: str | os.PathLike[str] | None = None,
     result_dir: str | os.PathLike[str] | None = None,
     derive: Derive | None = None,
+    opened: Opened | None = None,
 ) -> pd.DataFrame:
     """Return every row from `since` (included) to `until` (not included) at these locations, in time order.
 
     Instants without a zone, and dates, are UTC. The folders are those of the environment unless they are given. Only
     the days asked for are opened, with one on either side, because the original program filed rows by local time. Rows
-    of the original program have no common columns before they are converted, unless `derive` is `engines.derive`.
+    of the original program have no common columns before they are converted, unless `derive` is `engines.derive`. Who
+    reads again and again keeps what was `opened`.
 
-    The columns are those of `data.schema`; whole numbers and booleans are pandas' nullable types. Raises
-    `data.parquet.Damaged` or OSError, naming the file, for one that cannot be read.
+    The columns are those of `data.schema`, or those of them that are named: fewer are read faster and need less memory.
+    Whole numbers and booleans are pandas' nullable types. Raises `data.parquet.Damaged` or OSError, naming the file,
+    for one that cannot be read.
     """
     first, last = _instant(since), _instant(until)
     uploads = Path(upload_dir or environment.value("UPLOAD_DIR", os.environ))
     results = Path(result_dir or environment.value("RESULT_DIR", os.environ))
     wanted = None if location is None else {location} if isinstance(location, str) else set(location)
+    asked = SCHEMA.names if columns is None else list(columns)
+    needed = list(dict.fromkeys([*asked, *_ALWAYS]))
     around = _days_around(first, last)
     waiting = _waiting(days(results, *around), derive or _unknown)
     published = _published(uploads, *around)
-    tables = [_unlisted(table, published[day]) for day, table in waiting if table.num_rows]
-    tables.append(_converted([path for paths in published.values() for path in paths if _is_wanted(path, wanted)]))
+    tables = [_unlisted(table, published[day]).select(needed) for day, table in waiting if table.num_rows]
+    paths = [path for paths in published.values() for path in paths if _is_wanted(path, wanted)]
+    tables.append((Opened() if opened is None else opened).read(paths, needed))
     table = _only(pa.concat_tables(tables), first, last, wanted)
-    return table.sort_by([("timestamp", "ascending"), ("started_at", "ascending")]).to_pandas(
-        types_mapper=_NULLABLE.get
-    )
+    ordered = table.sort_by([("timestamp", "ascending"), ("started_at", "ascending")])
+    return ordered.select(asked).to_pandas(types_mapper=_NULLABLE.get)
 
 
 def _unknown(_timestamp: datetime, _row: object) -> None:
@@ -124,17 +132,6 @@ def _unlisted(table: pa.Table, published: Iterable[Path]) -> pa.Table:
     listed: set[str] = set().union(*(sources_of(path) for path in published))
     is_listed = pc.is_in(table[SOURCE], pa.array(sorted(listed), pa.string()))
     return table.filter(pc.invert(is_listed)).drop_columns([SOURCE])
-
-
-def _converted(paths: list[Path]) -> pa.Table:
-    if not paths:
-        return SCHEMA.empty_table()
-    try:
-        return ds.dataset([str(path) for path in paths], schema=SCHEMA, format="parquet").to_table()
-    except (OSError, pa.ArrowException):
-        for path in paths:
-            sources_of(path)  # raises Damaged for the file that is to blame
-        raise
 
 
 def _is_wanted(path: Path, wanted: set[str] | None) -> bool:
