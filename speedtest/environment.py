@@ -20,6 +20,7 @@ MOST_UDP_MBPS = 1000
 MOST_RETRIES = 10
 MOST_MBPS = 1_000_000
 MOST_GIGABYTES = 1_000_000
+LARGEST_PORT = 65535
 _ADDRESS = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
 _ZONE_ROOTS = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
 _ZONE_LINK = Path("/etc/localtime")
@@ -103,7 +104,7 @@ def _longer_than_interval(values: Mapping[str, Any]) -> str:
 
 def value(name: str, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (its type is the variable's)
     """Return the value of one variable that does not concern engines. Raises Mistakes."""
-    variable = next(variable for variable in variables({}) if variable.name == name)
+    variable = next(variable for variable in (*variables({}), *variables_of_views()) if variable.name == name)
     try:
         return _value(variable, environment)
     except ValueError as error:
@@ -205,6 +206,19 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
     )
 
 
+def variables_of_views() -> tuple[Variable, ...]:
+    """List the variables that only the report and the page read."""
+    speed = f"a number of Mbit/s above 0, at most {MOST_MBPS}"
+    return (
+        Variable("PLAN_DOWNLOAD_MBPS", None, speed, lambda text: _positive(text, MOST_MBPS)),
+        Variable("PLAN_UPLOAD_MBPS", None, speed, lambda text: _positive(text, MOST_MBPS)),
+        Variable("PAGE_HOST", "127.0.0.1", "an address of this machine, such as 127.0.0.1 or ::", _host),
+        Variable("PAGE_PORT", "8600", "a port from 0 (any that is free) to 65535", _port),
+        Variable("PAGE_PASSWORD", None, "a text without control characters", _password),
+        Variable("PAGE_PASSWORD_FILE", None, "the path of a file", Path),
+    )
+
+
 def unknown(environment: Mapping[str, str], engines: Engines) -> list[str]:
     """Return a line of warning for each `SPEEDTEST_*` variable that means nothing here, with the nearest known one."""
     known = [variable.name for variable in variables(engines)]
@@ -277,6 +291,24 @@ def _retries(text: str) -> int:
 def _speeds(text: str) -> tuple[float, float]:
     download, upload = (_from_0(part, MOST_MBPS) for part in text.split(","))
     return download, upload
+
+
+def _host(text: str) -> str:
+    import ipaddress  # noqa: PLC0415 (the daemon serves no page)
+
+    return str(ipaddress.ip_address(text))
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= LARGEST_PORT):
+        raise ValueError(text)
+    return int(text)
+
+
+def _password(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(text)
+    return text
 
 
 def _address(text: str) -> str:

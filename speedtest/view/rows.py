@@ -1,0 +1,117 @@
+"""The rows that views are made of, one line's at a time, read with no more columns than they need."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+
+from speedtest.data import lake, results
+from speedtest.data.opened import Opened
+from speedtest.engines import derive
+
+COLUMNS = (
+    "timestamp",
+    "started_at",
+    "status",
+    "engine",
+    "engine_version",
+    "download_mbps",
+    "upload_mbps",
+    "latency_ms",
+    "jitter_ms",
+    "packet_loss_percent",
+    "download_latency_ms",
+    "upload_latency_ms",
+    "data_bytes",
+    "error_kind",
+    "error",
+    "interval_seconds",
+    "speedtest_address",
+    "timezone",
+    "slot",
+    "attempt",
+    "server_id",
+    "server_name",
+)
+_DAY = timedelta(days=1)
+
+
+class Folders(msgspec.Struct, frozen=True):
+    """Where the rows lie."""
+
+    results: Path
+    uploads: Path
+
+
+class Rows:
+    """Reads rows, and keeps what finished days held, so that the next question opens only what is new."""
+
+    def __init__(self, folders: Folders, keep: int = 0) -> None:
+        """Keep what was read of so many Parquet files."""
+        self.folders = folders
+        self._opened = Opened(keep)
+
+    def of(self, since: datetime, until: datetime, location: str | None = None) -> pd.DataFrame:
+        """Return the rows from `since` (included) to `until` (not included), in time order.
+
+        Raises `data.parquet.Damaged` or OSError, naming the file, for one that cannot be read.
+        """
+        return lake.read(
+            since=since,
+            until=until,
+            location=location,
+            columns=COLUMNS,
+            upload_dir=self.folders.uploads,
+            result_dir=self.folders.results,
+            derive=derive,
+            opened=self._opened,
+        )
+
+    def locations(self) -> list[str]:
+        """Return the locations that have rows, the one with the newest rows first.
+
+        Of rows that are not converted yet, those of the last two days count.
+        """
+        newest = {folder.name.removeprefix("location="): _last_day(folder) for folder in self._places()}
+        for day, _ in list(results.days(self.folders.results))[-2:]:
+            rows = self.of(_midnight(day), _midnight(day) + _DAY)
+            newest |= dict.fromkeys(rows["speedtest_address"].dropna().unique(), day)
+        dated = [(day, name) for name, day in newest.items() if day]
+        return [name for _, name in sorted(dated, key=lambda each: (-each[0].toordinal(), each[1]))]
+
+    def first(self, location: str) -> datetime | None:
+        """Return the midnight (UTC) with which the first day that has rows of a location begins, None if none has."""
+        place = self.folders.uploads / f"location={location}"
+        for day, _ in results.days(place):
+            return _midnight(day)
+        for day, _ in results.days(self.folders.results):
+            if len(self.of(_midnight(day), _midnight(day) + _DAY, location)):
+                return _midnight(day)
+        return None
+
+    def mark(self) -> str:
+        """Return a text that changes when there are new rows: cheap to ask for, whatever lies in the lake."""
+        newest = [_mark(folder) for folder in (self.folders.results, *self._places())]
+        return " ".join(newest)
+
+    def _places(self) -> list[Path]:
+        return sorted(self.folders.uploads.glob("location=*"))
+
+
+def _last_day(place: Path) -> date | None:
+    days = [day for day, _ in results.days(place)]
+    return days[-1] if days else None
+
+
+def _mark(base: Path) -> str:
+    """Name the newest day and when its folder changed last."""
+    try:
+        days = list(results.days(base))
+        return f"{days[-1][0]}@{days[-1][1].stat().st_mtime_ns}" if days else "-"
+    except FileNotFoundError:  # a conversion has just removed an emptied folder: that is news as well
+        return "changing"
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,321 @@
+"""The figures of one line over a period: what the report, the page and other systems show, computed once.
+
+Speeds are Mbit/s (10^6 bit/s), latencies ms, losses percent, shares percent. Quantiles interpolate linearly between
+neighbours, as DuckDB's `quantile_cont` does. Programs measure differently, so each engine has figures of its own; hours
+and weekdays are those of the zone that stands in the row.
+
+The number of figures does not grow with the number of rows.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from speedtest.view import slots
+from speedtest.view.slots import Outage, Slots
+
+MOST_BINS = 120
+MOST_ENGINES = 6
+MOST_SERVERS = 20
+MOST_OUTAGES = 20
+PLAN_REACHED = 0.9
+"""A test that reaches this part of the plan counts as having reached it."""
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_WIDTHS = (10 * _MINUTE, 30 * _MINUTE, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR)
+_WIDTHS_IN_DAYS = (1, 2, 3, 7, 14, 30, 60, 91, 182, 365)
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Which line, from when (included) to when (not included)."""
+
+    location: str
+    since: datetime
+    until: datetime
+    known_before: bool
+    """Whether there are rows from before `since`, so that a gap after it is one."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What the contract promises, Mbit/s."""
+
+    download_mbps: float | None = None
+    upload_mbps: float | None = None
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """How a quantity is spread over tests that measured it."""
+
+    tests: int
+    median: float
+    low: float
+    """A tenth of the tests is below it,"""
+    high: float
+    """and a tenth above this."""
+    least: float
+    most: float
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """How often a direction reached at least 90 % of the plan."""
+
+    plan_mbps: float
+    share: float
+    spread: Spread
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """The good tests of one stretch of time."""
+
+    start: datetime
+    tests: int
+    download: Spread | None
+    upload: Spread | None
+    latency_ms: float | None
+    download_latency_ms: float | None
+    upload_latency_ms: float | None
+    packet_loss_percent: float | None
+    """The mean; the latencies are medians."""
+
+
+class Hour(msgspec.Struct, frozen=True):
+    """The good tests of one hour of the day, on one weekday (0 is Monday) or on all (None)."""
+
+    weekday: int | None
+    hour: int
+    tests: int
+    download_mbps: float | None
+    upload_mbps: float | None
+    latency_ms: float | None
+
+
+class Server(msgspec.Struct, frozen=True):
+    """The good tests with one server, medians."""
+
+    server_id: str | None
+    name: str | None
+    tests: int
+    download_mbps: float | None
+    upload_mbps: float | None
+    latency_ms: float | None
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """What one program measured."""
+
+    name: str
+    versions: list[str]
+    tests: int
+    """Tests that were made, good or failed."""
+    failed: int
+    download: Spread | None
+    upload: Spread | None
+    latency: Spread | None
+    jitter: Spread | None
+    download_latency: Spread | None
+    upload_latency: Spread | None
+    loss: Spread | None
+    mean_loss_percent: float | None
+    plan_download: Kept | None
+    plan_upload: Kept | None
+    bins: list[Bin]
+    hours: list[Hour]
+    week: list[Hour]
+    servers: list[Server]
+    """The most used first."""
+
+
+class Failures(msgspec.Struct, frozen=True):
+    """Tests that failed within one bin."""
+
+    start: datetime
+    tests: int
+    kinds: list[str]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line over one period."""
+
+    location: str
+    since: datetime
+    until: datetime
+    rows: int
+    tests: int
+    """Attempts that were made, good or failed, with or without a slot."""
+    by_hand: int
+    """Rows without a slot: measured by hand, or by the original program."""
+    first: datetime | None
+    last: datetime | None
+    slots: Slots
+    bin_seconds: int
+    engines: list[Engine]
+    """The one with the most good tests first: the one that headlines speak of."""
+    failures: list[Failures]
+    failures_by_kind: dict[str, int]
+    outages: list[Outage]
+    """The longest, newest first."""
+    outages_in_all: int
+    data_bytes: int
+    bytes_by_month: dict[str, int]
+    """By UTC month."""
+    intervals_seconds: list[float]
+    timezones: list[str]
+
+
+def summarise(rows: pd.DataFrame, asked: Question, plan: Plan) -> Summary:
+    """Return the figures of the rows that answer a question (see `view.rows`)."""
+    tests = rows[rows["status"].isin(("ok", "failed"))]
+    failed = rows[rows["status"] == "failed"]
+    by_slot = slots.by_slot(rows)
+    found = slots.outages(by_slot)
+    width = bin_width(rows, asked)
+    return Summary(
+        location=asked.location,
+        since=asked.since,
+        until=asked.until,
+        rows=len(rows),
+        tests=len(tests),
+        by_hand=int(rows["slot"].isna().sum()),
+        first=rows["timestamp"].iloc[0].to_pydatetime() if len(rows) else None,
+        last=rows["timestamp"].iloc[-1].to_pydatetime() if len(rows) else None,
+        slots=slots.count(by_slot, asked.since if asked.known_before else None, asked.until),
+        bin_seconds=width,
+        engines=list(_engines(tests, width, plan)),
+        failures=list(_failures(failed, width)),
+        failures_by_kind=_counts(failed["error_kind"]),
+        outages=slots.longest(found, MOST_OUTAGES, rows),
+        outages_in_all=len(found),
+        data_bytes=int(rows["data_bytes"].sum()),
+        bytes_by_month=_bytes_by_month(rows),
+        intervals_seconds=sorted(float(value) for value in rows["interval_seconds"].dropna().unique())[:MOST_SERVERS],
+        timezones=sorted(str(zone) for zone in rows["timezone"].dropna().unique())[:MOST_SERVERS],
+    )
+
+
+def bin_width(rows: pd.DataFrame, asked: Question) -> int:
+    """Return the width in seconds at which the rows make at most `MOST_BINS` bins."""
+    first, last = (rows["timestamp"].iloc[0], rows["timestamp"].iloc[-1]) if len(rows) else (asked.since, asked.until)
+    seconds = (last - first).total_seconds()
+    widths = (*_WIDTHS, *(days * _DAY for days in _WIDTHS_IN_DAYS))
+    return next((width for width in widths if seconds / width < MOST_BINS - 1), int(seconds // (MOST_BINS - 2)) + 1)
+
+
+def _engines(tests: pd.DataFrame, width: int, plan: Plan) -> Iterator[Engine]:
+    good = tests[tests["status"] == "ok"]
+    names = [*good["engine"].value_counts().index, *tests["engine"].value_counts().index]
+    for name in list(dict.fromkeys(names))[:MOST_ENGINES]:
+        of_all, of_good = tests[tests["engine"] == name], good[good["engine"] == name]
+        local = _local(of_good)
+        yield Engine(
+            name=str(name),
+            versions=sorted(str(version) for version in of_all["engine_version"].dropna().unique())[:MOST_SERVERS],
+            tests=len(of_all),
+            failed=len(of_all) - len(of_good),
+            download=_spread(of_good["download_mbps"]),
+            upload=_spread(of_good["upload_mbps"]),
+            latency=_spread(of_good["latency_ms"]),
+            jitter=_spread(of_good["jitter_ms"]),
+            download_latency=_spread(of_good["download_latency_ms"]),
+            upload_latency=_spread(of_good["upload_latency_ms"]),
+            loss=_spread(of_good["packet_loss_percent"]),
+            mean_loss_percent=_number(of_good["packet_loss_percent"].mean()),
+            plan_download=_kept(of_good["download_mbps"], plan.download_mbps),
+            plan_upload=_kept(of_good["upload_mbps"], plan.upload_mbps),
+            bins=list(_bins(of_good, width)),
+            hours=list(_hours(of_good, [local % 24])),
+            week=list(_hours(of_good, [local // 24, local % 24])),
+            servers=list(_servers(of_good)),
+        )
+
+
+def _local(rows: pd.DataFrame) -> pd.Series:
+    """Return each row's local hour of the week, from 0 (Monday) to 167, in its own zone, else UTC."""
+    hours = pd.Series(0, index=rows.index, dtype="int64")
+    for zone in rows["timezone"].fillna("UTC").unique():
+        members = rows["timezone"].fillna("UTC") == zone
+        instants = rows.loc[members, "timestamp"]
+        try:
+            local = instants.dt.tz_convert(str(zone))
+        except (KeyError, ValueError, OSError):  # no zone that this machine knows: a hostile row, or a newer database
+            local = instants
+        hours[members] = local.dt.day_of_week * 24 + local.dt.hour
+    return hours
+
+
+def _spread(values: pd.Series) -> Spread | None:
+    there = values.dropna().to_numpy(dtype=float)
+    return _spread_of(there) if there.size else None
+
+
+def _spread_of(values: np.ndarray) -> Spread:
+    low, median, high = np.quantile(values, [0.1, 0.5, 0.9]).tolist()
+    return Spread(len(values), median, low, high, float(values.min()), float(values.max()))
+
+
+def _kept(values: pd.Series, plan_mbps: float | None) -> Kept | None:
+    spread = _spread(values)
+    if plan_mbps is None or spread is None:
+        return None
+    return Kept(plan_mbps, 100 * float((values.dropna() >= PLAN_REACHED * plan_mbps).mean()), spread)
+
+
+def _bins(good: pd.DataFrame, width: int) -> Iterator[Bin]:
+    for start, members in good.groupby(_starts(good, width)):
+        yield Bin(
+            start=datetime.fromtimestamp(float(start), UTC),
+            tests=len(members),
+            download=_spread(members["download_mbps"]),
+            upload=_spread(members["upload_mbps"]),
+            latency_ms=_number(members["latency_ms"].median()),
+            download_latency_ms=_number(members["download_latency_ms"].median()),
+            upload_latency_ms=_number(members["upload_latency_ms"].median()),
+            packet_loss_percent=_number(members["packet_loss_percent"].mean()),
+        )
+
+
+def _starts(rows: pd.DataFrame, width: int) -> pd.Series:
+    """Return the start of each row's bin, in seconds since 1970."""
+    return rows["timestamp"].astype("datetime64[s, UTC]").astype("int64") // width * width
+
+
+def _hours(good: pd.DataFrame, keys: list[pd.Series]) -> Iterator[Hour]:
+    figures = good.groupby(keys)[["download_mbps", "upload_mbps", "latency_ms"]].median()
+    tests = good.groupby(keys).size()
+    for key, (download, upload, latency), number in zip(tests.index, figures.to_numpy(), tests, strict=True):
+        weekday, hour = key if isinstance(key, tuple) else (None, key)
+        yield Hour(
+            None if weekday is None else int(weekday), int(hour), number, *map(_number, (download, upload, latency))
+        )
+
+
+def _servers(good: pd.DataFrame) -> Iterator[Server]:
+    known = good[["server_id", "server_name"]].fillna("")
+    by_server = good.groupby([known["server_id"], known["server_name"]])
+    columns = ["download_mbps", "upload_mbps", "latency_ms"]
+    figures = by_server[columns].median().assign(tests=by_server.size()).reset_index()
+    for line in figures.nlargest(MOST_SERVERS, "tests").to_dict("records"):
+        medians = (_number(line[column]) for column in columns)
+        yield Server(line["server_id"] or None, line["server_name"] or None, int(line["tests"]), *medians)
+
+
+def _failures(failed: pd.DataFrame, width: int) -> Iterator[Failures]:
+    for start, members in failed.groupby(_starts(failed, width)):
+        kinds = [str(kind) for kind in members["error_kind"].value_counts().index[:MOST_ENGINES]]
+        yield Failures(datetime.fromtimestamp(float(start), UTC), len(members), kinds)
+
+
+def _bytes_by_month(rows: pd.DataFrame) -> dict[str, int]:
+    moved = rows[rows["data_bytes"].notna()]
+    months = moved.groupby(moved["timestamp"].dt.strftime("%Y-%m"))["data_bytes"].sum()
+    return {str(month): int(total) for month, total in months.tail(MOST_BINS).items()}
+
+
+def _counts(values: pd.Series) -> dict[str, int]:
+    return {str(value): int(number) for value, number in values.value_counts().head(MOST_SERVERS).items()}
+
+
+def _number(value: float) -> float | None:
+    """Return a figure, None for what pandas calls NaN."""
+    return None if pd.isna(value) else float(value)
