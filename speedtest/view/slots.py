@@ -132,7 +132,7 @@ def _paused(slots: pd.DataFrame, tested: pd.DataFrame) -> np.ndarray:
 
 def longest(found: list[Outage], most: int, rows: pd.DataFrame) -> list[Outage]:
     """Return the longest outages, the newest first, with the words of their rows."""
-    chosen = sorted(found, key=lambda outage: (outage.seconds, outage.slots), reverse=True)[:most]
+    chosen = sorted(found, key=lambda outage: (outage.seconds, outage.slots, outage.start), reverse=True)[:most]
     failed = rows[(rows["status"] == "failed") & rows["slot"].notna()]
     return [
         msgspec.structs.replace(outage, words=_words(failed[failed["slot"].between(outage.start, outage.last)]))

@@ -1,0 +1,241 @@
+"""Charts as shapes: where each line, band, bar and word stands. `templates/chart.svg` writes them down.
+
+Shapes are named for what they show (`band`, `line`, `failed`), and the style sheet gives them their colours, so that a
+chart is light or dark without being drawn twice. Each is drawn in two widths, for a screen and for a telephone.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from speedtest.view import axes, words
+from speedtest.view.summary import Bin, Failures, Hour, Summary
+
+WIDE, NARROW = 760, 350
+HEIGHT = 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 26
+_CELL = 18
+_ROOM = 28
+"""What half a label needs."""
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_HOURS = 24
+_FAINTEST = 0.08
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """Something drawn: an SVG element with its attributes, and the words that a pointer over it shows."""
+
+    element: str
+    attributes: dict[str, str | float]
+    text: str = ""
+    title: str = ""
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """A drawing of so many units of width and height, and what it shows in one sentence."""
+
+    width: int
+    height: int
+    label: str
+    shapes: list[Shape]
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A quantity over time: its name in the style sheet and in words, and its value in a bin."""
+
+    name: str
+    words: str
+    value: Callable[[Bin], float | None]
+
+
+class Paper(msgspec.Struct, frozen=True):
+    """What is drawn over time: the summary, the zone of the clock below, and the width."""
+
+    summary: Summary
+    zone: ZoneInfo
+    width: int
+
+
+class _Time:
+    """A frame with time to the right and a quantity upwards."""
+
+    def __init__(self, paper: Paper, most: float) -> None:
+        self.width = paper.width
+        self.zone = paper.zone
+        self.step = timedelta(seconds=paper.summary.bin_seconds)
+        self.since, self.until = _shown(paper.summary)
+        self.ticks = axes.numbers(most)
+        self.shapes = [*_rows(self.ticks, self.width, self.y), *self._columns()]
+
+    def x(self, when: datetime) -> float:
+        inner = self.width - _LEFT - _RIGHT
+        return round(_LEFT + inner * ((when - self.since) / (self.until - self.since)), 1)
+
+    def y(self, value: float) -> float:
+        inner = HEIGHT - _TOP - _BOTTOM
+        return round(HEIGHT - _BOTTOM - inner * min(value / self.ticks[-1], 1), 1)
+
+    def middle(self, start: datetime) -> float:
+        return self.x(start + self.step / 2)
+
+    def _columns(self) -> Iterable[Shape]:
+        for when, label in axes.instants(self.since, self.until, self.zone, 8 if self.width == WIDE else 4):
+            x = self.x(when)
+            yield Shape(element="path", attributes={"class": "tick", "d": f"M{x} {HEIGHT - _BOTTOM}v4"})
+            yield _word(label, min(x, self.width - _ROOM), HEIGHT - 8, "middle")
+
+
+def _shown(summary: Summary) -> tuple[datetime, datetime]:
+    """Return the stretch of time that has rows, so that an early `since` leaves no empty paper."""
+    step = timedelta(seconds=summary.bin_seconds)
+    starts = [each.start for engine in summary.engines for each in engine.bins] + [f.start for f in summary.failures]
+    if not starts:
+        return summary.since, summary.until
+    return min(starts), max(starts) + step
+
+
+def _rows(ticks: Sequence[float], width: int, y: Callable[[float], float]) -> Iterable[Shape]:
+    for tick in ticks:
+        yield Shape(element="path", attributes={"class": "grid", "d": f"M{_LEFT} {y(tick)}H{width - _RIGHT}"})
+        yield _word(axes.label(tick), _LEFT - 6, y(tick) + 4, "end")
+
+
+def _word(text: str, x: float, y: float, anchor: str) -> Shape:
+    return Shape(element="text", attributes={"x": x, "y": round(y, 1), "text-anchor": anchor}, text=text)
+
+
+def throughput(paper: Paper, bins: list[Bin], way: str, plan: float | None) -> Chart:
+    """Draw the median and the band of 10 to 90 % of one way, `download` or `upload`, with every failure marked."""
+    spreads = [(each.start, spread) for each in bins if (spread := getattr(each, way))]
+    frame = _Time(paper, max([spread.high for _, spread in spreads] + [plan or 0]))
+    for run in _runs([start for start, _ in spreads], frame.step):
+        members = [(frame.middle(start), spread) for start, spread in spreads if run[0] <= start <= run[-1]]
+        lower = [(x, frame.y(spread.low)) for x, spread in reversed(members)]
+        frame.shapes += _area([(x, frame.y(spread.high)) for x, spread in members] + lower, f"band {way}")
+        frame.shapes += _stroke([(x, frame.y(spread.median)) for x, spread in members], f"line {way}")
+    if plan:
+        frame.shapes.append(
+            Shape(element="path", attributes={"class": "plan", "d": f"M{_LEFT} {frame.y(plan)}H{frame.width - _RIGHT}"})
+        )
+    for start, spread in spreads:
+        title = f"{words.amount(spread.median)} Mbit/s, {words.amount(spread.low)} to {words.amount(spread.high)}"
+        frame.shapes.append(
+            _column(frame, start, f"{_when(start, frame)}: {title}, {words.count(spread.tests, 'test')}")
+        )
+    frame.shapes += _failures(paper.summary.failures, frame)
+    label = f"{way.capitalize()} over time: median and the range of 10 to 90 % of the tests, Mbit/s"
+    return Chart(paper.width, HEIGHT, label, frame.shapes)
+
+
+def lines(paper: Paper, bins: list[Bin], over: list[Line], unit: str) -> Chart:
+    """Draw quantities of one unit over time."""
+    values = [value for each in bins for line in over if (value := line.value(each)) is not None]
+    frame = _Time(paper, max(values, default=0))
+    for line in over:
+        there = [(each.start, value) for each in bins if (value := line.value(each)) is not None]
+        for run in _runs([start for start, _ in there], frame.step):
+            points = [(frame.middle(start), frame.y(value)) for start, value in there if run[0] <= start <= run[-1]]
+            frame.shapes += _stroke(points, f"line {line.name}")
+    for each in bins:
+        shown = [
+            f"{line.words} {words.amount(value)} {unit}" for line in over if (value := line.value(each)) is not None
+        ]
+        if shown:
+            frame.shapes.append(_column(frame, each.start, f"{_when(each.start, frame)}: {', '.join(shown)}"))
+    label = f"{' and '.join(line.words for line in over)} over time, {unit}"
+    return Chart(paper.width, HEIGHT, label[0].upper() + label[1:], frame.shapes)
+
+
+def hours(found: list[Hour], width: int) -> Chart:
+    """Draw the median download by hour of the day."""
+    ticks = axes.numbers(max((each.download_mbps or 0 for each in found), default=0))
+
+    def y(value: float) -> float:
+        return round(HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * value / ticks[-1], 1)
+
+    column = (width - _LEFT - _RIGHT) / _HOURS
+    shapes = list(_rows(ticks, width, y))
+    for each in found:
+        if each.download_mbps is None:
+            continue
+        x, top = round(_LEFT + column * each.hour, 1), y(each.download_mbps)
+        attributes = {"x": x + 1, "y": top, "width": round(column - 2, 1), "height": round(HEIGHT - _BOTTOM - top, 1)}
+        shapes.append(Shape(element="rect", attributes={"class": "bar", **attributes}, title=_hour(each)))
+    shapes += [_word(f"{hour}", _LEFT + column * (hour + 0.5), HEIGHT - 8, "middle") for hour in range(0, _HOURS, 3)]
+    return Chart(width, HEIGHT, "Median download by hour of the day, Mbit/s", shapes)
+
+
+def week(found: list[Hour], width: int) -> Chart:
+    """Draw the median download by weekday and hour: the fuller the colour, the faster."""
+    values = [each.download_mbps for each in found if each.download_mbps is not None]
+    least, most = min(values, default=0), max(values, default=0)
+    column = (width - _LEFT - _RIGHT) / _HOURS
+    shapes = [_word(name, _LEFT - 6, _CELL * (row + 0.75), "end") for row, name in enumerate(_WEEKDAYS)]
+    for each in found:
+        if each.download_mbps is None or each.weekday is None:
+            continue
+        part = (each.download_mbps - least) / (most - least) if most > least else 1
+        place = {"x": round(_LEFT + column * each.hour, 1), "y": _CELL * each.weekday}
+        size = {"width": round(column - 1, 1), "height": _CELL - 1}
+        fill = {"class": "cell", "fill-opacity": round(_FAINTEST + (1 - _FAINTEST) * part, 2)}
+        shapes.append(Shape(element="rect", attributes={**fill, **place, **size}, title=_hour(each)))
+    bottom = _CELL * len(_WEEKDAYS)
+    shapes += [_word(f"{hour}", _LEFT + column * (hour + 0.5), bottom + 16, "middle") for hour in range(0, _HOURS, 3)]
+    return Chart(width, bottom + 24, "Median download by weekday and hour: the fuller the colour, the faster", shapes)
+
+
+def _hour(each: Hour) -> str:
+    day = "" if each.weekday is None else f"{_WEEKDAYS[each.weekday]} "
+    return f"{day}{each.hour}:00: {words.amount(each.download_mbps)} Mbit/s, {words.count(each.tests, 'test')}"
+
+
+def _when(start: datetime, frame: _Time) -> str:
+    return words.instant(start, frame.zone) if frame.step < timedelta(days=1) else words.day(start, frame.zone)
+
+
+def _runs(starts: list[datetime], step: timedelta) -> Iterable[list[datetime]]:
+    """Part instants where more than one bin between two of them is empty: no line is drawn over what is not known."""
+    run: list[datetime] = []
+    for start in starts:
+        if run and start - run[-1] > 2 * step:
+            yield run
+            run = []
+        run.append(start)
+    if run:
+        yield run
+
+
+def _stroke(points: list[tuple[float, float]], name: str) -> Iterable[Shape]:
+    if len(points) == 1:
+        ((x, y),) = points
+        yield Shape(element="circle", attributes={"class": f"dot {name}", "cx": x, "cy": y, "r": 2.5})
+    else:
+        yield Shape(element="path", attributes={"class": name, "d": _path(points)})
+
+
+def _area(points: list[tuple[float, float]], name: str) -> Iterable[Shape]:
+    yield Shape(element="path", attributes={"class": name, "d": f"{_path(points)}Z"})
+
+
+def _path(points: list[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
+
+
+def _column(frame: _Time, start: datetime, title: str) -> Shape:
+    """Return what shows words when a pointer is over a bin."""
+    x = frame.x(start)
+    size = {"width": round(frame.x(start + frame.step) - x, 1), "height": HEIGHT - _TOP - _BOTTOM}
+    return Shape(element="rect", attributes={"class": "touch", "x": x, "y": _TOP, **size}, title=title)
+
+
+def _failures(failures: list[Failures], frame: _Time) -> Iterable[Shape]:
+    """Mark each bin with failures at the foot of the frame, the more of them the higher."""
+    most = max((each.tests for each in failures), default=1)
+    for each in failures:
+        high = round(4 + 14 * each.tests / most, 1)
+        place = {"x": round(frame.middle(each.start) - 1.5, 1), "y": round(HEIGHT - _BOTTOM - high, 1)}
+        kinds = ", ".join(map(words.harmless, each.kinds))
+        title = f"{_when(each.start, frame)}: {words.count(each.tests, 'failed test')} ({kinds})"
+        yield Shape(element="rect", attributes={"class": "failed", **place, "width": 3, "height": high}, title=title)

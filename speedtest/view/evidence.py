@@ -1,0 +1,55 @@
+"""Which files the figures come from: their number, size, and one digest that anybody can compute again."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from speedtest.data import results
+from speedtest.data.parquet import parquet_files
+from speedtest.view.rows import Folders
+from speedtest.view.summary import Question
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """The files that may hold rows of a period."""
+
+    parquet: int
+    csv: int
+    size: int
+    digest: str
+    """SHA-256 of the lines `SHA-256  PATH` of the files, as `sha256sum` prints them, Parquet before CSV, each in the
+    order of their paths, which begin below UPLOAD_DIR and RESULT_DIR."""
+
+
+def of(folders: Folders, asked: Question) -> Evidence:
+    """Digest the files of a question. Raises OSError for one that cannot be read."""
+    parquet = list(_lines(folders.uploads, _parquet(folders.uploads, asked)))
+    csv = list(_lines(folders.results, _csv(folders.results, asked)))
+    digest = hashlib.sha256("".join(line for line, _ in parquet + csv).encode()).hexdigest()
+    return Evidence(len(parquet), len(csv), sum(size for _, size in parquet + csv), digest)
+
+
+def _lines(base: Path, paths: Iterator[Path]) -> Iterator[tuple[str, int]]:
+    for path in paths:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            continue  # converted meanwhile: its rows are in the lake
+        yield f"{hashlib.sha256(data).hexdigest()}  {path.relative_to(base)}\n", len(data)
+
+
+def _parquet(uploads: Path, asked: Question) -> Iterator[Path]:
+    for _, folder in _days(uploads / f"location={asked.location}", asked):
+        yield from parquet_files(folder)
+
+
+def _csv(result_dir: Path, asked: Question) -> Iterator[Path]:
+    for _, folder in _days(result_dir, asked):
+        yield from sorted(Path(entry.path) for entry in results.row_files(folder))
+
+
+def _days(base: Path, asked: Question) -> Iterator[tuple[object, Path]]:
+    return results.days(base, asked.since.date(), (asked.until - timedelta.resolution).date())

@@ -1,0 +1,89 @@
+"""The report: one self-contained HTML file without a script or a request, or a summary for a terminal."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from speedtest.view import evidence, show, words
+from speedtest.view.rows import Rows
+from speedtest.view.show import View
+from speedtest.view.summary import Plan, Question, Spread, Summary, summarise
+
+
+def questions(rows: Rows, since: datetime | None, until: datetime, locations: Sequence[str]) -> Iterator[Question]:
+    """Ask for each location, all that have rows if none is named; without `since` from its first day on."""
+    for location in locations or rows.locations():
+        first = rows.first(location)
+        start = since or first
+        if start and start < until:
+            yield Question(location, start, until, first is not None and first < start)
+
+
+def summaries(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[Summary]:
+    """Answer each question."""
+    return [summarise(rows.of(each.since, each.until, each.location), each, plan) for each in asked]
+
+
+def html(rows: Rows, since: datetime | None, until: datetime, locations: Sequence[str], plan: Plan) -> str:
+    """Return the report as one HTML file."""
+    asked = list(questions(rows, since, until, locations))
+    answers = zip(asked, summaries(rows, asked, plan), strict=True)
+    views = [show.view(summary, plan, evidence.of(rows.folders, each)) for each, summary in answers]
+    return (
+        show.templates()
+        .get_template("report.html")
+        .render(
+            views=views,
+            style=show.style(),
+            made=datetime.now(UTC),
+            since=since,
+            until=until,
+            utc=ZoneInfo("UTC"),
+        )
+    )
+
+
+def text(summary: Summary, plan: Plan) -> str:
+    """Return what a terminal shows of a summary: no control character of any row gets there."""
+    shown: View = show.view(summary, plan)
+    lines = [f"{words.harmless(summary.location)}", shown.sentence, ""]
+    if not summary.rows:
+        return "\n".join(lines)
+    slots = summary.slots
+    lines.append(
+        f"Slots      {slots.due:,}: {slots.ok:,} good, {slots.failed:,} failed, {slots.skipped:,} skipped, "
+        f"{slots.not_measured:,} not measured; up in {words.share(slots.availability)} of those tested"
+    )
+    for engine in summary.engines:
+        lines.append(f"{words.harmless(engine.name):10} {words.count(engine.tests, 'test')}, {engine.failed:,} failed")
+        lines += [
+            f"  {name:9}{_spread(spread, unit)}"
+            for name, spread, unit in (
+                ("download", engine.download, "Mbit/s"),
+                ("upload", engine.upload, "Mbit/s"),
+                ("latency", engine.latency, "ms"),
+                ("loaded", engine.download_latency, "ms"),
+                ("loss", engine.loss, "%"),
+            )
+            if spread
+        ]
+        lines += [
+            f"  plan     {way}: {words.share(kept.share)} of tests at 90 % of {words.amount(kept.plan_mbps)} Mbit/s"
+            for way, kept in (("download", engine.plan_download), ("upload", engine.plan_upload))
+            if kept
+        ]
+    for outage in summary.outages[:5]:
+        end = words.instant(outage.end, shown.zone) if outage.end else "not seen to end"
+        said = f": {words.harmless(outage.words[0])}" if outage.words else ""
+        lines.append(
+            f"Outage     {words.instant(outage.start, shown.zone)} to {end}, {words.count(outage.slots, 'slot')}{said}"
+        )
+    lines.append(f"Data       {words.data(summary.data_bytes)}")
+    return "\n".join(lines)
+
+
+def _spread(spread: Spread, unit: str) -> str:
+    return (
+        f"{words.amount(spread.median):>8} {unit} median, {words.amount(spread.low)} to {words.amount(spread.high)} "
+        f"in 80 % of {words.count(spread.tests, 'test')}"
+    )
