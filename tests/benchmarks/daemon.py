@@ -95,7 +95,7 @@ def running(ground: Ground, seconds: float, upload_dir: Path | None = None) -> I
 def cost_of_cycles(ground: Ground, cycles: int, upload_dir: Path | None = None) -> tuple[float, float]:
     """Return the CPU seconds of a cycle, and by how many MiB the daemon grew after the first cycles."""
     with running(ground, BRIEF, upload_dir) as (daemon, program):
-        program.wait("started", SETTLED)
+        program.wait("started", SETTLED, seconds=600)
         before, cpu = daemon.memory["VmRSS"], daemon.cpu_seconds
         program.wait("started", cycles, seconds=1800)
         return (daemon.cpu_seconds - cpu) / (cycles - SETTLED), daemon.memory["VmRSS"] - before
