@@ -89,6 +89,12 @@ def test_an_outage_whose_end_nobody_saw_has_none(tmp_path: Path) -> None:
     assert (last.start, last.end) == (at(6), None)  # it lasts
 
 
+def test_outages_with_a_time_between_that_nobody_saw_are_two_each_with_its_own_words(tmp_path: Path) -> None:
+    rows = [failed(at(0), words="before"), failed(at(4), words="after"), good(at(5))]
+    last, first = of(tmp_path, rows, at(6)).outages
+    assert (first.words, last.words) == (["before"], ["after"])
+
+
 def test_the_longest_outages_are_shown_and_all_are_counted(tmp_path: Path) -> None:
     rows: list[Measurement] = []
     for number in range(30):

@@ -150,6 +150,15 @@ def test_servers_failures_and_data_are_those_of_duckdb(where: Folders, found: Su
     assert sum(found.bytes_by_month.values()) == moved
 
 
+def test_the_most_used_servers_come_first(tmp_path: Path) -> None:
+    rows = [good(START + number * INTERVAL) for number in range(60)]
+    for number, row in enumerate(rows):
+        row.raw |= {"server_id": str(number % 30 if number < 58 else 7), "server_name": "A"}
+    servers = summary(folders(tmp_path, rows), START, UNTIL).engines[0].servers
+    assert (servers[0].server_id, servers[0].tests) == ("7", 4)
+    assert len(servers) == MOST_SERVERS
+
+
 def test_programs_are_never_mixed(found: Summary) -> None:
     assert [engine.name for engine in found.engines] == ["ookla", "librespeed"]
     assert found.engines[1].loss is None
