@@ -1,4 +1,7 @@
-"""`python -m tests.benchmarks [--quick] [--days N] [--json FILE] [NAME ...]`: measure, and print what was found."""
+"""`python -m tests.benchmarks [--quick] [--days N] [--json FILE] [NAME ...]`: measure, and print what was found.
+
+`… accuracy` measures lines of known speed with each program: see `tests.benchmarks.accuracy`.
+"""
 
 import argparse
 import compileall
@@ -11,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.benchmarks import conversion, daemon, growth, harness, queries, reading, size
+from tests.benchmarks import accuracy, conversion, daemon, growth, harness, queries, reading, size
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.report import Report, summary
 
@@ -23,12 +26,17 @@ BENCHMARKS: Mapping[str, Callable[[Ground], Report]] = {
     "reading": reading.run,
     "queries": queries.run,
 }
+ACCURACY = "accuracy"
 YEAR = 365
 QUICK = 12
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what was asked for."""
+    """Run what was asked for; `accuracy` has options of its own."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == [ACCURACY]:
+        accuracy.main(arguments[1:])
+        return
     options = _options(arguments)
     sys.stdout.reconfigure(line_buffering=True)  # pyrefly: ignore[missing-attribute]
     _compile()
@@ -51,13 +59,13 @@ def run(names: Iterable[str], ground: Ground) -> dict[str, Report]:
     return reports
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} days and few repetitions: two minutes")
     parser.add_argument("--days", type=int, help=f"days of rows to work on ({YEAR}; quick: {QUICK})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
     parser.add_argument("--folder", type=Path, help="where to make the files: the disk that is measured")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; or {ACCURACY}, alone")
     options = parser.parse_args(arguments)
     if strangers := set(options.names) - set(BENCHMARKS):
         parser.error(f"no benchmark is called {', '.join(sorted(strangers))}; there are {', '.join(BENCHMARKS)}")

@@ -1,4 +1,4 @@
-"""How well each program measures a line of known speed: `python -m tests.benchmarks.accuracy [--runs N] [ENGINE ...]`.
+"""How well each program measures a line of known speed: `./bootstrap.sh bench accuracy [--runs N] [ENGINE ...]`.
 
 Prints a table of what was set and what was measured: medians of five runs, through SpeedSnake's own arguments and
 reading. Exit code 1 if a median throughput is off by more than 5 % or a median latency by more than 2 ms and `KNOWN`
@@ -16,7 +16,7 @@ import signal
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -194,12 +194,12 @@ def report(speed: Speed, engine: str, rows: list[Measurement]) -> list[str]:
     return [f"{engine}, {line}: {name} is off" for name, reason in reasons.items() if not reason]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="bench accuracy", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("engines", nargs="*", metavar="ENGINE", help=f"of {', '.join(PROGRAMS)}; none: all")
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--mbps", type=float, help="only lines of this speed")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     if strangers := set(asked.engines) - set(PROGRAMS):
         parser.error(f"no such engine: {', '.join(strangers)}")
     try:
@@ -217,7 +217,3 @@ def main() -> None:
                 off += report(speed, engine, list(measure(engine, speed, asked.runs)))
     if off:
         sys.exit("\n".join(off))
-
-
-if __name__ == "__main__":
-    main()
