@@ -87,9 +87,8 @@ def parse(sources: Iterable[Source], address: str, derive: Derive) -> tuple[pa.T
     `address` is the location of rows that name none.
     """
     unreadable: dict[str, str] = {}
-    tables = [_SOURCED.empty_table()]
-    for header in _by_header(sources, unreadable):
-        tables += _tables(header, derive, unreadable)
+    headers = _by_header(sources, unreadable)
+    tables = [table for header in headers for table in _tables(header, derive, unreadable)] or [_SOURCED.empty_table()]
     table = _with_addresses(pa.concat_tables(tables).combine_chunks(), address, unreadable)
     return table.sort_by([("timestamp", "ascending"), ("started_at", "ascending")]), unreadable
 
