@@ -67,8 +67,7 @@ def read(  # noqa: PLR0913 (each narrows the question, all by name)
     tables = [_unlisted(table, published[day]).select(needed) for day, table in waiting if table.num_rows]
     paths = [path for paths in published.values() for path in paths if _is_wanted(path, wanted)]
     tables.append((Opened() if opened is None else opened).read(paths, needed))
-    table = _only(pa.concat_tables(tables), first, last, wanted)
-    ordered = table.sort_by([("timestamp", "ascending"), ("started_at", "ascending")])
+    ordered = _in_order(_only(pa.concat_tables(tables), first, last, wanted))
     return ordered.select(asked).to_pandas(types_mapper=_NULLABLE.get)
 
 
@@ -140,9 +139,22 @@ def _is_wanted(path: Path, wanted: set[str] | None) -> bool:
 
 def _only(table: pa.Table, first: datetime | None, last: datetime | None, wanted: set[str] | None) -> pa.Table:
     if first is not None:
-        table = table.filter(pc.greater_equal(table["timestamp"], pa.scalar(first, SCHEMA.field("timestamp").type)))
+        table = _where(table, pc.greater_equal(table["timestamp"], pa.scalar(first, SCHEMA.field("timestamp").type)))
     if last is not None:
-        table = table.filter(pc.less(table["timestamp"], pa.scalar(last, SCHEMA.field("timestamp").type)))
+        table = _where(table, pc.less(table["timestamp"], pa.scalar(last, SCHEMA.field("timestamp").type)))
     if wanted is not None:
-        table = table.filter(pc.is_in(table["speedtest_address"], pa.array(sorted(wanted), pa.string())))
+        table = _where(table, pc.is_in(table["speedtest_address"], pa.array(sorted(wanted), pa.string())))
     return table
+
+
+def _where(table: pa.Table, holds: pa.ChunkedArray) -> pa.Table:
+    """Return the rows for which this holds; the table itself, and no copy of it, where that is all of them."""
+    return table if pc.all(holds, skip_nulls=False, min_count=0).as_py() else table.filter(holds)
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    """Sort by time; no copy is made of what is in order already, as the files of one location are."""
+    times = table["timestamp"]
+    if len(times) < 2 or pc.all(pc.less(times[:-1], times[1:])).as_py():
+        return table
+    return table.sort_by([("timestamp", "ascending"), ("started_at", "ascending")])
