@@ -1,0 +1,159 @@
+"""Serve the views of the lake over HTTP: `speedsnake page`. It only reads, and runs beside the daemon or without one.
+
+Exit codes: 0 stopped by SIGTERM or SIGINT · 64 an argument that means nothing · 75 something else listens at this
+address and port · 78 configuration.
+"""
+
+import errno
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import msgspec
+import typer
+
+from speedtest import environment, logging as logs
+from speedtest.environment import Mistakes
+from speedtest.handlers import start
+from speedtest.handlers.command import alone
+from speedtest.view.page import password
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+logger = logging.getLogger("speedtest.handlers.page")
+
+_WAITING_CONNECTIONS = 128
+_MOST_CONNECTIONS = 200
+_GRACE_SECONDS = 2
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in force, checked. Field names are the variables' names in lower case."""
+
+    result_dir: Path
+    upload_dir: Path
+    log_level: str
+    plan_download_mbps: float | None
+    plan_upload_mbps: float | None
+    page_host: str
+    page_port: int
+
+
+def page(
+    *,
+    host: Annotated[str | None, typer.Option(help="The address to listen at, instead of PAGE_HOST.")] = None,
+    port: Annotated[str | None, typer.Option(help="The port, instead of PAGE_PORT; 0 for any that is free.")] = None,
+) -> None:
+    """Serve the report live, with the state now, an API and metrics; at http://127.0.0.1:8600 unless told otherwise.
+
+    Exit codes: 0 stopped by a signal, 64 usage, 75 something else listens there, 78 configuration.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _stop())
+    given = {"PAGE_HOST": host, "PAGE_PORT": port}
+    variables = dict(os.environ) | {name: value for name, value in given.items() if value}
+    try:
+        settings, secret = _settings(variables), password.read(variables)
+    except Mistakes as mistakes:
+        start.end(start.MISCONFIGURED, *mistakes.lines)
+    logs.configure(settings.log_level)
+    listener = _listener(settings)
+    _say(listener, secret)
+    _serve(listener, _application(settings, secret))
+
+
+def _settings(variables: Mapping[str, str]) -> Settings:
+    """Read the variables, or raise Mistakes with all that is wrong."""
+    values: dict[str, object] = {}
+    wrong: list[str] = []
+    for name in Settings.__struct_fields__:
+        try:
+            values[name] = environment.value(name.upper(), variables)
+        except Mistakes as mistakes:
+            wrong += mistakes.lines
+    if wrong:
+        raise Mistakes(wrong)
+    return msgspec.convert(values, Settings)
+
+
+def _application(settings: Settings, secret: str | None) -> "Starlette":
+    from speedtest.view.page.answers import Answers  # noqa: PLC0415 (help comes without it)
+    from speedtest.view.page.app import application  # noqa: PLC0415 (the same)
+    from speedtest.view.rows import Folders  # noqa: PLC0415 (the same)
+    from speedtest.view.summary import Plan  # noqa: PLC0415 (the same)
+
+    plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
+    return application(Answers(Folders(settings.result_dir, settings.upload_dir), plan), secret)
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Take the port before anything is loaded: who asks from then on waits, and is answered."""
+    host, port = settings.page_host, settings.page_port
+    family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET  # noqa: PLR2004 (IPv6)
+    try:
+        return socket.create_server((host, port), family=family, backlog=_WAITING_CONNECTIONS)
+    except OSError as error:
+        start.end(start.BUSY if error.errno == errno.EADDRINUSE else start.MISCONFIGURED, _refusal(host, port, error))
+
+
+def _refusal(host: str, port: int, error: OSError) -> str:
+    where = f"the page cannot listen at PAGE_HOST={host}, PAGE_PORT={port}: "
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{where}something else does, perhaps another page; stop it, or choose another port"
+        case errno.EADDRNOTAVAIL:
+            return f"{where}this machine has no such address; 127.0.0.1 is for itself, 0.0.0.0 for all"
+        case errno.EACCES:
+            return f"{where}ports below 1024 are for root; choose one above"
+        case _:
+            return f"{where}{error.strerror}"
+
+
+def _say(listener: socket.socket, secret: str | None) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    logger.info("the page is at http://%s:%d/", shown, port, extra={"port": port, "password": secret is not None})
+    if secret is None and not ipaddress.ip_address(host).is_loopback:
+        logger.warning(
+            "whoever reaches this machine at port %d can see the results: set PAGE_PASSWORD or PAGE_PASSWORD_FILE, "
+            "or leave PAGE_HOST at 127.0.0.1",
+            port,
+        )
+
+
+def _serve(listener: socket.socket, application: "Starlette") -> NoReturn:
+    import uvicorn  # noqa: PLC0415 (help comes without it)
+
+    config = uvicorn.Config(
+        application,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # guesses of the password are counted by the address that they come from, not one they name
+        server_header=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+    _stop()
+
+
+def _stop() -> NoReturn:
+    """End at once, without waiting for a computation that nobody waits for any more: there is nothing to save."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(start.OK)
+
+
+if __name__ == "__main__":
+    alone(page)

@@ -1,0 +1,151 @@
+"""The answers of the page, computed in threads of their own, so that the event loop never waits for a disk.
+
+Large questions (a summary) and small ones (now, a page of rows) have a thread each: who asks for ten years holds
+nobody else up, and fifty who ask the same at once cost one computation.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pyarrow as pa
+
+from speedtest.view import period
+from speedtest.view.page import state
+from speedtest.view.page.state import Daemon, Result, State
+from speedtest.view.rows import Folders, Rows
+from speedtest.view.summary import Plan, Question, Summary, summarise
+
+MOST_RESULTS = 10_000
+"""Rows of one answer."""
+MOST_LOCATIONS = 50
+FRESH_SECONDS = 60
+"""A summary is not computed again sooner,"""
+STALE_SECONDS = 600
+"""and after this again even if there are no new rows: time goes on without them."""
+_KEPT_FILES = 800
+_KEPT_RECENT_FILES = 200
+_KEPT_SUMMARIES = 32
+_AT_ONCE = timedelta(days=31)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what it has freed: 100 MiB after a question of a year
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A line and a period, as `view.period` reads it; without `since` from its first row, without `until` to now."""
+
+    location: str
+    since: str | None = None
+    until: str | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Rows in time order, and whether more follow."""
+
+    rows: list[Result]
+    more: bool
+
+
+class Now(msgspec.Struct, frozen=True):
+    """All lines and the daemon, now."""
+
+    lines: list[State]
+    daemon: Daemon | None
+
+
+class _Computed(msgspec.Struct, frozen=True):
+    mark: str
+    when: datetime
+    summary: Summary
+
+
+class Answers:
+    """Answers about these folders."""
+
+    def __init__(self, folders: Folders, plan: Plan) -> None:
+        """Nothing is read before the first question."""
+        self.plan = plan
+        self._folders = folders
+        self._large, self._small = ThreadPoolExecutor(1, "large"), ThreadPoolExecutor(1, "small")
+        self._rows, self._recent = Rows(folders, keep=_KEPT_FILES), Rows(folders, keep=_KEPT_RECENT_FILES)
+        self._summaries: OrderedDict[Asked, _Computed] = OrderedDict()
+        self._now: tuple[str, datetime, Now] | None = None
+
+    async def summary(self, asked: Asked) -> Summary:
+        """Return the figures, at most a minute old. Raises Unclear, and what `Rows.of` raises."""
+        return await _in(self._large, lambda: self._summary(asked, datetime.now(UTC)))
+
+    async def now(self) -> Now:
+        """Return how it stands: the locations with the newest rows first, at most `MOST_LOCATIONS`."""
+        return await _in(self._small, lambda: self._stand(datetime.now(UTC)))
+
+    async def results(self, asked: Asked, limit: int, skip: int) -> Page:
+        """Return at most so many rows, after as many as are skipped."""
+        return await _in(self._small, lambda: self._page(asked, limit, skip, datetime.now(UTC)))
+
+    async def readable(self) -> None:
+        """Raise OSError if a folder cannot be read."""
+        await _in(self._small, self._recent.mark)
+
+    def _summary(self, asked: Asked, now: datetime) -> Summary:
+        mark = self._rows.mark()
+        found = self._summaries.get(asked)
+        if found is None or not _is_fresh(found.when, found.mark == mark, now):
+            found = _Computed(mark, now, self._computed(asked, now))
+            self._summaries[asked] = found
+            if len(self._summaries) > _KEPT_SUMMARIES:
+                self._summaries.popitem(last=False)
+        self._summaries.move_to_end(asked)
+        return found.summary
+
+    def _computed(self, asked: Asked, now: datetime) -> Summary:
+        begun = self._rows.first(asked.location)
+        since, until = _period(asked, begun, now)
+        question = Question(asked.location, since, until, known_before=begun is not None and begun < since)
+        try:
+            return summarise(self._rows.of(since, until, asked.location), question, self.plan)
+        finally:
+            pa.default_memory_pool().release_unused()
+
+    def _stand(self, now: datetime) -> Now:
+        mark = self._recent.mark()
+        if self._now is None or self._now[0] != mark or not _is_fresh(self._now[1], True, now):
+            locations = self._recent.locations()[:MOST_LOCATIONS]
+            self._now = mark, now, Now([state.of(self._recent, name, now) for name in locations], None)
+        return msgspec.structs.replace(self._now[2], daemon=state.daemon(self._folders.results, now))
+
+    def _page(self, asked: Asked, limit: int, skip: int, now: datetime) -> Page:
+        """Read a month at a time, until there are enough."""
+        since, until = _period(asked, self._recent.first(asked.location), now)
+        rows: list[Result] = []
+        while since < until and len(rows) <= limit:
+            end = min(until, since + _AT_ONCE)
+            frame = self._recent.of(since, end, asked.location)
+            wanted = frame.iloc[skip : skip + limit + 1 - len(rows)]
+            rows += [state.result(row) for _, row in wanted.iterrows()]
+            skip = max(0, skip - len(frame))
+            since = end
+        return Page(rows[:limit], more=len(rows) > limit)
+
+
+def _period(asked: Asked, begun: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+    """Return from when to when: nothing before the first row, and nothing after now. Raises Unclear."""
+    first, last = period.period(asked.since, asked.until, now)
+    until = min(last or now, now)
+    if first and first >= now:
+        raise period.Unclear(f"no time lies between {asked.since} and now: the end must be after the start")
+    since = max(first or begun or _EPOCH, begun or _EPOCH)
+    return min(since, until), until
+
+
+def _is_fresh(when: datetime, same: bool, now: datetime) -> bool:  # noqa: FBT001 (private)
+    age = (now - when).total_seconds()
+    return age < (STALE_SECONDS if same else FRESH_SECONDS)
+
+
+async def _in[Found](thread: ThreadPoolExecutor, work: Callable[[], Found]) -> Found:
+    return await asyncio.get_running_loop().run_in_executor(thread, work)

@@ -1,0 +1,88 @@
+"""The routes for other programs: JSON, metrics, health."""
+
+from http import HTTPStatus
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from speedtest.view.page import asked, metrics, openapi
+from speedtest.view.page.answers import Answers, Page
+from speedtest.view.page.openapi import Locations, Problem, Results
+
+
+def routes(answers: Answers) -> list[Route]:
+    """Return the routes that these answers are given by."""
+
+    async def known() -> list[str]:
+        return [line.location for line in (await answers.now()).lines]
+
+    async def results(request: Request) -> Response:
+        given = request.query_params
+        asked.only(given, ("since", "until", "location", "limit", "cursor"))
+        since, skip = asked.cursor(given)
+        question = asked.question(given, await known(), "24h")
+        if since:
+            question = msgspec.structs.replace(question, since=since)
+        page = await answers.results(question, asked.number(given, "limit", asked.DEFAULT_LIMIT), skip)
+        return as_json(Results(question.location, page.rows, _next(request, page, question.location)))
+
+    async def summary(request: Request) -> Response:
+        asked.only(request.query_params, ("since", "until", "location"))
+        return as_json(await answers.summary(asked.question(request.query_params, await known(), "30d")))
+
+    async def locations(request: Request) -> Response:
+        asked.only(request.query_params, ())
+        return as_json(Locations(await known()))
+
+    async def now(request: Request) -> Response:
+        asked.only(request.query_params, ())
+        return as_json(await answers.now())
+
+    async def scraped(_: Request) -> Response:
+        return Response(metrics.text(await answers.now()), media_type=metrics.CONTENT_TYPE_LATEST)
+
+    async def described(_: Request) -> Response:
+        return Response(openapi.document(), media_type="application/json")
+
+    async def healthy(_: Request) -> Response:
+        try:
+            await answers.readable()
+        except OSError as error:
+            why = f"the rows cannot be read: {error.strerror}\n"  # without the path: this route is open to all
+            return PlainTextResponse(why, HTTPStatus.SERVICE_UNAVAILABLE)
+        return PlainTextResponse("ok\n")
+
+    return [
+        Route("/api/results", results),
+        Route("/api/summary", summary),
+        Route("/api/locations", locations),
+        Route("/api/now", now),
+        Route("/openapi.json", described),
+        Route("/metrics", scraped),
+        Route("/healthz", healthy),
+    ]
+
+
+def as_json(answer: msgspec.Struct, status: int = HTTPStatus.OK) -> Response:
+    """Return an answer as JSON."""
+    return Response(msgspec.json.encode(answer), status, media_type="application/json")
+
+
+def problem(why: str, status: int) -> Response:
+    """Return what is wrong as JSON."""
+    return as_json(Problem(why), status)
+
+
+def _next(request: Request, page: Page, location: str) -> str | None:
+    """Return the query of the rows behind these."""
+    if not page.more:
+        return None
+    last = page.rows[-1].timestamp
+    same = sum(row.timestamp == last for row in page.rows)
+    since, skipped = asked.cursor(request.query_params)
+    if since and page.rows[0].timestamp == last and since == last.isoformat():
+        same += skipped
+    kept = {name: value for name, value in request.query_params.items() if name not in ("since", "cursor")}
+    return asked.query(kept | {"location": location, "cursor": f"{last.isoformat()}~{same}"})

@@ -1,0 +1,60 @@
+"""The page as an application: its routes behind the guard, and every mistake told in the form that was asked for."""
+
+import logging
+from http import HTTPStatus
+
+import pyarrow as pa
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from speedtest.data.parquet import Damaged
+from speedtest.view.page import api, html
+from speedtest.view.page.answers import Answers
+from speedtest.view.page.door import Door
+from speedtest.view.page.guard import Guard
+from speedtest.view.period import Unclear
+
+logger = logging.getLogger(__name__)
+
+
+def application(answers: Answers, password: str | None) -> Starlette:
+    """Return the application, which asks for this password if there is one."""
+    return Starlette(
+        routes=[*html.routes(answers), *api.routes(answers)],
+        middleware=[Middleware(Door), Middleware(Guard, password=password)],
+        exception_handlers={
+            HTTPException: _mistaken,
+            Unclear: _unclear,
+            Damaged: _unreadable,
+            OSError: _unreadable,
+            pa.ArrowException: _unreadable,
+        },
+    )
+
+
+async def _mistaken(request: Request, error: Exception) -> Response:
+    """Tell what Starlette, or `asked`, found wrong."""
+    if not isinstance(error, HTTPException):
+        raise TypeError(type(error))
+    why = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND and why == HTTPStatus.NOT_FOUND.phrase:
+        why = "there is nothing at this address; there are /, /api/results, /api/summary, /openapi.json and /metrics"
+    return _problem(request, why, error.status_code)
+
+
+async def _unclear(request: Request, error: Exception) -> Response:
+    return _problem(request, str(error), HTTPStatus.BAD_REQUEST)
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    """Tell which file or folder is to blame; the next request tries again."""
+    logger.error("no answer to %s: %s", request.url.path, error)
+    return _problem(request, f"the rows cannot be read: {error}", HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _problem(request: Request, why: str, status: int) -> Response:
+    form = html if request.url.path == "/" else api
+    return form.problem(why, status)

@@ -1,0 +1,133 @@
+"""What a request asks for: its parameters, checked; whatever is not allowed is told with what is."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.exceptions import HTTPException
+
+from speedtest.view.page.answers import MOST_RESULTS, Asked
+
+RANGES = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", "all": "all"}
+THEMES = {"auto": "as the system", "light": "light", "dark": "dark"}
+REFRESH = {"on": "with new results", "off": "off"}
+DEFAULT_RANGE = "30d"
+DEFAULT_LIMIT = 1000
+_LAST_DAY = "9999-12-30"
+_LONGEST_VALUE = 100
+_NAMED = 5
+_MOST_SKIPPED = 1_000_000
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page is asked to show; `range` is None where a first and a last day are given."""
+
+    location: str
+    range: str | None
+    first: str
+    last: str
+    theme: str
+    refresh: str
+
+    @property
+    def asked(self) -> Asked:
+        """Return the question; days are those of UTC, the last one included."""
+        if self.range:
+            return Asked(self.location, None if self.range == "all" else self.range)
+        last = min(self.last, _LAST_DAY)
+        after_last = str(date.fromisoformat(last) + timedelta(days=1)) if last else None
+        return Asked(self.location, self.first or None, after_last)
+
+    def link(self, **other: str) -> str:
+        """Return the query of this page with other parameters; what is as it is anyway is left out."""
+        here = {"range": self.range or "", "from": self.first, "to": self.last, "location": self.location}
+        here |= {"theme": self.theme, "refresh": self.refresh} | other
+        usual = {"theme": "auto", "refresh": "on", "from": "", "to": "", "range": ""}
+        return query({name: value for name, value in here.items() if value != usual.get(name)})
+
+
+def query(parameters: Mapping[str, str]) -> str:
+    """Return a query string, to follow a path; relative, so that the page may lie in a folder of a proxy."""
+    return f"?{urlencode(parameters)}"
+
+
+def shown(parameters: Mapping[str, str], locations: Sequence[str]) -> Shown:
+    """Return what the page shows. Raises HTTPException 400 for what means nothing, 404 for a location without rows."""
+    only(parameters, ("range", "from", "to", "location", "theme", "refresh"))
+    first, last = (_day(parameters, name) for name in ("from", "to"))
+    named = _one_of(parameters, "range", RANGES, "")
+    if named and (first or last):
+        raise wrong("either range, or from and to, not both")
+    if first and last and last < first:
+        raise wrong(f"from={first} is after to={last}: the period would be empty")
+    return Shown(
+        location=location(parameters, locations),
+        range=None if first or last else named or DEFAULT_RANGE,
+        first=first,
+        last=last,
+        theme=_one_of(parameters, "theme", THEMES, "auto"),
+        refresh=_one_of(parameters, "refresh", REFRESH, "on"),
+    )
+
+
+def question(parameters: Mapping[str, str], locations: Sequence[str], since: str) -> Asked:
+    """Return what an API route is asked: `location`, `since` (this one where no end is given either), `until`."""
+    until = parameters.get("until") or None
+    return Asked(location(parameters, locations), parameters.get("since") or (None if until else since), until)
+
+
+def location(parameters: Mapping[str, str], locations: Sequence[str]) -> str:
+    """Return the location that is named, else the one with the newest rows, "" where there are no rows at all."""
+    name = parameters.get("location")
+    if not name:
+        return locations[0] if locations else ""
+    if name not in locations:
+        known = ", ".join(locations[:_NAMED]) or "none yet"
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"location={name[:_LONGEST_VALUE]} has no rows; there are {known}")
+    return name
+
+
+def number(parameters: Mapping[str, str], name: str, usual: int, most: int = MOST_RESULTS) -> int:
+    """Return a whole number from 1."""
+    text = parameters.get(name) or str(usual)
+    if not (text.isascii() and text.isdigit() and len(text) < len(str(most)) + 1 and 1 <= int(text) <= most):
+        raise wrong(f"{name}={text[:_LONGEST_VALUE]} must be a whole number from 1 to {most}")
+    return int(text)
+
+
+def cursor(parameters: Mapping[str, str]) -> tuple[str | None, int]:
+    """Return from when and behind how many rows of that instant an answer goes on: what `next` of the last one said."""
+    text = parameters.get("cursor") or ""
+    since, _, skip = text.partition("~")
+    if text and not (since and skip.isascii() and skip.isdigit() and len(skip) < len(str(_MOST_SKIPPED))):
+        raise wrong("cursor must be what `next` of an answer holds")
+    return since or None, int(skip or 0)
+
+
+def only(parameters: Mapping[str, str], known: Sequence[str]) -> None:
+    """Refuse a parameter that means nothing here."""
+    if strangers := sorted(set(parameters) - set(known)):
+        allowed = f"there are {', '.join(known)}" if known else "there are none here"
+        raise wrong(f"{strangers[0][:_LONGEST_VALUE]} is no parameter of this address; {allowed}")
+
+
+def wrong(why: str) -> HTTPException:
+    """Return the answer to a mistake in a request."""
+    return HTTPException(HTTPStatus.BAD_REQUEST, why)
+
+
+def _one_of(parameters: Mapping[str, str], name: str, allowed: Mapping[str, str], usual: str) -> str:
+    value = parameters.get(name) or usual
+    if value and value not in allowed:
+        raise wrong(f"{name}={value[:_LONGEST_VALUE]} must be one of {', '.join(allowed)}")
+    return value
+
+
+def _day(parameters: Mapping[str, str], name: str) -> str:
+    text = parameters.get(name) or ""
+    try:
+        return str(date.fromisoformat(text)) if text else ""
+    except ValueError:
+        raise wrong(f"{name}={text[:_LONGEST_VALUE]} must be a day, such as 2026-01-31") from None

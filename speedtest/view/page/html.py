@@ -1,0 +1,115 @@
+"""The page for a browser: the state now in large type, and the sections of the report. No script, no cookie.
+
+It is shown again by the browser itself (`Refresh`), when the daemon's next result may be there; where nothing is new
+the answer is 304, and the place where somebody reads stays as it is.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from zoneinfo import ZoneInfo
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from speedtest.view import show, words
+from speedtest.view.page import asked
+from speedtest.view.page.answers import Answers, Now
+from speedtest.view.page.asked import Shown
+from speedtest.view.page.state import Daemon, State
+from speedtest.view.summary import Summary
+
+_TEST_SECONDS = 45
+"""A result is there so long after its test began, mostly."""
+_SHORTEST_REFRESH, _LONGEST_REFRESH = 60, 3600
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands above the figures: one line, now."""
+
+    line: State | None
+    daemon: Daemon | None
+    zone: ZoneInfo
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        """Return the state in a word, and its class."""
+        if self.line is None or self.line.last is None:
+            return "No results yet", "unknown"
+        if self.line.up is None:
+            return "Not known", "unknown"
+        return ("Up", "good") if self.line.up else ("Down", "bad")
+
+
+def routes(answers: Answers) -> list[Route]:
+    """Return the routes of the page and what it is drawn with."""
+    style = _Fixed("text/css", show.style() + show.templates().get_template("page.css").render())
+    icon = _Fixed("image/svg+xml", show.templates().get_template("icon.svg").render())
+
+    async def page(request: Request) -> Response:
+        now = await answers.now()
+        shown = asked.shown(request.query_params, [line.location for line in now.lines])
+        body = _page(shown, now, await answers.summary(shown.asked), answers)
+        headers = {"Cache-Control": "private, no-cache"}
+        if shown.refresh == "on":
+            headers["Refresh"] = str(refresh_seconds(now.daemon, datetime.now(UTC)))
+        return unless_known(request, body, "text/html", headers)
+
+    return [Route("/", page), Route("/style.css", style.answer), Route("/icon.svg", icon.answer)]
+
+
+def problem(why: str, status: int) -> Response:
+    """Return what is wrong as a page."""
+    title = HTTPStatus(status).phrase
+    body = show.templates().get_template("problem.html").render(title=title, why=why)
+    return Response(body, status, media_type="text/html")
+
+
+def refresh_seconds(daemon: Daemon | None, now: datetime) -> int:
+    """Return when to look again: when the next result may be there, in a minute if nobody says."""
+    seconds = (daemon.next_due - now).total_seconds() + _TEST_SECONDS if daemon else 0
+    return round(min(max(seconds, _SHORTEST_REFRESH), _LONGEST_REFRESH))
+
+
+def unless_known(request: Request, body: str, media_type: str, headers: dict[str, str]) -> Response:
+    """Return a body, or 304 if the caller has it already."""
+    tag = f'"{hashlib.blake2b(body.encode(), digest_size=16).hexdigest()}"'
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or "*" in known:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers | {"ETag": tag})
+    return Response(body, media_type=media_type, headers=headers | {"ETag": tag})
+
+
+def _page(shown: Shown, now: Now, summary: Summary, answers: Answers) -> str:
+    line = next((each for each in now.lines if each.location == shown.location), None)
+    view = show.view(summary, answers.plan)
+    return (
+        show.templates()
+        .get_template("page.html")
+        .render(
+            shown=shown,
+            head=Head(line=line, daemon=now.daemon, zone=view.zone),
+            view=view,
+            locations=_locations(now.lines),
+            ranges=asked.RANGES,
+            themes=asked.THEMES,
+            refreshes=asked.REFRESH,
+        )
+    )
+
+
+def _locations(lines: Sequence[State]) -> list[tuple[str, str]]:
+    return [(line.location, words.harmless(line.location)) for line in lines]
+
+
+class _Fixed:
+    """A file that does not change while the page runs."""
+
+    def __init__(self, media_type: str, body: str) -> None:
+        self._media_type, self._body = media_type, body
+
+    async def answer(self, request: Request) -> Response:
+        return unless_known(request, self._body, self._media_type, {"Cache-Control": "private, no-cache"})

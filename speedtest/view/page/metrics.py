@@ -1,0 +1,103 @@
+"""The state of every line in Prometheus' text format, by the conventions of https://prometheus.io/docs/practices/naming.
+
+Base units: bits per second, seconds, bytes, ratios from 0 to 1. What the last test did not measure is absent, so a
+failed test has no speed, never a speed of 0; what is long ago is absent too.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from speedtest.view.page.answers import Now
+from speedtest.view.page.state import Result, State
+from speedtest.view.words import harmless
+
+__all__ = ["CONTENT_TYPE_LATEST", "text"]
+
+_BITS, _SECONDS, _RATIO = 1e6, 1e-3, 1e-2
+_MEASURED: Sequence[tuple[str, str, Callable[[Result], float | None], float]] = (
+    ("download_bits_per_second", "Download speed of the last test.", lambda row: row.download_mbps, _BITS),
+    ("upload_bits_per_second", "Upload speed of the last test.", lambda row: row.upload_mbps, _BITS),
+    ("latency_seconds", "Idle latency of the last test.", lambda row: row.latency_ms, _SECONDS),
+    ("jitter_seconds", "Jitter of the idle latency of the last test.", lambda row: row.jitter_ms, _SECONDS),
+    ("packet_loss_ratio", "Packets that the last test lost.", lambda row: row.packet_loss_percent, _RATIO),
+    ("download_latency_seconds", "Latency while downloading.", lambda row: row.download_latency_ms, _SECONDS),
+    ("upload_latency_seconds", "Latency while uploading.", lambda row: row.upload_latency_ms, _SECONDS),
+)
+
+
+def text(now: Now) -> bytes:
+    """Return the metrics."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Lines(now))
+    return generate_latest(registry)
+
+
+class _Lines(Collector):
+    def __init__(self, now: Now) -> None:
+        self._now = now
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield from (_measured(self._now.lines, *what) for what in _MEASURED)
+        yield _of_lines(self._now.lines, "up", "Whether the last test succeeded; absent if it is long ago.", _up)
+        yield _of_lines(
+            self._now.lines, "last_attempt_timestamp_seconds", "When the last test was made, good or failed.", _attempt
+        )
+        yield _of_lines(
+            self._now.lines, "last_success_timestamp_seconds", "When the last test succeeded, within a month.", _success
+        )
+        yield _of_lines(
+            self._now.lines,
+            "failures_in_a_row",
+            "Slots that failed since then.",
+            lambda line: line.failures_in_a_row,
+        )
+        yield _of_lines(
+            self._now.lines,
+            "month_data_bytes",
+            "Bytes that tests moved since the month (UTC) began.",
+            lambda line: line.data_bytes_of_month,
+        )
+        if self._now.daemon:
+            yield _gauge("rows_waiting", "Rows that the disk refused.", self._now.daemon.rows_waiting)
+            due = self._now.daemon.next_due.timestamp()
+            yield _gauge("next_due_timestamp_seconds", "When the daemon makes its next test.", due)
+
+
+def _measured(
+    lines: Sequence[State], name: str, meaning: str, of: Callable[[Result], float | None], unit: float
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"speedtest_{name}", meaning, labels=["location", "engine"])
+    for line in lines:
+        value = of(line.last) if line.last and line.up else None
+        if line.last and value is not None:
+            family.add_metric([harmless(line.location), harmless(line.last.engine or "unknown")], value * unit)
+    return family
+
+
+def _of_lines(
+    lines: Sequence[State], name: str, meaning: str, of: Callable[[State], float | None]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"speedtest_{name}", meaning, labels=["location"])
+    for line in lines:
+        if (value := of(line)) is not None:
+            family.add_metric([harmless(line.location)], value)
+    return family
+
+
+def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"speedtest_{name}", meaning, value=value)
+
+
+def _up(line: State) -> float | None:
+    return None if line.up is None else float(line.up)
+
+
+def _attempt(line: State) -> float | None:
+    return line.last.timestamp.timestamp() if line.last else None
+
+
+def _success(line: State) -> float | None:
+    return line.last_success.timestamp() if line.last_success else None

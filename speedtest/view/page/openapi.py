@@ -1,0 +1,114 @@
+"""What `/openapi.json` says: the API's routes, their parameters and the shapes of their answers, made from the types."""
+
+import importlib.metadata
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from speedtest.view.page.answers import MOST_RESULTS, Now
+from speedtest.view.page.asked import DEFAULT_LIMIT
+from speedtest.view.page.state import Result
+from speedtest.view.period import EXAMPLES
+from speedtest.view.summary import Summary
+
+
+class Results(msgspec.Struct, frozen=True):
+    """Rows in time order."""
+
+    location: str
+    results: list[Result]
+    next: str | None
+    """The query of the rows that follow, null if none do."""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What was wrong, and what to do."""
+
+    error: str
+
+
+class Locations(msgspec.Struct, frozen=True):
+    """The locations that have rows, the one with the newest first."""
+
+    locations: list[str]
+
+
+_TYPES = (Results, Summary, Locations, Now, Problem)
+_LOCATION = {
+    "name": "location",
+    "in": "query",
+    "description": "The line; without it the one with the newest rows.",
+    "schema": {"type": "string"},
+}
+_UNTIL = {
+    "name": "until",
+    "in": "query",
+    "description": f"To when, not included; without it to now. {EXAMPLES}",
+    "schema": {"type": "string"},
+}
+_LIMIT = {
+    "name": "limit",
+    "in": "query",
+    "description": "How many rows at most.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MOST_RESULTS, "default": DEFAULT_LIMIT},
+}
+_CURSOR = {
+    "name": "cursor",
+    "in": "query",
+    "description": "Where an answer before this one ended; it stands in its `next`.",
+    "schema": {"type": "string"},
+}
+
+
+@cache
+def document() -> bytes:
+    """Return the document, OpenAPI 3.1, as JSON."""
+    schemas = msgspec.json.schema_components(_TYPES, ref_template="#/components/schemas/{name}")[1]
+    api = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "SpeedSnake",
+            "version": importlib.metadata.version("speedsnake"),
+            "description": "What was measured. It only reads. Units: Mbit/s (10^6 bit/s), ms, percent, UTC.",
+        },
+        "paths": {
+            "/api/results": _route(Results, "Rows in time order", _since("24h"), _UNTIL, _LOCATION, _LIMIT, _CURSOR),
+            "/api/summary": _route(Summary, "The figures of a line over a period", _since("30d"), _UNTIL, _LOCATION),
+            "/api/locations": _route(Locations, "The lines that have rows"),
+            "/api/now": _route(Now, "The state of every line and of the daemon"),
+        },
+        "components": {"schemas": schemas, "securitySchemes": {"password": {"type": "http", "scheme": "basic"}}},
+        "security": [{}, {"password": []}],
+    }
+    return msgspec.json.encode(api)
+
+
+def _since(usual: str) -> dict[str, Any]:
+    return {
+        "name": "since",
+        "in": "query",
+        "description": f"From when, included. {EXAMPLES}",
+        "schema": {"type": "string", "default": usual},
+    }
+
+
+def _route(answer: type, meaning: str, *parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "get": {
+            "summary": meaning,
+            "parameters": list(parameters),
+            "responses": {
+                "200": _response(answer, meaning),
+                "400": _response(Problem, "A parameter that means nothing, and what is allowed"),
+                "404": _response(Problem, "A location that has no rows"),
+                "503": _response(Problem, "A file or folder that cannot be read"),
+            },
+        }
+    }
+
+
+def _response(answer: type, meaning: str) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{answer.__name__}"}
+    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
