@@ -67,7 +67,7 @@ def read(  # noqa: PLR0913 (each narrows the question, all by name)
     tables = [_unlisted(table, published[day]).select(needed) for day, table in waiting if table.num_rows]
     paths = [path for paths in published.values() for path in paths if _is_wanted(path, wanted)]
     tables.append((Opened() if opened is None else opened).read(paths, needed))
-    ordered = _in_order(_only(pa.concat_tables(tables), first, last, wanted))
+    ordered = _only(pa.concat_tables(tables), first, last, wanted)
     return ordered.select(asked).to_pandas(types_mapper=_NULLABLE.get)
 
 
@@ -138,23 +138,25 @@ def _is_wanted(path: Path, wanted: set[str] | None) -> bool:
 
 
 def _only(table: pa.Table, first: datetime | None, last: datetime | None, wanted: set[str] | None) -> pa.Table:
-    if first is not None:
-        table = _where(table, pc.greater_equal(table["timestamp"], pa.scalar(first, SCHEMA.field("timestamp").type)))
-    if last is not None:
-        table = _where(table, pc.less(table["timestamp"], pa.scalar(last, SCHEMA.field("timestamp").type)))
+    """Return the rows in time order that are asked for; a copy is made only of what has to be picked or sorted."""
     if wanted is not None:
-        table = _where(table, pc.is_in(table["speedtest_address"], pa.array(sorted(wanted), pa.string())))
-    return table
-
-
-def _where(table: pa.Table, holds: pa.ChunkedArray) -> pa.Table:
-    """Return the rows for which this holds; the table itself, and no copy of it, where that is all of them."""
-    return table if pc.all(holds, skip_nulls=False, min_count=0).as_py() else table.filter(holds)
+        is_wanted = pc.is_in(table["speedtest_address"], pa.array(sorted(wanted), pa.string()))
+        table = table if pc.all(is_wanted, min_count=0).as_py() else table.filter(is_wanted)
+    table = _in_order(table)
+    start = _before(table, first) if first is not None else 0
+    end = _before(table, last) if last is not None else table.num_rows
+    return table.slice(start, max(0, end - start))
 
 
 def _in_order(table: pa.Table) -> pa.Table:
-    """Sort by time; no copy is made of what is in order already, as the files of one location are."""
+    """Sort by time, unless it is in order as it lies, as the files of one location are."""
     times = table["timestamp"]
-    if len(times) < 2 or pc.all(pc.less(times[:-1], times[1:])).as_py():
+    if len(times) == 0 or pc.all(pc.less(times[:-1], times[1:]), min_count=0).as_py():
         return table
     return table.sort_by([("timestamp", "ascending"), ("started_at", "ascending")])
+
+
+def _before(table: pa.Table, instant: datetime) -> int:
+    """Return how many rows are from before an instant."""
+    earlier = pc.less(table["timestamp"], pa.scalar(instant, SCHEMA.field("timestamp").type))
+    return pc.sum(earlier, min_count=0).as_py()  # pyrefly: ignore[bad-argument-type] (the stubs forget booleans)

@@ -1,5 +1,6 @@
 """The rows that views are made of, one line's at a time, read with no more columns than they need."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -34,6 +35,8 @@ COLUMNS = (
     "server_id",
     "server_name",
 )
+OF_A_SUMMARY = tuple(name for name in COLUMNS if name not in ("started_at", "speedtest_address", "attempt"))
+"""What `summary.summarise` needs; `Rows.locations` needs them all."""
 _DAY = timedelta(days=1)
 
 
@@ -47,9 +50,10 @@ class Folders(msgspec.Struct, frozen=True):
 class Rows:
     """Reads rows, and keeps what finished days held, so that the next question opens only what is new."""
 
-    def __init__(self, folders: Folders, keep: int = 0) -> None:
-        """Keep what was read of so many Parquet files."""
+    def __init__(self, folders: Folders, keep: int = 0, columns: Sequence[str] = COLUMNS) -> None:
+        """Read these columns, and keep what was read of so many Parquet files."""
         self.folders = folders
+        self._columns = columns
         self._opened = Opened(keep)
 
     def of(self, since: datetime, until: datetime, location: str | None = None) -> pd.DataFrame:
@@ -61,7 +65,7 @@ class Rows:
             since=since,
             until=until,
             location=location,
-            columns=COLUMNS,
+            columns=self._columns,
             upload_dir=self.folders.uploads,
             result_dir=self.folders.results,
             derive=derive,

@@ -62,7 +62,8 @@ class Outage(msgspec.Struct, kw_only=True):
 
 def by_slot(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a line for each slot, in order: `slot`, `state`, `interval` (seconds), `kind` and `missing` after it."""
-    there = rows[rows["slot"].notna() & rows["status"].isin(_STATES.keys())]
+    columns = ["slot", "status", "interval_seconds", "error_kind"]
+    there = rows.loc[rows["slot"].notna() & rows["status"].isin(_STATES.keys()), columns]
     state = there["status"].astype(object).map(_STATES).astype(int)
     lines = there.assign(state=state).sort_values(["slot", "state"], kind="stable").drop_duplicates("slot")
     interval = lines["interval_seconds"].where(lines["interval_seconds"] > 0)

@@ -27,6 +27,18 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _WIDTHS = (10 * _MINUTE, 30 * _MINUTE, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR)
 _WIDTHS_IN_DAYS = (1, 2, 3, 7, 14, 30, 60, 91, 182, 365)
 
+_MEASURED = [
+    "timestamp",
+    "download_mbps",
+    "upload_mbps",
+    "latency_ms",
+    "jitter_ms",
+    "packet_loss_percent",
+    "download_latency_ms",
+    "upload_latency_ms",
+]
+_SERVER = ["server_id", "server_name"]
+
 
 class Question(msgspec.Struct, frozen=True):
     """Which line, from when (included) to when (not included)."""
@@ -166,23 +178,21 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 def summarise(rows: pd.DataFrame, asked: Question, plan: Plan) -> Summary:
     """Return the figures of the rows that answer a question (see `view.rows`)."""
-    tests = rows[rows["status"].isin(("ok", "failed"))]
     failed = rows[rows["status"] == "failed"]
-    by_slot = slots.by_slot(rows)
-    found = slots.outages(by_slot)
+    counted, found = _slots(rows, asked)
     width = bin_width(rows, asked)
     return Summary(
         location=asked.location,
         since=asked.since,
         until=asked.until,
         rows=len(rows),
-        tests=len(tests),
+        tests=int(_is_test(rows).sum()),
         by_hand=int(rows["slot"].isna().sum()),
         first=rows["timestamp"].iloc[0].to_pydatetime() if len(rows) else None,
         last=rows["timestamp"].iloc[-1].to_pydatetime() if len(rows) else None,
-        slots=slots.count(by_slot, asked.since if asked.known_before else None, asked.until),
+        slots=counted,
         bin_seconds=width,
-        engines=list(_engines(tests, width, plan)),
+        engines=list(_engines(rows, width, plan)),
         failures=list(_failures(failed, width)),
         failures_by_kind=_counts(failed["error_kind"]),
         outages=slots.longest(found, MOST_OUTAGES, rows),
@@ -194,6 +204,15 @@ def summarise(rows: pd.DataFrame, asked: Question, plan: Plan) -> Summary:
     )
 
 
+def _is_test(rows: pd.DataFrame) -> pd.Series:
+    return rows["status"].isin(("ok", "failed"))
+
+
+def _slots(rows: pd.DataFrame, asked: Question) -> tuple[Slots, list[Outage]]:
+    by_slot = slots.by_slot(rows)
+    return slots.count(by_slot, asked.since if asked.known_before else None, asked.until), slots.outages(by_slot)
+
+
 def bin_width(rows: pd.DataFrame, asked: Question) -> int:
     """Return the width in seconds at which the rows make at most `MOST_BINS` bins."""
     first, last = (rows["timestamp"].iloc[0], rows["timestamp"].iloc[-1]) if len(rows) else (asked.since, asked.until)
@@ -202,31 +221,33 @@ def bin_width(rows: pd.DataFrame, asked: Question) -> int:
     return next((width for width in widths if seconds / width < MOST_BINS - 1), int(seconds // (MOST_BINS - 2)) + 1)
 
 
-def _engines(tests: pd.DataFrame, width: int, plan: Plan) -> Iterator[Engine]:
-    good = tests[tests["status"] == "ok"]
-    names = [*good["engine"].value_counts().index, *tests["engine"].value_counts().index]
+def _engines(rows: pd.DataFrame, width: int, plan: Plan) -> Iterator[Engine]:
+    is_test, is_good = _is_test(rows), rows["status"] == "ok"
+    names = [*rows.loc[is_good, "engine"].value_counts().index, *rows.loc[is_test, "engine"].value_counts().index]
     for name in list(dict.fromkeys(names))[:MOST_ENGINES]:
-        of_all, of_good = tests[tests["engine"] == name], good[good["engine"] == name]
-        local = _local(of_good)
+        is_its = is_test & (rows["engine"] == name)
+        good = rows.loc[is_its & is_good, _MEASURED]  # no column more: of a year each is half a megabyte
+        local = _local(rows.loc[is_its & is_good, ["timestamp", "timezone"]])
+        versions, number = rows.loc[is_its, "engine_version"].dropna().unique(), int(is_its.sum())
         yield Engine(
             name=str(name),
-            versions=sorted(str(version) for version in of_all["engine_version"].dropna().unique())[:MOST_SERVERS],
-            tests=len(of_all),
-            failed=len(of_all) - len(of_good),
-            download=_spread(of_good["download_mbps"]),
-            upload=_spread(of_good["upload_mbps"]),
-            latency=_spread(of_good["latency_ms"]),
-            jitter=_spread(of_good["jitter_ms"]),
-            download_latency=_spread(of_good["download_latency_ms"]),
-            upload_latency=_spread(of_good["upload_latency_ms"]),
-            loss=_spread(of_good["packet_loss_percent"]),
-            mean_loss_percent=_number(of_good["packet_loss_percent"].mean()),
-            plan_download=_kept(of_good["download_mbps"], plan.download_mbps),
-            plan_upload=_kept(of_good["upload_mbps"], plan.upload_mbps),
-            bins=list(_bins(of_good, width)),
-            hours=list(_hours(of_good, [local % 24])),
-            week=list(_hours(of_good, [local // 24, local % 24])),
-            servers=list(_servers(of_good)),
+            versions=sorted(map(str, versions))[:MOST_SERVERS],
+            tests=number,
+            failed=number - len(good),
+            download=_spread(good["download_mbps"]),
+            upload=_spread(good["upload_mbps"]),
+            latency=_spread(good["latency_ms"]),
+            jitter=_spread(good["jitter_ms"]),
+            download_latency=_spread(good["download_latency_ms"]),
+            upload_latency=_spread(good["upload_latency_ms"]),
+            loss=_spread(good["packet_loss_percent"]),
+            mean_loss_percent=_number(good["packet_loss_percent"].mean()),
+            plan_download=_kept(good["download_mbps"], plan.download_mbps),
+            plan_upload=_kept(good["upload_mbps"], plan.upload_mbps),
+            bins=list(_bins(good, width)),
+            hours=list(_hours(good, [local % 24])),
+            week=list(_hours(good, [local // 24, local % 24])),
+            servers=list(_servers(good, rows.loc[is_its & is_good, _SERVER].fillna(""))),
         )
 
 
@@ -290,8 +311,7 @@ def _hours(good: pd.DataFrame, keys: list[pd.Series]) -> Iterator[Hour]:
         )
 
 
-def _servers(good: pd.DataFrame) -> Iterator[Server]:
-    known = good[["server_id", "server_name"]].fillna("")
+def _servers(good: pd.DataFrame, known: pd.DataFrame) -> Iterator[Server]:
     by_server = good.groupby([known["server_id"], known["server_name"]])
     columns = ["download_mbps", "upload_mbps", "latency_ms"]
     figures = by_server[columns].median().assign(tests=by_server.size()).reset_index()
@@ -307,9 +327,11 @@ def _failures(failed: pd.DataFrame, width: int) -> Iterator[Failures]:
 
 
 def _bytes_by_month(rows: pd.DataFrame) -> dict[str, int]:
-    moved = rows[rows["data_bytes"].notna()]
-    months = moved.groupby(moved["timestamp"].dt.strftime("%Y-%m"))["data_bytes"].sum()
-    return {str(month): int(total) for month, total in months.tail(MOST_BINS).items()}
+    """Return the sums by "YYYY-MM"; months are numbers until then, because a text for each row costs 15 MB a year."""
+    instants = rows["timestamp"].dt
+    sums = rows["data_bytes"].groupby(instants.year * 12 + instants.month - 1).sum(min_count=1).dropna()
+    months = zip(sums.index.tolist(), sums.tolist(), strict=True)
+    return {f"{month // 12:04}-{month % 12 + 1:02}": int(total) for month, total in list(months)[-MOST_BINS:]}
 
 
 def _counts(values: pd.Series) -> dict[str, int]:

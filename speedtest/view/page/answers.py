@@ -16,10 +16,10 @@ import pyarrow as pa
 from speedtest.view import period
 from speedtest.view.page import state
 from speedtest.view.page.state import Daemon, Result, State
-from speedtest.view.rows import Folders, Rows
+from speedtest.view.rows import OF_A_SUMMARY, Folders, Rows
 from speedtest.view.summary import Plan, Question, Summary, summarise
 
-MOST_RESULTS = 10_000
+MOST_RESULTS = 5_000
 """Rows of one answer."""
 MOST_LOCATIONS = 50
 FRESH_SECONDS = 60
@@ -33,6 +33,8 @@ _AT_ONCE = timedelta(days=31)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what it has freed: 100 MiB after a question of a year
+pa.set_cpu_count(1)  # its threads would compete with each other for what little there is to do, each with memory
+pa.set_io_thread_count(1)
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -71,7 +73,8 @@ class Answers:
         self.plan = plan
         self._folders = folders
         self._large, self._small = ThreadPoolExecutor(1, "large"), ThreadPoolExecutor(1, "small")
-        self._rows, self._recent = Rows(folders, keep=_KEPT_FILES), Rows(folders, keep=_KEPT_RECENT_FILES)
+        self._rows = Rows(folders, keep=_KEPT_FILES, columns=OF_A_SUMMARY)
+        self._recent = Rows(folders, keep=_KEPT_RECENT_FILES)
         self._summaries: OrderedDict[Asked, _Computed] = OrderedDict()
         self._now: tuple[str, datetime, Now] | None = None
 
@@ -94,7 +97,7 @@ class Answers:
     def _summary(self, asked: Asked, now: datetime) -> Summary:
         mark = self._rows.mark()
         found = self._summaries.get(asked)
-        if found is None or not _is_fresh(found.when, found.mark == mark, now):
+        if found is None or not _is_fresh(found.when, now, same=found.mark == mark):
             found = _Computed(mark, now, self._computed(asked, now))
             self._summaries[asked] = found
             if len(self._summaries) > _KEPT_SUMMARIES:
@@ -109,13 +112,14 @@ class Answers:
         try:
             return summarise(self._rows.of(since, until, asked.location), question, self.plan)
         finally:
-            pa.default_memory_pool().release_unused()
+            pa.default_memory_pool().release_unused()  # what this one question needed, 30 MiB for a year
 
     def _stand(self, now: datetime) -> Now:
         mark = self._recent.mark()
-        if self._now is None or self._now[0] != mark or not _is_fresh(self._now[1], True, now):
+        if self._now is None or self._now[0] != mark or not _is_fresh(self._now[1], now, same=True):
             locations = self._recent.locations()[:MOST_LOCATIONS]
             self._now = mark, now, Now([state.of(self._recent, name, now) for name in locations], None)
+            pa.default_memory_pool().release_unused()
         return msgspec.structs.replace(self._now[2], daemon=state.daemon(self._folders.results, now))
 
     def _page(self, asked: Asked, limit: int, skip: int, now: datetime) -> Page:
@@ -126,9 +130,10 @@ class Answers:
             end = min(until, since + _AT_ONCE)
             frame = self._recent.of(since, end, asked.location)
             wanted = frame.iloc[skip : skip + limit + 1 - len(rows)]
-            rows += [state.result(row) for _, row in wanted.iterrows()]
+            rows += state.results(wanted)
             skip = max(0, skip - len(frame))
             since = end
+        pa.default_memory_pool().release_unused()
         return Page(rows[:limit], more=len(rows) > limit)
 
 
@@ -142,7 +147,7 @@ def _period(asked: Asked, begun: datetime | None, now: datetime) -> tuple[dateti
     return min(since, until), until
 
 
-def _is_fresh(when: datetime, same: bool, now: datetime) -> bool:  # noqa: FBT001 (private)
+def _is_fresh(when: datetime, now: datetime, *, same: bool) -> bool:
     age = (now - when).total_seconds()
     return age < (STALE_SECONDS if same else FRESH_SECONDS)
 

@@ -40,11 +40,23 @@ def routes(answers: Answers) -> list[Route]:
         asked.only(request.query_params, ())
         return as_json(await answers.now())
 
-    async def scraped(_: Request) -> Response:
-        return Response(metrics.text(await answers.now()), media_type=metrics.CONTENT_TYPE_LATEST)
-
     async def described(_: Request) -> Response:
         return Response(openapi.document(), media_type="application/json")
+
+    return [
+        Route("/api/results", results),
+        Route("/api/summary", summary),
+        Route("/api/locations", locations),
+        Route("/api/now", now),
+        Route("/openapi.json", described),
+    ]
+
+
+def routes_of_monitoring(answers: Answers) -> list[Route]:
+    """Return the routes of what watches: Prometheus, and whoever starts the page."""
+
+    async def scraped(_: Request) -> Response:
+        return Response(metrics.text(await answers.now()), media_type=metrics.CONTENT_TYPE_LATEST)
 
     async def healthy(_: Request) -> Response:
         try:
@@ -54,15 +66,7 @@ def routes(answers: Answers) -> list[Route]:
             return PlainTextResponse(why, HTTPStatus.SERVICE_UNAVAILABLE)
         return PlainTextResponse("ok\n")
 
-    return [
-        Route("/api/results", results),
-        Route("/api/summary", summary),
-        Route("/api/locations", locations),
-        Route("/api/now", now),
-        Route("/openapi.json", described),
-        Route("/metrics", scraped),
-        Route("/healthz", healthy),
-    ]
+    return [Route("/metrics", scraped), Route("/healthz", healthy)]
 
 
 def as_json(answer: msgspec.Struct, status: int = HTTPStatus.OK) -> Response:

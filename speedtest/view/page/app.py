@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 def application(answers: Answers, password: str | None) -> Starlette:
     """Return the application, which asks for this password if there is one."""
     return Starlette(
-        routes=[*html.routes(answers), *api.routes(answers)],
+        routes=[*html.routes(answers), *api.routes(answers), *api.routes_of_monitoring(answers)],
         middleware=[Middleware(Door), Middleware(Guard, password=password)],
         exception_handlers={
             HTTPException: _mistaken,

@@ -73,7 +73,7 @@ class Guard:
             return None
         if given is not None:
             self._guesses.add(address)
-        return _said(HTTPStatus.UNAUTHORIZED, "this page asks for its password (PAGE_PASSWORD), any user name\n", _REALM)
+        return _said(HTTPStatus.UNAUTHORIZED, "this page asks for its password, with any user name\n", _REALM)
 
 
 def is_local(host: str) -> bool:

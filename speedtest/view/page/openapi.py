@@ -1,4 +1,4 @@
-"""What `/openapi.json` says: the API's routes, their parameters and the shapes of their answers, made from the types."""
+"""`/openapi.json`: the API's routes, their parameters and the shapes of their answers, made from the types."""
 
 import importlib.metadata
 from collections.abc import Mapping
@@ -36,6 +36,7 @@ class Locations(msgspec.Struct, frozen=True):
 
 
 _TYPES = (Results, Summary, Locations, Now, Problem)
+_WITH_OR_WITHOUT: list[dict[str, list[str]]] = [{}, {"password": []}]
 _LOCATION = {
     "name": "location",
     "in": "query",
@@ -80,7 +81,7 @@ def document() -> bytes:
             "/api/now": _route(Now, "The state of every line and of the daemon"),
         },
         "components": {"schemas": schemas, "securitySchemes": {"password": {"type": "http", "scheme": "basic"}}},
-        "security": [{}, {"password": []}],
+        "security": _WITH_OR_WITHOUT,
     }
     return msgspec.json.encode(api)
 

@@ -14,7 +14,7 @@ def read(variables: Mapping[str, str]) -> str | None:
     if path is None:
         return password
     if password is not None:
-        raise Mistakes(["PAGE_PASSWORD and PAGE_PASSWORD_FILE are both set: keep one, the file if others use this host"])
+        raise Mistakes(["PAGE_PASSWORD and PAGE_PASSWORD_FILE are both set: keep one of them, the file at best"])
     try:
         with path.open(encoding="utf-8") as file:
             line = file.readline(_LONGEST).removesuffix("\n").removesuffix("\r")

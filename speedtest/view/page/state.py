@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pandas as pd
 
-from speedtest.data import heartbeat, results
+from speedtest.data import heartbeat
+from speedtest.data.results import days as days_of
 from speedtest.view.rows import Rows
 
 _DAY = timedelta(days=1)
@@ -57,10 +59,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """One line, now."""
 
     location: str
+    up: bool | None
+    """Whether the last test was good; null if there is none, or its successor is long overdue."""
     last: Result | None
     """The last test, good or failed."""
-    current: bool
-    """Whether that is the present: its successor is not long overdue."""
     skipped: Result | None
     """The newest row, if it is a slot that was skipped after the last test."""
     last_success: datetime | None
@@ -70,26 +72,22 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     data_bytes_of_month: int
     """Bytes that tests moved in the calendar month, UTC."""
 
-    @property
-    def up(self) -> bool | None:
-        """Whether the line is up; None if nobody knows."""
-        return self.last.status == "ok" if self.last and self.current else None
-
 
 def of(rows: Rows, location: str, now: datetime) -> State:
     """Return the state of a location. Raises what `Rows.of` raises."""
     frame = _newest(rows, location, now)
     tests = frame[frame["status"].isin(("ok", "failed"))]
     good = tests[tests["status"] == "ok"]
-    last = result(tests.iloc[-1]) if len(tests) else None
-    newest = result(frame.iloc[-1]) if len(frame) else None
+    last = next(iter(results(tests.tail(1))), None)
+    newest = next(iter(results(frame.tail(1))), None)
+    last_success = next(iter(results(good.tail(1))), None)
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return State(
         location=location,
+        up=last.status == "ok" if last and newest and _is_current(newest, now) else None,
         last=last,
-        current=last is not None and _is_current(newest or last, now),
         skipped=newest if newest and newest.status == "skipped" else None,
-        last_success=_instant(good["timestamp"].iloc[-1]) if len(good) else None,
+        last_success=last_success.timestamp if last_success else None,
         failures_in_a_row=_failures(tests),
         data_bytes_of_month=int(frame.loc[frame["timestamp"] >= month, "data_bytes"].sum()),
     )
@@ -109,9 +107,10 @@ def daemon(result_dir: Path, now: datetime) -> Daemon | None:
     )
 
 
-def result(row: pd.Series) -> Result:
-    """Return one row of `Rows.of`."""
-    return msgspec.convert({name: _plain(value) for name, value in row.items()}, Result, strict=False)
+def results(rows: pd.DataFrame) -> list[Result]:
+    """Return rows of `Rows.of`."""
+    columns = [_plain(rows[name]) for name in Result.__struct_fields__]
+    return [Result(**dict(zip(Result.__struct_fields__, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
 def _newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
@@ -124,7 +123,7 @@ def _newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
 
 def _end(rows: Rows, location: str) -> datetime | None:
     """Return the end of the last day that has Parquet files of a location."""
-    days = [day for day, _ in results.days(rows.folders.uploads / f"location={location}")]
+    days = [day for day, _ in days_of(rows.folders.uploads / f"location={location}")]
     return datetime(days[-1].year, days[-1].month, days[-1].day, tzinfo=UTC) + _DAY if days else None
 
 
@@ -140,12 +139,8 @@ def _is_current(newest: Result, now: datetime) -> bool:
     return age <= (2 * newest.interval_seconds + _LATE_SECONDS if newest.interval_seconds else _DAY.total_seconds())
 
 
-def _plain(value: object) -> object:
-    """Return what msgspec knows: None for nothing, numbers and instants of Python's own."""
-    if value is None or pd.isna(value):  # pyrefly: ignore[no-matching-overload]
-        return None
-    return _instant(value) if isinstance(value, pd.Timestamp) else value.item() if hasattr(value, "item") else value
-
-
-def _instant(value: pd.Timestamp) -> datetime:
-    return value.to_pydatetime().astimezone(UTC)
+def _plain(column: pd.Series) -> list[Any]:
+    """Return values of Python's own, None for nothing."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return [None if value is pd.NaT else value.to_pydatetime().astimezone(UTC) for value in column]
+    return column.astype(object).where(column.notna(), None).tolist()
