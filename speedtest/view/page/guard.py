@@ -34,6 +34,10 @@ class Guesses:
         self._clock = clock
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
 
+    def __len__(self) -> int:
+        """Return of how many addresses wrong ones are known."""
+        return len(self._wrong)
+
     def wait(self, address: str) -> float:
         """Return how many seconds an address has to wait, 0 for one that may try."""
         wrong = self._wrong.get(address, [])

@@ -1,0 +1,206 @@
+"""What other programs get from the page: JSON that its description is true of, and metrics that Prometheus reads."""
+
+import json
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from conftest import PROJECT
+from openapi_spec_validator import validate
+from pages import Page, days_until_now, lake, serving, this_slot
+from prometheus_client.parser import text_string_to_metric_families
+from samples import HOME, OFFICE
+from views import failed, folders, good
+
+from speedtest.data.heartbeat import Heartbeat, write
+from speedtest.view.rows import COLUMNS, Folders, Rows
+
+HOSTILE = '<script>alert("1")</script>\u202e\x1b[31m\x07{{7*7}}\\"\n=cmd()'
+DOCS = PROJECT / "docs"
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    rows = [*days_until_now(), *days_until_now(1, OFFICE, 1)[6:]]
+    where = lake(tmp_path_factory.mktemp("page"), rows)
+    due = datetime.now(UTC) + timedelta(minutes=5)
+    write(Heartbeat(pid=1, interval_seconds=600, timeout_seconds=120, next_due=due, next_due_monotonic=0), where.results)
+    return where
+
+
+@pytest.fixture(scope="module")
+def page(where: Folders):  # noqa: ANN201 (a generator of Page)
+    with serving(where) as page:
+        yield page
+
+
+def metrics(page: Page) -> dict[tuple[str, ...], float]:
+    """Return every sample by its name and the values of its labels."""
+    families = text_string_to_metric_families(page.get("/metrics").text)
+    return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+
+
+def test_every_row_is_had_once_and_in_order_by_following_next(page: Page, where: Folders) -> None:
+    since = (datetime.now(UTC) - timedelta(days=2)).isoformat()
+    query, seen = f"?since={since.replace('+', '%2B')}&limit=50&location={HOME}", []
+    while query:
+        answer = page.get(f"/api/results{query}").json()
+        assert len(answer["results"]) <= 50
+        seen += [row["slot"] for row in answer["results"]]
+        query = answer["next"]
+    rows = Rows(where).of(datetime.fromisoformat(since), datetime.now(UTC) + timedelta(days=1), HOME)
+    assert seen == [f"{slot:%Y-%m-%dT%H:%M:%SZ}" for slot in rows["slot"]]
+
+
+def test_rows_of_one_instant_are_not_lost_between_two_answers(tmp_path: Path) -> None:
+    rows = [good(this_slot(), seed=number) for number in range(7)]
+    with serving(folders(tmp_path, rows)) as page:
+        query, seen = "?limit=2", []
+        while query:
+            answer = page.get(f"/api/results{query}").json()
+            seen += [row["started_at"] for row in answer["results"]]
+            query = answer["next"]
+    assert len(seen) == 7
+
+
+def test_a_row_has_the_columns_of_the_lake_with_null_for_what_was_not_measured(page: Page, where: Folders) -> None:
+    answer = page.get("/api/results?limit=5000&since=2d").json()
+    assert all(tuple(row) == COLUMNS for row in answer["results"])
+    bad = next(row for row in answer["results"] if row["status"] == "failed")
+    assert (bad["download_mbps"], bad["error"]) == (None, "no route to host")
+    fine = next(row for row in answer["results"] if row["status"] == "ok")
+    rows = Rows(where).of(datetime.now(UTC) - timedelta(days=3), datetime.now(UTC), HOME)
+    same = rows[rows["slot"] == fine["slot"]].iloc[0]
+    assert fine["download_mbps"] == same["download_mbps"]
+    assert fine["data_bytes"] == same["data_bytes"]
+
+
+def test_the_summary_is_what_the_page_shows(page: Page) -> None:
+    summary = page.get(f"/api/summary?since=2d&location={OFFICE}").json()
+    assert summary["location"] == OFFICE
+    assert summary["engines"][0]["download"]["tests"] > 50
+    assert page.get("/api/locations").json() == {"locations": [HOME, OFFICE]}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "advice"),
+    [
+        ("/api/results?since=then", 400, "'then' is no instant: write 2026-01-31"),
+        ("/api/results?limit=0", 400, "limit=0 must be a whole number from 1 to"),
+        ("/api/results?limit=99999999999999999999", 400, "must be a whole number from 1 to"),
+        ("/api/results?limit=-1", 400, "limit=-1 must be"),
+        ("/api/results?cursor=x", 400, "cursor must be what `next` of an answer holds"),
+        ("/api/results?cursor=x~1", 400, "'x' is no instant"),
+        ("/api/results?page=2", 400, "page is no parameter of this address; there are since, until"),
+        ("/api/summary?since=2026-02-01&until=2026-01-01", 400, "the end must be after the start"),
+        ("/api/summary?location=moon", 404, f"location=moon has no rows; there are {HOME}, {OFFICE}"),
+        ("/api/locations?x=1", 400, "there are none here"),
+        ("/api/nothing", 404, "there are /, /api/results"),
+    ],
+)
+def test_a_mistake_is_told_as_json_with_what_is_allowed(page: Page, path: str, status: int, advice: str) -> None:
+    answer = page.get(path)
+    assert answer.status_code == status
+    assert advice in answer.json()["error"]
+
+
+def test_the_description_is_valid_and_every_answer_is_as_described(page: Page) -> None:
+    described = page.get("/openapi.json").json()
+    validate(described)
+    for path, operations in described["paths"].items():
+        for status, query in (("200", ""), ("400", "?nothing=1")):
+            answer = page.get(path + query)
+            schema = operations["get"]["responses"][status]["content"]["application/json"]["schema"]
+            assert answer.status_code == int(status)
+            jsonschema.validate(answer.json(), schema | {"components": described["components"]})
+    assert set(described["paths"]) == set(re.findall(r"`(/api/\w+)", (PROJECT / "README.md").read_text()))
+
+
+def test_metrics_are_the_last_test_in_base_units(page: Page) -> None:
+    found, line = metrics(page), page.get("/api/now").json()["lines"][0]
+    last = line["last"]
+    for name, column, unit in (
+        ("download_bits_per_second", "download_mbps", 1e6),
+        ("upload_bits_per_second", "upload_mbps", 1e6),
+        ("latency_seconds", "latency_ms", 1e-3),
+        ("jitter_seconds", "jitter_ms", 1e-3),
+        ("packet_loss_ratio", "packet_loss_percent", 1e-2),
+        ("download_latency_seconds", "download_latency_ms", 1e-3),
+        ("upload_latency_seconds", "upload_latency_ms", 1e-3),
+    ):
+        assert math.isclose(found[f"speedtest_{name}", HOME, "ookla"], last[column] * unit), name
+    instant = datetime.fromisoformat(last["timestamp"]).timestamp()
+    assert found["speedtest_up", HOME] == 1
+    assert found["speedtest_last_success_timestamp_seconds", HOME] == instant
+    assert found["speedtest_last_attempt_timestamp_seconds", HOME] == instant
+    assert found["speedtest_failures_in_a_row", HOME] == 0
+    assert found["speedtest_month_data_bytes", HOME] == line["data_bytes_of_month"] > 1e6
+    assert found["speedtest_rows_waiting",] == 0
+    assert found["speedtest_next_due_timestamp_seconds",] > datetime.now(UTC).timestamp()
+
+
+def test_a_location_that_was_left_has_no_present(page: Page) -> None:
+    found = metrics(page)
+    assert ("speedtest_up", OFFICE) not in found
+    assert ("speedtest_download_bits_per_second", OFFICE, "ookla") not in found
+    assert found["speedtest_last_success_timestamp_seconds", OFFICE] > 0
+
+
+def test_a_failed_test_has_no_speed_and_is_not_up(tmp_path: Path) -> None:
+    rows = [good(this_slot() - timedelta(minutes=10)), failed(this_slot())]
+    with serving(folders(tmp_path, rows)) as page:
+        found = metrics(page)
+    assert found["speedtest_up", HOME] == 0
+    assert found["speedtest_failures_in_a_row", HOME] == 1
+    assert not [name for name in found if name[0].endswith(("per_second", "latency_seconds", "ratio"))]
+
+
+def test_names_and_units_are_as_prometheus_wants_them(page: Page) -> None:
+    for family in text_string_to_metric_families(page.get("/metrics").text):
+        assert re.fullmatch(r"speedtest_[a-z_]+", family.name)
+        assert family.type == "gauge"
+        assert family.documentation
+        assert not re.search(r"_(total|ms|mbps|percent|milliseconds|megabits)", family.name)
+    assert page.get("/metrics").headers["content-type"].startswith("text/plain; version=")
+
+
+def test_hostile_rows_are_harmless_in_every_answer(tmp_path: Path) -> None:
+    row = good(this_slot(), engine_version=HOSTILE)
+    row.engine = HOSTILE
+    row.raw |= {"server_name": HOSTILE + "x" * 10_000, "server_id": "=cmd()"}
+    bad = failed(this_slot() - timedelta(minutes=10), words=HOSTILE)
+    with serving(folders(tmp_path, [row, bad])) as page:
+        for path in ("/", "/?range=all"):
+            body = page.get(path).text
+            assert "<script" not in body
+            assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", body)
+            assert "x" * 201 not in body
+            assert "49" not in re.findall(r"\{\{.*?\}\}", body)
+        assert page.get("/api/results").json()["results"][1]["engine"] == HOSTILE
+        (up,) = [name for name in metrics(page) if name[0] == "speedtest_download_bits_per_second"]
+        assert up[2].startswith('<script>alert("1")</script>\ufffd\ufffd[31m\ufffd')
+        assert "=cmd()" in up[2]
+
+
+@pytest.mark.parametrize("file", ["grafana-dashboard.json", "prometheus.yml", "prometheus-rules.yml"])
+def test_every_metric_that_the_documents_name_is_there(page: Page, file: str) -> None:
+    named = set(re.findall(r"\bspeedtest_[a-z_]+", (DOCS / file).read_text())) - {"speedtest_page"}
+    there = {family.name for family in text_string_to_metric_families(page.get("/metrics").text)}
+    assert named <= there
+    assert named or file == "prometheus.yml"
+
+
+def test_the_dashboard_and_the_scrape_configuration_are_well_formed() -> None:
+    board: dict[str, Any] = json.loads((DOCS / "grafana-dashboard.json").read_text())
+    panels = [panel for panel in board["panels"] if panel["type"] != "row"]
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    assert all(panel["datasource"]["uid"] == "${datasource}" for panel in panels)
+    assert all(panel["fieldConfig"]["defaults"]["unit"] for panel in panels)
+    scrape = yaml.safe_load((DOCS / "prometheus.yml").read_text())["scrape_configs"][0]
+    assert scrape["metrics_path"] == "/metrics"
+    assert set(scrape["basic_auth"]) == {"username", "password_file"}
