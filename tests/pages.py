@@ -55,7 +55,9 @@ class Page:
 
     def _port(self) -> int | None:
         assert self.process.poll() is None, self.stderr
-        whole = [line for line in self.stderr.splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n")]
+        whole = [
+            line for line in self.stderr.splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n")
+        ]
         return next((record["port"] for record in map(json.loads, whole) if "port" in record), None)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
@@ -81,8 +83,8 @@ def serving(where: Folders, *command: str, **more: str) -> Iterator[Page]:
 
 
 def this_slot() -> datetime:
-    """Return when the latest slot was due: tests of the present are about now."""
-    now = datetime.now(UTC)
+    """Return when the latest slot was due whose test is over."""
+    now = datetime.now(UTC) - timedelta(minutes=1)
     return now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
 
 
@@ -102,4 +104,4 @@ def days_until_now(days: float = 3, address: str = HOME, seed: int = 0) -> list[
 
 def lake(folder: Path, rows: list[Measurement]) -> Folders:
     """Keep rows; those of the days before today are converted."""
-    return folders(folder, rows, (datetime.now(UTC) - timedelta(0)).date())
+    return folders(folder, rows, datetime.now(UTC).date())

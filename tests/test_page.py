@@ -3,6 +3,7 @@
 import concurrent.futures
 import re
 import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 
 
 @pytest.fixture(scope="module")
-def page(where: Folders):  # noqa: ANN201 (a generator of Page)
+def page(where: Folders) -> Iterator[Page]:
     with serving(where, "-c", ONLY_READING, PLAN_DOWNLOAD_MBPS="500", PYTHONDONTWRITEBYTECODE="1") as page:
         yield page
 
@@ -66,10 +67,13 @@ def test_the_state_now_is_shown_first_and_the_sections_of_the_report_follow(page
 
 def test_figures_of_the_page_are_those_that_duckdb_computes(page: Page, where: Folders) -> None:
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
-    median, tests = duckdb.sql(
-        f"select median(download_mbps), count(*) from '{where.uploads}/*/*/*/*/*.parquet' "
-        f"where status = 'ok' and speedtest_address = '{HOME}' and timestamp::date = '{yesterday}'"
-    ).fetchall()[0]
+    with duckdb.connect() as engine:
+        engine.execute("set timezone = 'UTC'")
+        engine.execute(
+            f"select median(download_mbps), count(*) from '{where.uploads}/*/*/*/*/*.parquet' "
+            f"where status = 'ok' and speedtest_address = '{HOME}' and timestamp::date = '{yesterday}'"
+        )
+        ((median, tests),) = engine.fetchall()
     text = text_of(page.get(f"/?from={yesterday}&to={yesterday}&location={HOME}").text)
     assert f"Download, median {words.amount(median)} Mbit/s" in text
     assert f"in 80 % of {tests} tests" in text
@@ -152,7 +156,7 @@ def test_nothing_on_the_page_needs_another_server_or_a_script(page: Page) -> Non
     for path in ("/", "/?range=all", "/?range=x"):
         body = page.get(path).text
         assert not re.search(r"<script|<style|\son\w+=|\sstyle=|javascript:", body)
-        assert {url for url in re.findall(r"https?://[^\"'< ]+", body)} <= {"http://www.w3.org/2000/svg"}
+        assert set(re.findall(r"https?://[^\"'< ]+", body)) <= {"http://www.w3.org/2000/svg"}
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
@@ -180,10 +184,12 @@ def snapshot(where: Folders) -> dict[str, tuple[int, bytes]]:
 
 
 def test_fifty_at_once_are_served_without_an_error(page: Page) -> None:
-    paths = [("/", "/?range=all", "/metrics", "/api/summary?since=2d", "/api/results?limit=5")[n % 5] for n in range(50)]
+    paths = [
+        ("/", "/?range=all", "/metrics", "/api/summary?since=2d", "/api/results?limit=5")[n % 5] for n in range(50)
+    ]
     with concurrent.futures.ThreadPoolExecutor(50) as clients:
-        codes = list(clients.map(lambda path: page.get(path).status_code, paths))
-    assert codes == [200] * 50
+        answers = list(clients.map(page.get, paths))
+    assert [answer.status_code for answer in answers] == [200] * 50
 
 
 def test_a_line_that_is_down_is_told_with_its_words_and_how_often(tmp_path: Path) -> None:
@@ -274,7 +280,7 @@ def test_a_port_that_is_taken_is_told(page: Page, tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_in_the_settings_ends_it_with_78(tmp_path: Path, settings: dict[str, str], advice: str) -> None:
-    ended = run(tmp_path, "page", **settings)
+    ended = run(tmp_path, "page", programs=None, **settings)
     assert ended.returncode == 78
     assert advice in ended.stderr
 

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,25 +30,31 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     rows = [*days_until_now(), *days_until_now(1, OFFICE, 1)[6:]]
     where = lake(tmp_path_factory.mktemp("page"), rows)
     due = datetime.now(UTC) + timedelta(minutes=5)
-    write(Heartbeat(pid=1, interval_seconds=600, timeout_seconds=120, next_due=due, next_due_monotonic=0), where.results)
+    write(
+        Heartbeat(pid=1, interval_seconds=600, timeout_seconds=120, next_due=due, next_due_monotonic=0), where.results
+    )
     return where
 
 
 @pytest.fixture(scope="module")
-def page(where: Folders):  # noqa: ANN201 (a generator of Page)
+def page(where: Folders) -> Iterator[Page]:
     with serving(where) as page:
         yield page
 
 
 def metrics(page: Page) -> dict[tuple[str, ...], float]:
-    """Return every sample by its name and the values of its labels."""
+    """Return every sample by its name, its location and its engine, as far as it has them."""
     families = text_string_to_metric_families(page.get("/metrics").text)
-    return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+    samples = [sample for family in families for sample in family.samples]
+    return {
+        (each.name, *(each.labels[name] for name in ("location", "engine") if name in each.labels)): each.value
+        for each in samples
+    }
 
 
 def test_every_row_is_had_once_and_in_order_by_following_next(page: Page, where: Folders) -> None:
     since = (datetime.now(UTC) - timedelta(days=2)).isoformat()
-    query, seen = f"?since={since.replace('+', '%2B')}&limit=50&location={HOME}", []
+    query, seen = f"?since={since.replace('+', '%2B')}&limit=50&location={HOME}", list[str]()
     while query:
         answer = page.get(f"/api/results{query}").json()
         assert len(answer["results"]) <= 50
@@ -60,7 +67,7 @@ def test_every_row_is_had_once_and_in_order_by_following_next(page: Page, where:
 def test_rows_of_one_instant_are_not_lost_between_two_answers(tmp_path: Path) -> None:
     rows = [good(this_slot(), seed=number) for number in range(7)]
     with serving(folders(tmp_path, rows)) as page:
-        query, seen = "?limit=2", []
+        query, seen = "?limit=2", list[str]()
         while query:
             answer = page.get(f"/api/results{query}").json()
             seen += [row["started_at"] for row in answer["results"]]

@@ -1,6 +1,7 @@
 """Who may see the page: its password, how often that may be guessed, and the names it answers to."""
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ SECRET = "pass:wörd 1"  # noqa: S105 (of a test)
 
 
 @pytest.fixture
-def guarded(tmp_path: Path):  # noqa: ANN201 (a generator of Page)
+def guarded(tmp_path: Path) -> Iterator[Page]:
     with serving(folders(tmp_path, []), PAGE_PASSWORD=SECRET) as page:
         yield page
 
@@ -85,7 +86,7 @@ def test_a_file_without_a_password_ends_it_with_78(tmp_path: Path, content: byte
 
 
 def test_two_passwords_are_one_too_many(tmp_path: Path) -> None:
-    ended = run(tmp_path, "page", PAGE_PASSWORD="a", PAGE_PASSWORD_FILE="b")
+    ended = run(tmp_path, "page", PAGE_PASSWORD="a", PAGE_PASSWORD_FILE="b")  # noqa: S106 (of a test)
     assert (ended.returncode, "are both set" in ended.stderr) == (78, True)
 
 
