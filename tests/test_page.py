@@ -94,6 +94,12 @@ def test_light_or_dark_is_as_the_system_says_unless_it_is_chosen(page: Page) -> 
     assert "prefers-color-scheme: dark" in page.get("/style.css").text
 
 
+def test_days_go_before_a_range_that_the_form_carries_along(page: Page) -> None:
+    today = datetime.now(UTC).date()
+    assert "aria-current" not in page.get(f"/?range=7d&from={today}&to=").text
+    assert 'href="?range=7d" aria-current' in page.get("/?range=7d&from=&to=").text.replace(f"&amp;location={HOME}", "")
+
+
 def test_another_location_has_a_page_of_its_own(page: Page) -> None:
     assert "<h1>office</h1>" in page.get(f"/?location={OFFICE}").text
     assert f"<h1>{HOME}</h1>" in page.get("/").text
@@ -118,7 +124,6 @@ def test_the_page_comes_again_by_itself_unless_that_is_switched_off(page: Page) 
         ("range=2d", "range=2d must be one of 24h, 7d, 30d, 1y, all"),
         ("from=yesterday", "from=yesterday must be a day, such as 2026-01-31"),
         ("from=2026-02-01&to=2026-01-01", "from=2026-02-01 is after to=2026-01-01"),
-        ("range=7d&from=2026-01-01", "either range, or from and to, not both"),
         ("from=2999-01-01", "no time lies between 2999-01-01 and now"),
         ("theme=pink", "theme=pink must be one of auto, light, dark"),
         ("colour=red", "colour is no parameter of this address; there are range, from, to"),

@@ -22,7 +22,7 @@ _MOST_SKIPPED = 1_000_000
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page is asked to show; `range` is None where a first and a last day are given."""
+    """What the page is asked to show; `range` is None where a first or a last day is given, which go before it."""
 
     location: str
     range: str | None
@@ -58,8 +58,6 @@ def shown(parameters: Mapping[str, str], locations: Sequence[str]) -> Shown:
     only(parameters, ("range", "from", "to", "location", "theme", "refresh"))
     first, last = (_day(parameters, name) for name in ("from", "to"))
     named = _one_of(parameters, "range", RANGES, "")
-    if named and (first or last):
-        raise wrong("either range, or from and to, not both")
     if first and last and last < first:
         raise wrong(f"from={first} is after to={last}: the period would be empty")
     return Shown(
