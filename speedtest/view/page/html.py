@@ -46,8 +46,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 def routes(answers: Answers) -> list[Route]:
     """Return the routes of the page and what it is drawn with."""
-    style = _Fixed("text/css", show.style() + show.templates().get_template("page.css").render())
-    icon = _Fixed("image/svg+xml", show.templates().get_template("icon.svg").render())
+    style = _Fixed("text/css", _text("style.css") + _text("page.css"))
+    icon = _Fixed("image/svg+xml", _text("icon.svg"))
 
     async def page(request: Request) -> Response:
         now = await answers.now()
@@ -103,6 +103,10 @@ def _page(shown: Shown, now: Now, summary: Summary, answers: Answers) -> str:
 
 def _locations(lines: Sequence[State]) -> list[tuple[str, str]]:
     return [(line.location, words.harmless(line.location)) for line in lines]
+
+
+def _text(name: str) -> str:
+    return (show.TEMPLATES / name).read_text(encoding="utf-8")
 
 
 class _Fixed:
