@@ -117,7 +117,7 @@ check_compose() {
 }
 
 compose() {
-  SPEEDSNAKE_IMAGE=$IMAGE "$RUN" compose --project-name "$NAME" --file docker/production/docker-compose.yml "$@"
+  SPEEDSNAKE_IMAGE=$IMAGE "$RUN" compose --project-name "$NAME" --file docker/production/docker-compose.yml --profile page "$@"
 }
 
 show_size() {

@@ -19,37 +19,62 @@ FOLDERS = {"RESULT_DIR": "/app/results", "UPLOAD_DIR": "/app/uploads", "LOG_DIR"
 """Fixed by the image, because they are its volumes."""
 
 
-def service(folder: str) -> dict[str, Any]:
-    """Return the daemon's service of a compose file."""
-    return dict(yaml.safe_load((PROJECT / folder / "docker-compose.yml").read_text())["services"]["speedtest"])
+def service(folder: str, name: str = "speedtest") -> dict[str, Any]:
+    """Return a service of a compose file, the daemon's unless another is named."""
+    return dict(yaml.safe_load((PROJECT / folder / "docker-compose.yml").read_text())["services"][name])
 
 
-def documented() -> dict[str, str]:
-    """Return the variables and defaults that the README lists."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`(.+?)`|none|the machine's) \|", README, re.MULTILINE)
-    assert len(rows) > 8
+def documented(title: str) -> dict[str, str]:
+    """Return the variables and defaults that a section of the README lists."""
+    section = README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`(.+?)`|none|the machine's) \|", section, re.MULTILINE)
+    assert len(rows) > 5
     return dict(rows)
 
 
 @pytest.mark.parametrize(("folder", "interval", "level"), [(PRODUCTION, "600", "INFO"), (DEVELOPMENT, "30", "DEBUG")])
 def test_compose_passes_every_variable_on_with_its_default(folder: str, interval: str, level: str) -> None:
     passed = service(folder)["environment"]
-    defaults = documented() | {"SLEEP_SECONDS": interval, "LOG_LEVEL": level, "TZ": "UTC"}
+    defaults = documented("Configuration") | {"SLEEP_SECONDS": interval, "LOG_LEVEL": level, "TZ": "UTC"}
     for name, default in defaults.items():
         if name not in FOLDERS and name != "COMMIT_HASH":
             assert passed[name] == f"${{{name}:-{default}}}"
     assert not set(passed) & set(FOLDERS)
 
 
-def test_the_production_service_is_hardened() -> None:
-    production = service(PRODUCTION)
+def test_compose_passes_the_page_s_variables_on_and_publishes_it_on_this_machine_only() -> None:
+    page = service(PRODUCTION, "page")
+    for name, default in documented("For those who look").items():
+        if name in ("PAGE_HOST", "PAGE_PORT"):
+            assert f"${{{name}:-{default}}}" in page["ports"][0]
+        elif name != "PAGE_PASSWORD_FILE":  # of a file that would have to be in the container
+            assert page["environment"][name] == f"${{{name}:-{default}}}"
+    assert page["environment"]["PAGE_HOST"] == "0.0.0.0"  # noqa: S104 (of its container)
+    assert page["ports"][0].endswith(f":{page['environment']['PAGE_PORT']}")
+
+
+def test_the_page_only_reads_and_comes_only_when_it_is_asked_for() -> None:
+    page, daemon = service(PRODUCTION, "page"), service(PRODUCTION)
+    assert page["profiles"] == ["page"]
+    assert page["image"] == daemon["image"]
+    assert {f"{volume}:ro" for volume in daemon["volumes"] if "logs" not in volume} == set(page["volumes"])
+    assert page["command"] == ["python", "-m", "speedtest.handlers.page"]
+    assert "/healthz" in str(page["healthcheck"]["test"])
+
+
+@pytest.mark.parametrize("name", ["speedtest", "page"])
+def test_a_production_service_is_hardened(name: str) -> None:
+    production = service(PRODUCTION, name)
     assert production["read_only"] is True
     assert production["cap_drop"] == ["ALL"]
     assert production["security_opt"] == ["no-new-privileges:true"]
     assert production["init"] is True
     assert production["restart"] == "unless-stopped"
     assert {"mem_limit", "cpus", "pids_limit", "stop_grace_period", "tmpfs"} <= set(production)
-    assert {volume.partition(":")[2] for volume in production["volumes"]} == set(FOLDERS.values())
+
+
+def test_the_daemon_s_folders_are_volumes() -> None:
+    assert {volume.partition(":")[2] for volume in service(PRODUCTION)["volumes"]} == set(FOLDERS.values())
 
 
 def test_the_production_service_runs_what_the_quick_start_pulls() -> None:

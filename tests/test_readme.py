@@ -49,6 +49,13 @@ def test_no_variable_stands_there_that_is_none() -> None:
     assert names == {variable.name for variable in environment.variables(ENGINES)}
 
 
+@pytest.mark.parametrize("variable", environment.variables_of_views(), ids=lambda variable: variable.name)
+def test_every_variable_of_the_views_stands_in_its_table_with_its_default(variable: environment.Variable) -> None:
+    defaults = {cells[0]: cells[1] for cells in table_rows(section("For those who look"))}
+    assert defaults[f"`{variable.name}`"] == (f"`{variable.default}`" if variable.default else "none")
+    assert len(defaults) == len(environment.variables_of_views()) + 1
+
+
 @pytest.mark.parametrize("column", schema.COLUMNS, ids=lambda column: column.name)
 def test_every_column_is_told(column: schema.Column) -> None:
     assert f"`{column.name}`" in section("The columns")
@@ -94,7 +101,7 @@ def test_every_handler_is_told() -> None:
     handlers = [
         path.stem for path in (PROJECT / "speedtest" / "handlers").glob("*.py") if "__main__" in path.read_text()
     ]
-    assert sorted(handlers) == ["convert", "healthcheck", "loop"]
+    assert sorted(handlers) == ["convert", "healthcheck", "loop", "page"]
     for name in handlers:
         assert f"python -m speedtest.handlers.{name}" in README
 
