@@ -37,7 +37,7 @@ def test_every_measured_number_of_the_rows_is_different_and_each_tenth_attempt_f
 def test_the_benchmarks_of_data_find_figures_and_write_them_as_json(tmp_path: Path) -> None:
     options = ("--quick", "--days", str(DAYS), "--folder", str(tmp_path), "--json", str(tmp_path / "found.json"))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks", *options, "conversion", "size", "reading"],
+        [sys.executable, "-m", "tests.benchmarks", *options, "conversion", "size", "reading", "page"],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -47,7 +47,7 @@ def test_the_benchmarks_of_data_find_figures_and_write_them_as_json(tmp_path: Pa
     found = json.loads((tmp_path / "found.json").read_text())
     figures = [figure for benchmark in found["benchmarks"].values() for figure in benchmark["figures"]]
     assert len(figures) >= 7
-    assert all(figure["value"] > 0 for figure in figures)
+    assert all(figure["value"] > 0 for figure in figures if "errors" not in figure["what"])
     assert all(figure["what"] in done.stdout for figure in figures)
     assert "SpeedSnake" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["found.json"]
