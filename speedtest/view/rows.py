@@ -104,17 +104,26 @@ class Rows:
 
 
 def _last_day(place: Path) -> date | None:
-    days = [day for day, _ in results.days(place)]
-    return days[-1] if days else None
+    newest = _newest(place)
+    return newest[0] if newest else None
 
 
 def _mark(base: Path) -> str:
     """Name the newest day and when its folder changed last."""
     try:
-        days = list(results.days(base))
-        return f"{days[-1][0]}@{days[-1][1].stat().st_mtime_ns}" if days else "-"
+        newest = _newest(base)
+        return f"{newest[0]}@{newest[1].stat().st_mtime_ns}" if newest else "-"
     except FileNotFoundError:  # a conversion has just removed an emptied folder: that is news as well
         return "changing"
+
+
+def _newest(base: Path) -> tuple[date, Path] | None:
+    """Return the newest day in a folder, and its folder; years before that are not looked into."""
+    years = sorted((int(folder.name[-4:]) for folder in base.glob("year=[0-9][0-9][0-9][0-9]")), reverse=True)
+    for year in filter(None, years):
+        if days := list(results.days(base, date(year, 1, 1), date(year, 12, 31))):
+            return days[-1]
+    return None
 
 
 def _midnight(day: date) -> datetime:

@@ -168,6 +168,12 @@ def templates() -> jinja2.Environment:
     return found
 
 
+def sections(drawn: View) -> Markup:
+    """Return the sections that the report and the page show."""
+    macros = vars(templates().get_template("sections.html").module)
+    return macros["sections"](drawn)
+
+
 def style() -> Markup:
     """Return the style sheet of the sections."""
     return Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704 (our own file)

@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pyarrow as pa
+from markupsafe import Markup
 
-from speedtest.view import period
+from speedtest.view import period, show
 from speedtest.view.page import state
 from speedtest.view.page.state import Daemon, Result, State
 from speedtest.view.rows import OF_A_SUMMARY, Folders, Rows
@@ -28,7 +29,7 @@ STALE_SECONDS = 600
 """and after this again even if there are no new rows: time goes on without them."""
 _KEPT_FILES = 800
 _KEPT_RECENT_FILES = 200
-_KEPT_SUMMARIES = 32
+_KEPT_SUMMARIES = 16
 _AT_ONCE = timedelta(days=31)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,10 +60,11 @@ class Now(msgspec.Struct, frozen=True):
     daemon: Daemon | None
 
 
-class _Computed(msgspec.Struct, frozen=True):
+class _Computed(msgspec.Struct):
     mark: str
     when: datetime
     summary: Summary
+    sections: Markup | None = None
 
 
 class Answers:
@@ -80,7 +82,11 @@ class Answers:
 
     async def summary(self, asked: Asked) -> Summary:
         """Return the figures, at most a minute old. Raises Unclear, and what `Rows.of` raises."""
-        return await _in(self._large, lambda: self._summary(asked, datetime.now(UTC)))
+        return await _in(self._large, lambda: self._found(asked, datetime.now(UTC)).summary)
+
+    async def drawn(self, asked: Asked) -> tuple[Summary, Markup]:
+        """Return the same, and the sections of the report, drawn."""
+        return await _in(self._large, lambda: self._drawn(asked, datetime.now(UTC)))
 
     async def now(self) -> Now:
         """Return how it stands: the locations with the newest rows first, at most `MOST_LOCATIONS`."""
@@ -94,7 +100,13 @@ class Answers:
         """Raise OSError if a folder cannot be read."""
         await _in(self._small, self._recent.mark)
 
-    def _summary(self, asked: Asked, now: datetime) -> Summary:
+    def _drawn(self, asked: Asked, now: datetime) -> tuple[Summary, Markup]:
+        found = self._found(asked, now)
+        if found.sections is None:
+            found.sections = show.sections(show.view(found.summary, self.plan))
+        return found.summary, found.sections
+
+    def _found(self, asked: Asked, now: datetime) -> _Computed:
         mark = self._rows.mark()
         found = self._summaries.get(asked)
         if found is None or not _is_fresh(found.when, now, same=found.mark == mark):
@@ -103,7 +115,7 @@ class Answers:
             if len(self._summaries) > _KEPT_SUMMARIES:
                 self._summaries.popitem(last=False)
         self._summaries.move_to_end(asked)
-        return found.summary
+        return found
 
     def _computed(self, asked: Asked, now: datetime) -> Summary:
         begun = self._rows.first(asked.location)

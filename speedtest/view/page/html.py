@@ -11,6 +11,7 @@ from http import HTTPStatus
 from zoneinfo import ZoneInfo
 
 import msgspec
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -52,7 +53,7 @@ def routes(answers: Answers) -> list[Route]:
     async def page(request: Request) -> Response:
         now = await answers.now()
         shown = asked.shown(request.query_params, [line.location for line in now.lines])
-        body = _page(shown, now, await answers.summary(shown.asked), answers)
+        body = _page(shown, now, *await answers.drawn(shown.asked))
         headers = {"Cache-Control": "private, no-cache"}
         if shown.refresh == "on":
             headers["Refresh"] = str(refresh_seconds(now.daemon, datetime.now(UTC)))
@@ -83,16 +84,16 @@ def unless_known(request: Request, body: str, media_type: str, headers: dict[str
     return Response(body, media_type=media_type, headers=headers | {"ETag": tag})
 
 
-def _page(shown: Shown, now: Now, summary: Summary, answers: Answers) -> str:
+def _page(shown: Shown, now: Now, summary: Summary, sections: Markup) -> str:
     line = next((each for each in now.lines if each.location == shown.location), None)
-    view = show.view(summary, answers.plan)
     return (
         show.templates()
         .get_template("page.html")
         .render(
             shown=shown,
-            head=Head(line=line, daemon=now.daemon, zone=view.zone),
-            view=view,
+            head=Head(line=line, daemon=now.daemon, zone=words.zone(summary.timezones)),
+            summary=summary,
+            sections=sections,
             locations=_locations(now.lines),
             ranges=asked.RANGES,
             themes=asked.THEMES,
