@@ -1,0 +1,77 @@
+"""The time that a question is about, as a person writes it."""
+
+import contextlib
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, strategies as st
+from samples import utc
+
+from speedtest.view.period import EXAMPLES, Unclear, instant, period
+
+NOW = utc(2026, 3, 29, 14, 30, 15)
+
+
+@pytest.mark.parametrize(
+    ("text", "when"),
+    [
+        ("2026-01-31", utc(2026, 1, 31)),
+        ("2026-01-31T12:00", utc(2026, 1, 31, 12)),
+        ("2026-01-31 12:00:30", utc(2026, 1, 31, 12, 0, 30)),
+        ("2026-01-31T12:00Z", utc(2026, 1, 31, 12)),
+        ("2026-01-31T12:00+01:00", utc(2026, 1, 31, 11)),
+        ("24h", utc(2026, 3, 28, 14, 30, 15)),
+        ("7d", utc(2026, 3, 22, 14, 30, 15)),
+        ("4w", utc(2026, 3, 1, 14, 30, 15)),
+        ("1y", utc(2025, 3, 29, 14, 30, 15)),
+        ("0d", NOW),
+    ],
+)
+def test_an_instant_is_named_or_so_long_ago(text: str, when: datetime) -> None:
+    found = instant(text, NOW)
+    assert found == when
+    assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "yesterday", "7", "7m", "-7d", "7 d", "31.01.2026", "2026-02-30", "9999999y", "\u0667d", "0001-01-01T00+01"],
+)
+def test_another_text_is_refused_with_what_is_allowed(text: str) -> None:
+    with pytest.raises(Unclear, match="is no instant: write 2026-01-31, ") as refused:
+        instant(text, NOW)
+    assert repr(text) in str(refused.value)
+
+
+@pytest.mark.parametrize("example", EXAMPLES.replace("or ago: ", "").split(", "))
+def test_what_is_allowed_is_told_by_examples_that_are(example: str) -> None:
+    assert instant(example, NOW) <= NOW
+
+
+@given(st.text(max_size=300))
+def test_no_text_ends_otherwise_than_by_an_instant_or_advice(text: str) -> None:
+    with contextlib.suppress(Unclear):
+        assert instant(text, NOW).tzinfo is UTC
+
+
+@given(
+    st.datetimes(
+        min_value=datetime(2, 1, 1),  # noqa: DTZ001 (hypothesis adds the zones)
+        max_value=datetime(9998, 12, 31),  # noqa: DTZ001 (the same)
+        timezones=st.builds(timezone, st.timedeltas(timedelta(minutes=-1439), timedelta(minutes=1439))),
+    )
+)
+def test_every_instant_is_read_back_as_it_is_written(when: datetime) -> None:
+    assert instant(when.isoformat(), NOW) == when
+
+
+def test_a_period_is_from_its_start_to_before_its_end_and_may_have_neither() -> None:
+    assert period("7d", None, NOW) == (utc(2026, 3, 22, 14, 30, 15), None)
+    assert period(None, "2026-01-31", NOW) == (None, utc(2026, 1, 31))
+    assert period(None, None, NOW) == (None, None)
+
+
+@pytest.mark.parametrize(("since", "until"), [("7d", "8d"), ("2026-01-31", "2026-01-31")])
+def test_a_period_whose_end_is_not_after_its_start_is_refused(since: str, until: str) -> None:
+    with pytest.raises(Unclear, match=f"no time lies between {since} and {until}"):
+        period(since, until, NOW)
