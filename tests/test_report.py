@@ -8,6 +8,7 @@ import subprocess
 from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import override
 
 import pytest
 from daemon import run
@@ -17,20 +18,21 @@ from views import INTERVAL, failed, folders, good, skipped
 from speedtest.measurement import Measurement
 
 START = utc(2026, 3, 27)
-HOSTILE = (
-    '<script>alert("1")</script>',
-    "=cmd|' /C calc'!A0",
-    "\x1b[31mred\x1b[0m\x07\x08",
-    "\u202egnp.exe",
-    "x" * 10_000,
-    "]]></style><img src=x onerror=alert(1)>",
-    "{{ 7 * 7 }}",
-)
+HOSTILE = {
+    '<script>alert("1")</script>': '<script>alert("1")</script>',
+    "=cmd|' /C calc'!A0": "=cmd|' /C calc'!A0",
+    "\x1b[31mred\x1b[0m\x07\x08": "\ufffd[31mred\ufffd[0m\ufffd\ufffd",
+    "\u202egnp.exe": "\ufffdgnp.exe",
+    "x" * 10_000: "x" * 200 + "…",
+    "]]></style><img src=x onerror=alert(1)>": "]]></style><img src=x onerror=alert(1)>",
+    "{{ 7 * 7 }}": "{{ 7 * 7 }}",
+}
+"""Values of rows, and how they are shown."""
 
 
 def report(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run the command on what lies in a folder."""
-    return run(folder, "report", *arguments, RESULT_DIR="results", UPLOAD_DIR="uploads", **more)
+    return run(folder, "report", *arguments, programs=None, RESULT_DIR="results", UPLOAD_DIR="uploads", **more)
 
 
 def written(folder: Path, *arguments: str, **more: str) -> str:
@@ -103,6 +105,7 @@ class Requests(HTMLParser):
         self.found: list[str] = []
         self.elements: set[str] = set()
 
+    @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.add(tag)
         for name, value in attrs:
@@ -123,27 +126,18 @@ def test_the_file_asks_for_nothing_and_runs_nothing(lake: Path) -> None:
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_hostile_value_is_shown_and_does_nothing(tmp_path: Path, hostile: str) -> None:
     rows = [good(START, engine_version=hostile), good(START + INTERVAL, timezone=hostile, engine=hostile)]
-    rows += [
-        failed(START + 2 * INTERVAL, words=hostile, error_kind=hostile),
-        failed(START + 3 * INTERVAL, engine=hostile),
-    ]
+    rows += [failed(START + 2 * INTERVAL, words=hostile[:500], error_kind=hostile)]
     rows[0].raw |= {"server_name": hostile, "server_id": hostile}
     folders(tmp_path, rows)
     page = written(tmp_path)
     seen = Requests()
     seen.feed(page)
     assert not seen.found
-    assert "script" not in seen.elements | {"img"} - {"img"}
-    assert "img" not in seen.elements
-    terminal = report(tmp_path).stdout
-    for shown in (page, terminal):
-        assert not {letter for letter in shown if letter < " " and letter != "\n"}
-        assert "\u202e" not in shown
-        assert (
-            hostile[:20].replace("\x1b", "\ufffd") in html.unescape(shown).replace("\u202e", "\ufffd")
-            or "\u202e" in hostile
-        )
+    assert not seen.elements & {"script", "img"}
     assert len(page) < 200_000
+    for shown in (page, report(tmp_path).stdout):
+        assert HOSTILE[hostile] in html.unescape(shown)
+        assert not {letter for letter in shown if letter < " " and letter != "\n"} | {"\u202e"} & set(shown)
 
 
 def test_the_digest_is_that_of_sha256sum(lake: Path) -> None:
@@ -160,7 +154,8 @@ def test_the_figures_as_json_are_those_of_the_terminal(lake: Path) -> None:
 
 
 def test_a_period_is_asked_for_as_a_person_writes_it(lake: Path) -> None:
-    (found,) = json.loads(report(lake, "--json", "--since", "2026-03-28", "--until", "2026-03-29T00:00").stdout)
+    asked = ("--location", HOME, "--since", "2026-03-28", "--until", "2026-03-29T00:00")
+    (found,) = json.loads(report(lake, "--json", *asked).stdout)
     assert (found["rows"], found["slots"]["not_measured"]) == (144, 0)
 
 
@@ -188,7 +183,7 @@ def test_nothing_but_failures_is_a_report_about_failures(tmp_path: Path) -> None
     folders(tmp_path, [failed(START + number * INTERVAL) for number in range(12)])
     words = words_of(written(tmp_path, "--until", "2026-03-27T02:00"))
     assert "no test succeeded: 12 tests failed, 1 outage of 1 h 50 min" in words
-    assert "the line was up in 0 %" in words or "The line was up" not in words
+    assert "Where a test was made the line was up in 0 %" in words
     assert "not seen to end" in words
 
 
@@ -222,4 +217,4 @@ def test_ten_years_make_a_report_of_the_same_size(tmp_path: Path) -> None:
     folders(tmp_path, rows)
     page = written(tmp_path, "--until", "2026-03-28")
     assert len(page) < 200_000
-    assert "17 Feb 2016 to 27 Mar 2026" in words_of(page) or "2016" in words_of(page)
+    assert "From 16 Mar 2016 to 27 Mar 2026 the line was up in 100 % of the slots" in words_of(page)

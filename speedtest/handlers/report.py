@@ -19,7 +19,7 @@ from speedtest.handlers.command import alone
 from speedtest.view.period import EXAMPLES, Unclear, period
 
 
-def report(  # noqa: PLR0913 (each is an option)
+def report(
     *,
     since: Annotated[
         str | None, typer.Option(metavar="INSTANT", help=f"From this instant: {EXAMPLES}. Without a zone: UTC.")
