@@ -87,6 +87,7 @@ def test_the_types_are_the_same_with_and_without_rows(lake: Lake, tmp_path: Path
     [
         (date(2026, 3, 29), None, 18),
         (None, date(2026, 3, 29), 13),
+        (date.min, date.max, 31),
         (date(2026, 3, 28), date(2026, 3, 29), 13),
         (datetime(2026, 3, 29, 4), datetime(2026, 3, 29, 8), 2),  # noqa: DTZ001 (that is what is tried)
         (utc(2026, 3, 29, 4), utc(2026, 3, 29, 8, 0, 1), 4),

@@ -140,8 +140,8 @@ def _instant(when: datetime | date | None) -> datetime | None:
 
 def _days_around(first: datetime | None, last: datetime | None) -> tuple[date, date]:
     """Return the first and the last day that rows from `first` to before `last` may be filed under."""
-    earliest = (first - _DAY).date() if first else date.min
-    latest = (last + _DAY - timedelta.resolution).date() if last else date.max
+    earliest = (first - _DAY).date() if first and first.date() > date.min else date.min
+    latest = (last + _DAY - timedelta.resolution).date() if last and last.date() < date.max else date.max
     return earliest, latest
 
 
