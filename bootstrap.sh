@@ -17,6 +17,7 @@ SpeedSnake: measures your internet line every ten minutes and keeps what it meas
 
   ./bootstrap.sh          set everything up, then run the daemon in the foreground (Ctrl-C or SIGTERM stops it)
   ./bootstrap.sh setup    only set everything up
+  ./bootstrap.sh demo [OPTION ...]    show what a year of results looks like, in the folder demo/; measures nothing
   ./bootstrap.sh test     set up for development, then lint, check types and run the tests
   ./bootstrap.sh bench [OPTION ...]   measure what SpeedSnake costs beside its peers; --quick in two minutes
   ./bootstrap.sh lint-all             lint what is not Python too: workflows, templates, containers, scripts
@@ -51,10 +52,14 @@ main() {
   cd "$PROJECT"
   unset VIRTUAL_ENV UV_PROJECT_ENVIRONMENT # of another project
 
-  if [ $# -gt 1 ] && [ "$1" != bench ]; then refuse "one command at a time, not: $*"; fi
+  if [ $# -gt 1 ] && [ "$1" != bench ] && [ "$1" != demo ]; then refuse "one command at a time, not: $*"; fi
   case ${1:-run} in
     run) verb_run ;;
     setup) verb_setup ;;
+    demo)
+      shift
+      verb_demo "$@"
+      ;;
     test) verb_test ;;
     bench)
       shift
@@ -82,6 +87,13 @@ verb_setup() {
   bring_python
   bring_libraries --inexact # what `test` brought may stay
   bring_speedtest_program
+}
+
+verb_demo() {
+  bring_uv
+  bring_python
+  bring_libraries --inexact
+  exec .venv/bin/speedsnake demo "$@"
 }
 
 verb_test() {

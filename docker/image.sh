@@ -67,6 +67,7 @@ hand_over_to_docker() (
 check_contents() {
   say "in it are the speed-test programs, and nothing that installs or downloads"
   once sh -c 'speedtest --version && librespeed-cli --version && iperf3 --version' | grep -i -E '^(speedtest by|librespeed|iperf)'
+  once speedsnake --version
   local found
   found=$(once which pip pip3 uv curl wget sudo gcc) || true
   [ -z "$found" ] || give_up "the image holds what it should not: $found"

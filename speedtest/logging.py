@@ -115,8 +115,12 @@ class ForPeople(logging.Formatter):
     @override
     def format(self, record: logging.LogRecord) -> str:
         """Escape every control character but the line's end."""
-        text = super().format(record)
-        return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+        return "\n".join(map(harmless, super().format(record).split("\n")))
+
+
+def harmless(text: str) -> str:
+    """Return a text that cannot steer a terminal: what is not printable stands there as its escape."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class _Line(msgspec.Struct):

@@ -12,7 +12,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Literal
 
@@ -20,6 +20,9 @@ import msgspec
 
 OUTPUT_LIMIT = 1024 * 1024
 """Bytes of each stream that are kept; what comes after them is read and dropped."""
+
+type Sieve = Callable[[bytes], bytes]
+"""Takes standard output as it comes and returns what is to be kept; asked with nothing, what it still held back."""
 
 _CHUNK = 64 * 1024
 _TERM_GRACE_SECONDS = 1.0
@@ -77,7 +80,8 @@ class Finished(msgspec.Struct, frozen=True):
 class _Streams:
     """The two pipes of a child, read as they fill, each kept up to `OUTPUT_LIMIT`."""
 
-    def __init__(self, child: subprocess.Popen[bytes], stop: Stop) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], stop: Stop, sieve: Sieve | None) -> None:
+        self._sieve = sieve or bytes
         self._selector = selectors.DefaultSelector()
         self._kept: dict[int, bytearray] = {}
         for pipe in (child.stdout, child.stderr):
@@ -102,6 +106,8 @@ class _Streams:
             if not chunk:
                 self._selector.unregister(key.fileobj)
                 self._open -= 1
+            elif key.fd == next(iter(self._kept)):
+                chunk = self._sieve(chunk)
             kept = self._kept[key.fd]
             kept += chunk[: OUTPUT_LIMIT - len(kept)]
 
@@ -114,12 +120,21 @@ class _Streams:
     def close(self) -> tuple[bytes, bytes]:
         self._selector.close()
         stdout, stderr = self._kept.values()
+        stdout += self._sieve(b"")[: OUTPUT_LIMIT - len(stdout)]
         return bytes(stdout), bytes(stderr)
 
 
-def run(arguments: Sequence[str], *, seconds: float, stop: Stop, environment: Mapping[str, str]) -> Finished:
+def run(
+    arguments: Sequence[str],
+    *,
+    seconds: float,
+    stop: Stop,
+    environment: Mapping[str, str],
+    sieve: Sieve | None = None,
+) -> Finished:
     """Run a program without a shell in a session of its own and return how it ended.
 
+    A `sieve` hears what the program prints while it runs, between looks at the time: it must neither wait nor raise.
     Raises OSError when it cannot be started. A program that outlives `seconds`, or a requested stop, gets SIGTERM and a
     second later SIGKILL, and so does its whole group; what it left behind in its group is ended in any case.
     """
@@ -133,7 +148,7 @@ def run(arguments: Sequence[str], *, seconds: float, stop: Stop, environment: Ma
         start_new_session=True,
     ) as child:
         try:
-            streams = _Streams(child, stop)
+            streams = _Streams(child, stop, sieve)
             ended = _watch(child, streams, stop, started + seconds)
             took = time.monotonic() - started
             if ended != "exit":

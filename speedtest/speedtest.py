@@ -14,7 +14,7 @@ from speedtest.engines import asked_for
 from speedtest.engines.output import Engine, Target
 from speedtest.environment import Settings
 from speedtest.measurement import Failure, Measurement
-from speedtest.process import Finished, Stop, run as run_program
+from speedtest.process import Finished, Sieve, Stop, run as run_program
 from speedtest.schedule import Skip
 from speedtest.steps import Steps, Stopped
 
@@ -129,18 +129,20 @@ def run(  # noqa: PLR0913 (what, where, when and in what surroundings)
     *,
     where: Target | None = None,
     started_at: datetime | None = None,
+    sieve: Sieve | None = None,
 ) -> Measurement | None:
     """Make one attempt and return its row; None if it was ended by a requested stop.
 
     Whatever the program does becomes a row: it is ended with its whole group after `SPEEDTEST_TIMEOUT_SECONDS`, and an
     answer that is no result is a failed row with the program's own words. Without `where`, pinned servers take turns
-    from slot to slot.
+    from slot to slot. A `sieve` hears what the program prints while it runs, which is then asked to tell of it.
     """
     if stop.requested:
         return None
     started_at = started_at or datetime.now(UTC)
     where = where or target(program.engine, settings, round(slot.due.timestamp() / settings.sleep_seconds))
-    steps = Steps(program.path, settings.speedtest_timeout_seconds, stop, child_environment(environment))
+    where = msgspec.structs.replace(where, live=sieve is not None)
+    steps = Steps(program.path, settings.speedtest_timeout_seconds, stop, child_environment(environment), sieve)
     try:
         measurement = _in_utc(_attempt(program.engine, where, steps))
     except Stopped:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from speedtest.engines.output import last_words
 from speedtest.measurement import Failure
-from speedtest.process import Finished, Stop, run
+from speedtest.process import Finished, Sieve, Stop, run
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,9 @@ class Stopped(Exception):
 class Steps:
     """The steps of one attempt; `ended` are those that ran so far."""
 
-    def __init__(self, path: Path, seconds: float, stop: Stop, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, seconds: float, stop: Stop, environment: Mapping[str, str], sieve: Sieve | None = None
+    ) -> None:
         """Give them so many seconds together, from now on."""
         self.ended: list[Finished] = []
         self._path = path
@@ -28,6 +30,7 @@ class Steps:
         self._deadline = time.monotonic() + seconds
         self._stop = stop
         self._environment = environment
+        self._sieve = sieve
 
     @property
     def seconds(self) -> float:
@@ -42,7 +45,7 @@ class Steps:
         command = [str(self._path), *arguments]
         logger.debug("started %s", " ".join(command))
         left = max(self._deadline - time.monotonic(), 0.0)
-        finished = run(command, seconds=left, stop=self._stop, environment=self._environment)
+        finished = run(command, seconds=left, stop=self._stop, environment=self._environment, sieve=self._sieve)
         if finished.ended == "stopped":
             raise Stopped
         self.ended.append(finished)

@@ -32,6 +32,7 @@ UNCOPIED = (
     "results",
     "uploads",
     "logs",
+    "demo",
 )
 TOOLS = (
     *(

@@ -62,6 +62,15 @@ def test_bench_passes_its_options_on(fresh: Machine) -> None:
     assert "no benchmark is called conversions; there are conversion, daemon" in ended.stderr
 
 
+def test_demo_shows_a_year_without_a_speed_test_program_and_passes_its_options_on(fresh: Machine) -> None:
+    ended = fresh.bootstrap("demo", "--no-page", "--folder", "a year")
+    assert ended.returncode == 0, ended.stderr
+    assert "rows of two lines over a year" in ended.stdout
+    assert list((fresh.project / "a year/uploads").glob("location=demo-home/year=*/month=*/day=*/*.parquet"))
+    assert not (fresh.project / "results").exists()
+    assert fresh.brought == set()
+
+
 def test_the_script_uses_nothing_that_bash_3_2_lacks() -> None:
     newer = r"\b(mapfile|readarray|coproc)\b|\b(declare|local|typeset) -[Agn]|\$\{\w+(\^|,|@)|&>>|\|&|;;?&|\[\[ -v"
     assert re.findall(newer, SCRIPT) == []

@@ -5,13 +5,15 @@ import threading
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from samples import HOME, OFFICE, day_of, keep, measured, utc
 
 from speedtest.data import lake as lakes, schema
-from speedtest.data.lake import read
+from speedtest.data.lake import read, read_days
 from speedtest.data.opened import Opened
 from speedtest.data.parquet import Damaged, Lake, convert
 from speedtest.engines import derive
@@ -85,6 +87,7 @@ def test_the_types_are_the_same_with_and_without_rows(lake: Lake, tmp_path: Path
     [
         (date(2026, 3, 29), None, 18),
         (None, date(2026, 3, 29), 13),
+        (date.min, date.max, 31),
         (date(2026, 3, 28), date(2026, 3, 29), 13),
         (datetime(2026, 3, 29, 4), datetime(2026, 3, 29, 8), 2),  # noqa: DTZ001 (that is what is tried)
         (utc(2026, 3, 29, 4), utc(2026, 3, 29, 8, 0, 1), 4),
@@ -195,3 +198,16 @@ def test_an_instant_of_another_zone_is_the_instant_it_is(lake: Lake) -> None:
     since = datetime(2026, 3, 28, tzinfo=timezone(timedelta(hours=2)))
     day = read(result_dir=lake.result_dir, upload_dir=lake.upload_dir / "none", since=since, until=utc(2026, 3, 28))
     assert list(day["timestamp"]) == [utc(2026, 3, 27, 23)]
+
+
+def test_a_few_days_at_a_time_are_the_same_rows_as_all_at_once(lake: Lake) -> None:
+    keep([measured(DAY + timedelta(days=number), seed=number) for number in range(20, 60)], lake.result_dir)
+    folders = {"result_dir": lake.result_dir, "upload_dir": lake.upload_dir}
+    span = {"since": DAY + timedelta(hours=6), "until": DAY + timedelta(days=30)}
+    questions: list[dict[str, Any]] = [{}, span, {"location": OFFICE}]
+    for question in questions:
+        tables = list(read_days(**folders, **question))
+        assert sum(table.num_rows for table in tables) == len(ask(lake, **question))
+        assert pa.concat_tables(tables).to_pandas()["timestamp"].tolist() == ask(lake, **question)["timestamp"].tolist()
+    assert len(list(read_days(**folders))) > 5
+    assert all(table["timestamp"].to_pandas().nunique() < 30 for table in read_days(**folders))

@@ -1,6 +1,7 @@
 """The time that a question is about, as a person writes it."""
 
 import contextlib
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -31,6 +32,15 @@ def test_an_instant_is_named_or_so_long_ago(text: str, when: datetime) -> None:
     found = instant(text, NOW)
     assert found == when
     assert found.tzinfo is UTC
+
+
+def test_without_a_zone_it_is_utc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        found = instant("2026-01-31T12:00", NOW)
+    time.tzset()
+    assert found == utc(2026, 1, 31, 12)
 
 
 @pytest.mark.parametrize(

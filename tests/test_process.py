@@ -139,3 +139,36 @@ def test_a_signal_that_was_ignored_from_the_start_stays_ignored(stop: Stop) -> N
     stop.on(signal.SIGUSR1)
     os.kill(os.getpid(), signal.SIGUSR1)
     assert not stop.requested
+
+
+def test_a_sieve_hears_what_is_printed_as_it_comes_and_says_what_is_kept(stop: Stop, tmp_path: Path) -> None:
+    heard: list[bytes] = []
+
+    def sieve(chunk: bytes) -> bytes:
+        heard.append(chunk)
+        (tmp_path / "heard").touch()
+        return chunk.replace(b"progress\n", b"") or b"" if chunk else b"held back"
+
+    script = f"echo progress; while [ ! -e {tmp_path / 'heard'} ]; do sleep 0.02; done; echo result; echo progress >&2"
+    arguments = ["/bin/sh", "-c", script]
+    finished = run(arguments, seconds=30, stop=stop, environment=ENVIRONMENT, sieve=sieve)
+    assert (finished.ended, finished.stdout, finished.stderr) == ("exit", b"result\nheld back", b"progress\n")
+    assert heard[0] == b"progress\n"
+
+
+def test_a_sieve_changes_neither_the_bound_of_what_is_kept_nor_that_of_time(stop: Stop) -> None:
+    script = "head -c 3000000 /dev/zero; exec sleep 600"
+    finished = run(
+        ["/bin/sh", "-c", script], seconds=1, stop=stop, environment=ENVIRONMENT, sieve=lambda chunk: chunk or b"more"
+    )
+    assert (finished.ended, len(finished.stdout)) == ("timeout", OUTPUT_LIMIT)
+
+
+def test_a_sieve_that_raises_leaves_nothing_of_the_program_behind(stop: Stop, tmp_path: Path) -> None:
+    def sieve(_chunk: bytes) -> bytes:
+        raise ZeroDivisionError
+
+    script = f"echo $$ >{tmp_path / 'pid'}; echo x; exec sleep 600"
+    with pytest.raises(ZeroDivisionError):
+        run(["/bin/sh", "-c", script], seconds=30, stop=stop, environment=ENVIRONMENT, sieve=sieve)
+    assert not is_running(int((tmp_path / "pid").read_text()))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from statistics import median
 from typing import get_args
 
 import pytest
+from command import speedsnake
 from conftest import PROJECT
 from daemon import PATIENCE, run
 from samples import day_of, keep, measured, utc
@@ -16,7 +18,7 @@ from samples import day_of, keep, measured, utc
 from speedtest import environment
 from speedtest.data import schema
 from speedtest.engines import ENGINES
-from speedtest.handlers import start
+from speedtest.handlers import cli, start
 from speedtest.measurement import ErrorKind, SkipKind
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -94,6 +96,7 @@ def test_every_exit_code_is_told() -> None:
         start.BUSY,
         start.MISCONFIGURED,
         os.EX_USAGE,
+        start.INTERRUPTED,
     }
 
 
@@ -101,9 +104,21 @@ def test_every_handler_is_told() -> None:
     handlers = [
         path.stem for path in (PROJECT / "speedtest" / "handlers").glob("*.py") if "__main__" in path.read_text()
     ]
-    assert sorted(handlers) == ["convert", "healthcheck", "loop", "page"]
+    assert {"convert", "healthcheck", "loop", "page"} < set(handlers)
     for name in handlers:
-        assert f"python -m speedtest.handlers.{name}" in README
+        assert f"python -m speedtest.handlers.{name}" in README or f"| `{name}` |" in section("The command line")
+
+
+def test_every_command_is_told_with_an_example(tmp_path: Path) -> None:
+    told = {cells[0].strip("`"): cells[2].strip("`") for cells in table_rows(section("The command line"))}
+    commands = {each.callback.__name__ for each in cli.app.registered_commands if each.callback}
+    assert told.keys() - {"command"} == commands
+    for command in commands:
+        words = shlex.split(told[command])
+        assert f"speedsnake {command}" in told[command]
+        arguments = words[words.index("speedsnake") + 1 :]
+        assert speedsnake(tmp_path, *arguments, "--help").returncode == 0
+        assert speedsnake(tmp_path, *arguments, "--nonsense").stderr.strip().endswith("--nonsense")
 
 
 def test_every_command_of_bootstrap_is_told() -> None:

@@ -178,3 +178,17 @@ def test_a_folder_that_a_conversion_removes_meanwhile_is_made_again(tmp_path: Pa
 
     files.publish(target, b"row\n", base=tmp_path, verify=remove_once)
     assert target.read_bytes() == b"row\n"
+
+
+def test_a_temporary_that_a_starting_daemon_sweeps_is_written_again(tmp_path: Path) -> None:
+    """Who measures by hand writes while a daemon may start, which removes what the last one left half written."""
+    path = results.day_folder(tmp_path, date(2026, 3, 28)) / "speedtest_10-00-00_once.csv"
+    swept = iter([True, False])
+
+    def sweep_once(_data: bytes) -> None:
+        if next(swept):
+            assert files.sweep(results.temporaries(tmp_path)) == 1
+
+    files.publish(path, b"timestamp\n2026-03-28T10:00:00Z\n", base=tmp_path, verify=sweep_once)
+    assert path.read_bytes() == b"timestamp\n2026-03-28T10:00:00Z\n"
+    assert [each.name for each in path.parent.iterdir()] == [path.name]

@@ -4,6 +4,7 @@ CSV files are listed and read first, Parquet files after them, and a CSV row who
 dropped: in this order a conversion that runs meanwhile can neither hide a row nor show it twice.
 """
 
+import itertools
 import logging
 import os
 from collections import defaultdict
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +31,7 @@ _NULLABLE: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
     pa.bool_(): pd.BooleanDtype(),
 }
 _DAY = timedelta(days=1)
+_DAYS_AT_ONCE = 7
 _ALWAYS = ("timestamp", "started_at", "speedtest_address")
 """What rows are chosen and put in order by."""
 
@@ -55,20 +58,71 @@ def read(  # noqa: PLR0913 (each narrows the question, all by name)
     Whole numbers and booleans are pandas' nullable types. Raises `data.parquet.Damaged` or OSError, naming the file,
     for one that cannot be read.
     """
-    first, last = _instant(since), _instant(until)
-    uploads = Path(upload_dir or environment.value("UPLOAD_DIR", os.environ))
-    results = Path(result_dir or environment.value("RESULT_DIR", os.environ))
-    wanted = None if location is None else {location} if isinstance(location, str) else set(location)
-    asked = SCHEMA.names if columns is None else list(columns)
-    needed = list(dict.fromkeys([*asked, *_ALWAYS]))
-    around = _days_around(first, last)
-    waiting = _waiting(days(results, *around), derive or _unknown)
-    published = _published(uploads, *around)
-    tables = [_unlisted(table, published[day]).select(needed) for day, table in waiting if table.num_rows]
+    asked = _Asked(since, until, location, upload_dir, result_dir, derive)
+    names = SCHEMA.names if columns is None else list(columns)
+    needed = list(dict.fromkeys([*names, *_ALWAYS]))
+    table = _rows(asked, asked.around, needed, Opened() if opened is None else opened)
+    return table.select(names).to_pandas(types_mapper=_NULLABLE.get)
+
+
+def read_days(  # noqa: PLR0913 (each narrows the question, all by name)
+    *,
+    since: datetime | date | None = None,
+    until: datetime | date | None = None,
+    location: str | Iterable[str] | None = None,
+    upload_dir: str | os.PathLike[str] | None = None,
+    result_dir: str | os.PathLike[str] | None = None,
+    derive: Derive | None = None,
+) -> Iterator[pa.Table]:
+    """Yield the rows that `read` returns, with all columns, as a table for each few days that they are filed under.
+
+    Only one table is in memory at a time. Each is consistent in itself; a day that begins meanwhile is left out.
+    """
+    asked = _Asked(since, until, location, upload_dir, result_dir, derive)
+    filed = {day for day, _ in days(asked.results, *asked.around)} | {*_published(asked.uploads, *asked.around)}
+    for few in itertools.batched(sorted(filed), _DAYS_AT_ONCE, strict=False):
+        yield _rows(asked, (few[0], few[-1]), SCHEMA.names, Opened())
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A question for rows, as it is asked."""
+
+    since: datetime | date | None
+    until: datetime | date | None
+    location: str | Iterable[str] | None
+    upload_dir: str | os.PathLike[str] | None
+    result_dir: str | os.PathLike[str] | None
+    derive: Derive | None
+
+    @property
+    def uploads(self) -> Path:
+        return Path(self.upload_dir or environment.value("UPLOAD_DIR", os.environ))
+
+    @property
+    def results(self) -> Path:
+        return Path(self.result_dir or environment.value("RESULT_DIR", os.environ))
+
+    @property
+    def locations(self) -> set[str] | None:
+        if self.location is None:
+            return None
+        return {self.location} if isinstance(self.location, str) else set(self.location)
+
+    @property
+    def around(self) -> tuple[date, date]:
+        """The first and the last day that its rows may be filed under."""
+        return _days_around(_instant(self.since), _instant(self.until))
+
+
+def _rows(asked: _Asked, around: tuple[date, date], columns: list[str], opened: Opened) -> pa.Table:
+    """Return the rows that are filed from the first to the last of these days, in time order."""
+    wanted = asked.locations
+    waiting = _waiting(days(asked.results, *around), asked.derive or _unknown)
+    published = _published(asked.uploads, *around)
+    tables = [_unlisted(table, published[day]).select(columns) for day, table in waiting if table.num_rows]
     paths = [path for paths in published.values() for path in paths if _is_wanted(path, wanted)]
-    tables.append((Opened() if opened is None else opened).read(paths, needed))
-    ordered = _only(pa.concat_tables(tables), first, last, wanted)
-    return ordered.select(asked).to_pandas(types_mapper=_NULLABLE.get)
+    tables.append(opened.read(paths, columns))
+    return _only(pa.concat_tables(tables), _instant(asked.since), _instant(asked.until), wanted)
 
 
 def _unknown(_timestamp: datetime, _row: object) -> None:
@@ -85,8 +139,8 @@ def _instant(when: datetime | date | None) -> datetime | None:
 
 def _days_around(first: datetime | None, last: datetime | None) -> tuple[date, date]:
     """Return the first and the last day that rows from `first` to before `last` may be filed under."""
-    earliest = (first - _DAY).date() if first else date.min
-    latest = (last + _DAY - timedelta.resolution).date() if last else date.max
+    earliest = (first - _DAY).date() if first and first.date() > date.min else date.min
+    latest = (last + _DAY - timedelta.resolution).date() if last and last.date() < date.max else date.max
     return earliest, latest
 
 

@@ -20,6 +20,7 @@ import logging
 import os
 import re
 import stat
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -84,13 +85,19 @@ type _Encoded = list[tuple[str, pa.Table, pa.Buffer]]
 """A day's rows, ready to be published: each location, its rows and the bytes of its file."""
 
 
-def convert(lake: Lake, today: date) -> int:
+type Begun = Callable[[date], None]
+"""Hears of each day as its conversion begins."""
+
+
+def convert(lake: Lake, today: date, begun: Begun | None = None) -> int:
     """Convert every day before `today` (UTC), oldest first; return how many could not be converted, each logged."""
     failed = 0
     hidden: list[OSError] = []
     with ThreadPoolExecutor(1, "encode") as worker:
         ahead: tuple[_Day, Future[_Encoded]] | None = None
         for date_, folder in complete_days(lake.result_dir, today, hidden.append):
+            if begun:
+                begun(date_)
             day = _read(lake, date_, folder)
             started = (day, worker.submit(_encode, day, lake)) if day else None
             failed += started is None

@@ -45,10 +45,13 @@ def encode(measurement: Measurement) -> Row:
     return Row(measurement.timestamp.astimezone(UTC), text.encode("utf-8", "replace"))
 
 
-def save(row: Row, result_dir: Path) -> Path:
-    """Publish a row and return its path; it is durable then. Raises OSError if the disk refuses it."""
+def save(row: Row, result_dir: Path, suffix: str = "") -> Path:
+    """Publish a row and return its path; it is durable then. Raises OSError if the disk refuses it.
+
+    Who writes beside the daemon has a `suffix` of its own in its files' names: no two write the same file then.
+    """
     folder = day_folder(result_dir, row.timestamp.date())
-    stem = f"speedtest_{row.timestamp:%H-%M-%S}"
+    stem = f"speedtest_{row.timestamp:%H-%M-%S}{suffix}"
     for number in itertools.count(1):
         path = folder / (f"{stem}.csv" if number == 1 else f"{stem}_{number}.csv")
         try:

@@ -22,8 +22,9 @@ MOST_ROWS = 10_000
 class Waiting:
     """The way of every row to the disk."""
 
-    def __init__(self, result_dir: Path, most: int = MOST_ROWS) -> None:
+    def __init__(self, result_dir: Path, most: int = MOST_ROWS, suffix: str = "") -> None:
         """Nothing waits yet."""
+        self._suffix = suffix
         self._refused = False
         self._result_dir = result_dir
         self._most = most
@@ -52,7 +53,7 @@ class Waiting:
             if row.timestamp.date() in refused_days:
                 continue
             try:
-                saved[row] = save(row, self._result_dir)
+                saved[row] = save(row, self._result_dir, self._suffix)
             except OSError as error:
                 refused_days.add(row.timestamp.date())
                 self._refuse(error, first=not (refused_before or self._refused))

@@ -20,6 +20,7 @@ from speedtest.engines.output import (
     Engine,
     Flat,
     Listing,
+    Progress,
     Target,
     believed,
     check,
@@ -35,7 +36,9 @@ from speedtest.process import Finished
 
 _RATE_LIMITED = 173
 _VERSION = re.compile(r"Speedtest by Ookla ([0-9][0-9.]*)")
-_ALWAYS = ("--accept-license", "--accept-gdpr", "--progress=no", "--format=json")
+_ACCEPT = ("--accept-license", "--accept-gdpr")
+_ALWAYS = (*_ACCEPT, "--progress=no", "--format=json")
+_LIVE = (*_ACCEPT, "--progress=yes", "--format=jsonl")
 _LOG_LINE = re.compile(rb"^(?:\[[^\]\n]*\] )?\[error\] (.*)$", re.MULTILINE)
 
 
@@ -73,6 +76,21 @@ class _List(msgspec.Struct):
     servers: list[_Server]
 
 
+class _Stage(msgspec.Struct, frozen=True):
+    progress: Amount = 0
+    bandwidth: Amount | None = None
+    latency: Amount | dict[str, object] | None = None
+
+
+class _Event(msgspec.Struct):
+    """A line of `--format=jsonl` before the result. `progress` is from 0 to 1, of its stage."""
+
+    type: Literal["testStart", "ping", "download", "upload"]
+    ping: _Stage = _Stage()
+    download: _Stage = _Stage()
+    upload: _Stage = _Stage()
+
+
 def _version(printed: str) -> str | None:
     found = _VERSION.search(printed)
     return found[1].rstrip(".") if found else None
@@ -80,7 +98,7 @@ def _version(printed: str) -> str | None:
 
 def _arguments(target: Target) -> list[list[str]]:
     chosen = [f"--server-id={target.server_id}"] if target.server_id else []
-    return [[*_ALWAYS, *_interface(target), *chosen]]
+    return [[*(_LIVE if target.live else _ALWAYS), *_interface(target), *chosen]]
 
 
 def _interface(target: Target) -> list[str]:
@@ -96,6 +114,20 @@ def _listed(finished: Finished) -> list[str]:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
     return []
+
+
+def _progress(line: bytes) -> Progress | None:
+    try:
+        event = msgspec.json.decode(line, type=_Event)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if event.type == "testStart":
+        return Progress("start")
+    stage: _Stage = getattr(event, event.type)
+    part = min(max(stage.progress, 0.0), 1.0)
+    if event.type == "ping":
+        return Progress("latency", part, latency_ms=stage.latency if isinstance(stage.latency, float) else None)
+    return Progress(event.type, part, None if stage.bandwidth is None else stage.bandwidth * 8 / BITS_PER_MEGABIT)
 
 
 def _read(steps: Sequence[Finished]) -> Measurement:
@@ -187,6 +219,7 @@ ENGINE = Engine(
     version=_version,
     arguments=_arguments,
     read=_read,
+    progress=_progress,
     derive=_derive,
     numbers="speedtest.net",
     vanished=lambda error: "NoServersException" in error,

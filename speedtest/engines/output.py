@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -49,6 +49,19 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """How long to measure each direction, where the program can be told."""
     udp_mbps: float | None = None
     """The rate at which to send datagrams, for jitter and loss, where a program measures them only if asked."""
+    live: bool = False
+    """Whether somebody watches: a program that can tell how far it is shall do so while it runs."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a running test is."""
+
+    step: Literal["start", "latency", "download", "upload"]
+    part: float = 0.0
+    """Of this step, from 0 to 1."""
+    mbps: float | None = None
+    """Mbit/s so far."""
+    latency_ms: float | None = None
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +101,11 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """The result in what its steps printed: all of them, or those up to the first that failed.
 
     Raises Failure, for anything that is not a result that can be true.
+    """
+    progress: Callable[[bytes], Progress | None] | None = None
+    """What a line says that it prints while it runs and somebody watches; None for a line that belongs to the result.
+
+    No such function: the program cannot tell.
     """
     derive: Callable[[Mapping[str, str]], Measurement | None] = lambda _row: None
     """The same from the flattened fields alone, as the original program kept them; None if they are not its own."""

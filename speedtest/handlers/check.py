@@ -10,22 +10,17 @@ from speedtest import speedtest
 from speedtest.environment import Settings
 from speedtest.handlers import start
 from speedtest.process import Stop
+from speedtest.speedtest import Program
 
 
-def check(settings: Settings) -> NoReturn:
+def check(settings: Settings, *, as_json: bool = False) -> NoReturn:
     """Print the settings, the program and the state of each folder; exit 0, 69 without a program, 78 for a folder."""
-    for name, value in msgspec.structs.asdict(settings).items():
-        _say(name.upper(), _as_written(value))
     start.warn_of_unknown_variables()
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir, "LOG_DIR": settings.log_dir}
     refused = {name: start.refusal(folder) for name, folder in folders.items()}
-    for name, why in refused.items():
-        _say(f"{name} writable", f"no: {why.strerror}" if why else "yes")
-    programs = speedtest.find_all(settings, os.environ, Stop())
-    for program in programs.values():
-        _say("program", f"{program.path} ({program.engine.name} {program.version})")
-    if not programs:
-        _say("program", "none")
+    programs = list(speedtest.find_all(settings, os.environ, Stop()).values())
+    written = {name.upper(): _as_written(value) for name, value in msgspec.structs.asdict(settings).items()}
+    (_say_json if as_json else _say)(written, refused, programs)
     if refused["RESULT_DIR"] or refused["UPLOAD_DIR"]:
         start.end(start.MISCONFIGURED, "a folder cannot be written: mend it or set another one")
     if not programs:
@@ -33,11 +28,11 @@ def check(settings: Settings) -> NoReturn:
     sys.exit(start.OK)
 
 
-def _as_written(value: object) -> str:
-    """Return a value as a person would set it."""
+def _as_written(value: object) -> str | None:
+    """Return a value as a person would set it, None where it is not set."""
     match value:
         case None | () | {} if not value:
-            return "not set"
+            return None
         case tuple():
             return ",".join(map(str, value))
         case dict():
@@ -46,5 +41,15 @@ def _as_written(value: object) -> str:
             return str(value)
 
 
-def _say(name: str, value: str) -> None:
-    sys.stdout.write(f"{name:<34}{value}\n")
+def _say(written: dict[str, str | None], refused: dict[str, OSError | None], programs: list[Program]) -> None:
+    lines = [(name, value or "not set") for name, value in written.items()]
+    lines += [(f"{name} writable", f"no: {why.strerror}" if why else "yes") for name, why in refused.items()]
+    lines += [("program", f"{each.path} ({each.engine.name} {each.version})") for each in programs]
+    for name, value in lines if programs else [*lines, ("program", "none")]:
+        sys.stdout.write(f"{name:<34}{value}\n")
+
+
+def _say_json(written: dict[str, str | None], refused: dict[str, OSError | None], programs: list[Program]) -> None:
+    found = [{"engine": each.engine.name, "version": each.version, "path": str(each.path)} for each in programs]
+    whole = {"settings": written, "writable": {name: not why for name, why in refused.items()}, "programs": found}
+    sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")

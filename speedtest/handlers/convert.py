@@ -15,8 +15,9 @@ from typing import override
 
 from speedtest import logging as logs
 from speedtest.data.lock import Held, Lock
-from speedtest.data.parquet import Lake, convert
+from speedtest.data.parquet import Begun, Lake, convert
 from speedtest.engines import derive
+from speedtest.environment import Settings
 from speedtest.handlers import start
 
 logger = logging.getLogger("speedtest.handlers.convert")
@@ -38,16 +39,21 @@ class _WithoutPandas(MetaPathFinder):
 
 def main() -> None:
     """Convert, under the lock, and exit."""
-    sys.meta_path.insert(0, _WithoutPandas())
     start.no_arguments("convert", __doc__)
     settings = start.settings()
-    logs.configure(settings.log_level, commit_hash=settings.commit_hash)
+    run(settings, settings.log_level)
+
+
+def run(settings: Settings, log_level: str, begun: Begun | None = None) -> None:
+    """Convert, under the lock; end with an exit code other than 0 if not all could be."""
+    sys.meta_path.insert(0, _WithoutPandas())
+    logs.configure(log_level, commit_hash=settings.commit_hash)
     if (why := start.refusal(settings.upload_dir)) and not start.passes(why):
         start.end(start.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {why.strerror}")
     lake = Lake(settings.result_dir, settings.upload_dir, settings.speedtest_location_uuid, derive)
     try:
         with Lock(settings.upload_dir / LOCK_NAME):
-            failed = convert(lake, datetime.now(UTC).date())
+            failed = convert(lake, datetime.now(UTC).date(), begun)
     except Held as held:
         start.end(start.BUSY, f"another conversion is running: {held}")
     except OSError as error:

@@ -24,13 +24,19 @@ def reason(settings: Settings) -> str | None:
     for name, folder in (("RESULT_DIR", settings.result_dir), ("UPLOAD_DIR", settings.upload_dir)):
         if why := start.refusal(folder):
             return f"{name} {folder} cannot be written: {why.strerror}"
+    return judge(settings.result_dir)
+
+
+def judge(result_dir: Path) -> str | None:
+    """Return what is wrong with a daemon by its heartbeat alone, None if nothing is. Writes nothing."""
+    path = result_dir / heartbeat.FILE_NAME
     try:
-        state = heartbeat.read(settings.result_dir)
+        state = heartbeat.read(result_dir)
     except FileNotFoundError:
-        return f"no daemon has run yet: {settings.result_dir / heartbeat.FILE_NAME} is not there"
+        return f"no daemon has run yet: {path} is not there"
     except (OSError, msgspec.MsgspecError) as error:
-        return f"{settings.result_dir / heartbeat.FILE_NAME} cannot be read: {error}"
-    return _lateness(state) or _waiting(state, settings.result_dir)
+        return f"{path} cannot be read: {error}"
+    return _lateness(state) or _waiting(state, result_dir)
 
 
 def _lateness(state: Heartbeat) -> str | None:

@@ -16,6 +16,8 @@ FAILED = 1
 NO_PROGRAM = os.EX_UNAVAILABLE
 BUSY = os.EX_TEMPFAIL
 MISCONFIGURED = os.EX_CONFIG
+INTERRUPTED = 130
+"""As a shell has it for a program that Ctrl-C ended."""
 
 logger = logging.getLogger(__name__)
 

@@ -9,6 +9,8 @@ from speedtest.view.rows import Rows
 from speedtest.view.show import View
 from speedtest.view.summary import Plan, Question, Spread, Summary, summarise
 
+NOTHING = "No row was found: `speedsnake status` says whether the daemon runs and where it keeps what it measures."
+
 
 def questions(rows: Rows, since: datetime | None, until: datetime, locations: Sequence[str]) -> Iterator[Question]:
     """Ask for each location, all that have rows if none is named; without `since` from its first day on."""

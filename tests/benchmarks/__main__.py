@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.benchmarks import accuracy, conversion, daemon, growth, harness, page, queries, reading, size
+from tests.benchmarks import accuracy, conversion, daemon, growth, harness, page, queries, reading, size, views
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.report import Report, summary
 
@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, Callable[[Ground], Report]] = {
     "size": size.run,
     "reading": reading.run,
     "queries": queries.run,
+    "views": views.run,
     "page": page.run,
 }
 ACCURACY = "accuracy"

@@ -63,8 +63,11 @@ done
 if [ -z "${{HOME+set}}" ]; then {no_home}; kill -ABRT $$; fi
 if [ -z "$license" ]; then {licence}; exit 1; fi
 if [ -z "$gdpr" ]; then {privacy}; exit 1; fi
-if [ "$format" != json ]; then printf '   Download:   290.00 Mbps\\n'; exit 0; fi
-if [ "$progress" = yes ]; then {progress}; fi
+case $format in
+  json) if [ "$progress" = yes ]; then {progress}; fi ;;
+  jsonl) if [ "$progress" = yes ]; then {events}; fi ;;
+  *) printf '   Download:   290.00 Mbps\\n'; exit 0 ;;
+esac
 {body}
 """
 
@@ -76,6 +79,7 @@ def install(  # noqa: PLR0913 - each is one trait of the program, given by name
     version: str = "1.2.0",
     result: str | bytes | None = None,
     seconds: float = 0,
+    halfway: str = ":",
     name: str = "speedtest",
 ) -> Path:
     """Write an executable `speedtest` into `folder`, in place of one that is there, and return its path.
@@ -83,6 +87,7 @@ def install(  # noqa: PLR0913 - each is one trait of the program, given by name
     `version` is a key of `VERSIONS`, or the text that `--version` prints.
     `result` is printed instead of what `behaviour` does, exit code 0; `NOW` in it becomes the time of printing.
     `seconds` is how long the test takes before it does anything.
+    `halfway` is a piece of /bin/sh that runs after the events of the download, where somebody watches.
     """
     body = BEHAVIOURS[behaviour].script if result is None else say(result)
     script = SCRIPT.format(
@@ -93,6 +98,7 @@ def install(  # noqa: PLR0913 - each is one trait of the program, given by name
         licence=say(texts.LICENCE, to=2),
         privacy=say(texts.PRIVACY, to=2),
         progress=say(texts.TEST_START),
+        events="\n".join([say(texts.TEST_START + texts.DOWNLOADING), halfway, say(texts.UPLOADING)]),
         body=f"sleep {seconds}\n{body}" if seconds else body,
     )
     folder.mkdir(parents=True, exist_ok=True)

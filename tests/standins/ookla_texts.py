@@ -42,6 +42,15 @@ LIMIT = """\
 Speedtest CLI. Too many requests received. To maintain a fair and stable environment,
 please review and adjust the frequency of your requests.
 """
+DOWNLOADING = (
+    '{"type":"ping","timestamp":"2024-03-09T14:25:11Z","ping":{"jitter":2.1,"latency":15.3,"progress":1}}\n'
+    '{"type":"download","timestamp":"2024-03-09T14:25:15Z",'
+    '"download":{"bandwidth":31250000,"bytes":93750000,"elapsed":3000,"latency":{"iqm":22.5},"progress":0.42}}\n'
+)
+UPLOADING = (
+    '{"type":"upload","timestamp":"2024-03-09T14:25:30Z",'
+    '"upload":{"bandwidth":1500000,"bytes":7500000,"elapsed":5000,"progress":0.64}}\n'
+)
 TEST_START = '{"type":"testStart","timestamp":"2024-03-09T14:25:10Z","isp":"Example Fibre"}\n'
 USAGE_OF_SPEEDTEST_CLI = """\
 usage: speedtest-cli [-h] [--no-download] [--no-upload] [--single] [--bytes]

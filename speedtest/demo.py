@@ -1,0 +1,221 @@
+"""A year of plausible results of two lines, for who wants to see what SpeedSnake shows before a year has passed.
+
+A cable line at home, measured every ten minutes: slow in the evenings, one slow month, an outage of hours, two days
+without a daemon, loss now and then. A fibre line in an office, every half hour: busy on working days, quiet at night.
+The same seed and the same instant make the same rows. Their `engine` is `demo`, which no program of that name has.
+"""
+
+import itertools
+import math
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from speedtest.data import results
+from speedtest.measurement import ErrorKind, Measurement, SkipKind
+
+ENGINE = "demo"
+DAYS = 365
+_SEED = 7
+_VERSION = "1.0"
+_SPEED_OF_TEST = 11.0
+"""Seconds that each direction is loaded."""
+
+FAILURES: tuple[tuple[ErrorKind, str, int | None], ...] = (
+    ("exit", "Cannot open socket", 2),
+    ("exit", "Cannot read: ", 2),
+    ("timeout", "ended after 120 s", -15),
+    ("no-output", "the program printed nothing", 0),
+    ("malformed", "the result is no valid JSON: Input data was truncated", 0),
+    ("rate-limited", "Limit reached: Too many requests received", 173),
+)
+_DOWN: tuple[ErrorKind, str, int | None] = ("exit", "Configuration - Could not resolve host name", 2)
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A server that is measured with, and how far away it is."""
+
+    id: str | None
+    name: str | None
+    location: str | None
+    extra_ms: float
+
+
+NOBODY = Server(None, None, None, 0.0)
+"""The server of a test that failed: its row has the same columns."""
+SERVERS = (Server("1001", "Demo Carrier", "Bern", 0.0), Server("1002", "Demo University", "Basel", 4.5))
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """What a line is like on a good day."""
+
+    location: str
+    zone: str
+    minutes: int
+    offset: timedelta
+    """Of its slots, so that no two lines are measured in the same second."""
+    download_mbps: float
+    upload_mbps: float
+    latency_ms: float
+    bloat_ms: float
+    dip: float
+    """The part that the busiest hour takes away,"""
+    busiest: float
+    """and that hour."""
+    working_days: bool
+    quiet_hour: int | None = None
+
+
+LINES = (
+    Line(
+        location="demo-home",
+        zone="Europe/Zurich",
+        minutes=10,
+        offset=timedelta(),
+        download_mbps=262.0,
+        upload_mbps=41.0,
+        latency_ms=14.0,
+        bloat_ms=55.0,
+        dip=0.38,
+        busiest=21.0,
+        working_days=False,
+    ),
+    Line(
+        location="demo-office",
+        zone="Europe/Zurich",
+        minutes=30,
+        offset=timedelta(minutes=5),
+        download_mbps=940.0,
+        upload_mbps=910.0,
+        latency_ms=3.2,
+        bloat_ms=7.0,
+        dip=0.16,
+        busiest=14.5,
+        working_days=True,
+        quiet_hour=3,
+    ),
+)
+
+
+def write(result_dir: Path, now: datetime) -> int:
+    """Write both lines' rows up to now and return how many; today's as the daemon does, a file each.
+
+    Those of a complete day lie in one file for each line, and nothing is synced to the disk: all can be made again.
+    """
+    count = 0
+    today = now.astimezone(UTC).date()
+    for line in LINES:
+        for day, measured in itertools.groupby(map(results.encode, rows(line, now)), lambda row: row.timestamp.date()):
+            folder = results.day_folder(result_dir, day)
+            folder.mkdir(parents=True, exist_ok=True)
+            members = list(measured)
+            count += len(members)
+            for file in [[row] for row in members] if day == today else [members]:
+                header, _, _ = file[0].data.partition(b"\n")
+                path = folder / f"speedtest_{file[0].timestamp:%H-%M-%S}.csv"
+                path.write_bytes(
+                    b"\n".join([header, *(row.data.partition(b"\n")[2].rstrip(b"\n") for row in file), b""])
+                )
+    return count
+
+
+def rows(line: Line, now: datetime) -> Iterator[Measurement]:
+    """Yield a line's rows of a year up to now, oldest first."""
+    chance = random.Random(f"{_SEED} {line.location}")  # noqa: S311 (plausible, not secret)
+    zone = ZoneInfo(line.zone)
+    step = timedelta(minutes=line.minutes)
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    slot = midnight - timedelta(days=DAYS) + line.offset
+    while slot < now - timedelta(minutes=1):
+        row = _row(line, slot, (now - slot) / timedelta(days=1), slot.astimezone(zone), chance)
+        if row:
+            yield row
+        slot += step
+
+
+def _row(line: Line, slot: datetime, ago: float, local: datetime, chance: random.Random) -> Measurement | None:
+    """Return the row of a slot so many days ago, None while no daemon ran."""
+    is_home = not line.working_days
+    if is_home and 118 < ago < 120:  # noqa: PLR2004 (two days without a daemon)
+        return None
+    if local.hour == line.quiet_hour:
+        return _skipped(line, slot, "quiet-hours", f"{local:%H:%M} is in QUIET_HOURS")
+    if is_home and 40.0 < ago < 40.27:  # noqa: PLR2004 (six and a half hours of outage)
+        return _failed(line, slot, _DOWN)
+    if chance.random() < 0.004:  # noqa: PLR2004 (one in 250 fails)
+        return _failed(line, slot, chance.choice(FAILURES))
+    if chance.random() < 0.001:  # noqa: PLR2004 (one in 1,000 is late)
+        return _skipped(line, slot, "busy", "the last test was still running")
+    slow = 0.52 if is_home and 205 < ago < 235 else 1.0  # noqa: PLR2004 (a slow month)
+    return _measured(line, slot, slow * _share(line, local), chance)
+
+
+def _share(line: Line, local: datetime) -> float:
+    """Return the part of the line's speed that is left at this local hour."""
+    hour = local.hour + local.minute / 60
+    apart = min(abs(hour - line.busiest), 24 - abs(hour - line.busiest))
+    resting = line.working_days and local.weekday() > 4  # noqa: PLR2004 (Friday)
+    return 1 - line.dip * math.exp(-((apart / 2.6) ** 2)) * (0.2 if resting else 1)
+
+
+def _measured(line: Line, slot: datetime, share: float, chance: random.Random) -> Measurement:
+    server = SERVERS[chance.random() < 0.3]  # noqa: PLR2004 (three in ten with the second)
+    download = line.download_mbps * share * chance.gauss(1, 0.03) * (0.4 if chance.random() < 0.003 else 1)  # noqa: PLR2004
+    upload = line.upload_mbps * (0.4 + 0.6 * share) * chance.gauss(1, 0.03)
+    idle = line.latency_ms + server.extra_ms + chance.expovariate(1.2)
+    busy = line.bloat_ms * (2 - share)
+    seconds = round(chance.uniform(24, 31), 3)
+    loss = round(chance.expovariate(1.4), 2) if chance.random() < 0.02 else 0.0  # noqa: PLR2004 (one in 50)
+    return Measurement(
+        timestamp=(slot + timedelta(seconds=seconds)).replace(microsecond=0),
+        status="ok",
+        engine_version=_VERSION,
+        download_mbps=round(download, 3),
+        upload_mbps=round(upload, 3),
+        latency_ms=round(idle, 3),
+        jitter_ms=round(chance.expovariate(1.5), 3),
+        packet_loss_percent=loss,
+        download_latency_ms=round(idle + busy * chance.uniform(0.6, 1.4), 3),
+        upload_latency_ms=round(idle + busy * chance.uniform(0.9, 2.1), 3),
+        data_bytes=int((download + upload) * 1e6 / 8 * _SPEED_OF_TEST),
+        duration_seconds=seconds,
+        exit_code=0,
+        **_common(line, slot, server),
+    )
+
+
+def _failed(line: Line, slot: datetime, failure: tuple[ErrorKind, str, int | None]) -> Measurement:
+    kind, words, exit_code = failure
+    return Measurement(
+        timestamp=slot,
+        status="failed",
+        engine_version=_VERSION,
+        error_kind=kind,
+        error=words,
+        exit_code=exit_code,
+        duration_seconds=120.0 if kind == "timeout" else 4.2,
+        **_common(line, slot),
+    )
+
+
+def _skipped(line: Line, slot: datetime, kind: SkipKind, words: str) -> Measurement:
+    common = _common(line, slot) | {"started_at": None, "attempt": None}
+    return Measurement(timestamp=slot, status="skipped", error_kind=kind, error=words, **common)
+
+
+def _common(line: Line, slot: datetime, server: Server = NOBODY) -> dict[str, Any]:
+    return {
+        "raw": {"server_id": server.id, "server_name": server.name, "server_location": server.location},
+        "engine": ENGINE,
+        "started_at": slot,
+        "interval_seconds": line.minutes * 60.0,
+        "speedtest_address": line.location,
+        "timezone": line.zone,
+        "slot": slot,
+        "attempt": 1,
+    }

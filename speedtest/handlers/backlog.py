@@ -1,0 +1,30 @@
+"""A conversion that somebody watches: a bar over the days there are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from speedtest.data.parquet import Begun
+from speedtest.data.results import complete_days
+from speedtest.handlers import terminal
+
+
+@contextmanager
+def bar(result_dir: Path) -> Iterator[Begun]:
+    """Show, for a block, how many of the complete days are done; yield what hears of each as it begins."""
+    total = sum(1 for _ in complete_days(result_dir, datetime.now(UTC).date(), lambda _: None))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"))
+    with Progress(*columns, TimeRemainingColumn(), console=terminal.console(errors=True)) as progress:
+        task = progress.add_task("converting", total=total)
+        before = -1
+
+        def begun(day: date) -> None:
+            nonlocal before
+            before += 1
+            progress.update(task, completed=before, description=f"converting {day}")
+
+        yield begun
+        progress.update(task, completed=total)

@@ -1,0 +1,121 @@
+"""What SpeedSnake shows after a year, in the first minute: `speedsnake demo`. It touches nothing but its own folder.
+
+Exit codes: 0 · 1 the disk refused it · 64 the folder holds something else · 75 another demo is being made.
+"""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+
+from speedtest.data.lock import Held, Lock
+from speedtest.handlers import start, terminal
+from speedtest.handlers.command import alone
+
+MARK = ".speedsnake-demo.json"
+"""In a folder that a demo made, and may make again."""
+_FRESH = timedelta(hours=1)
+_PAGE = "speedtest.handlers.page"
+_PLAN = {"PLAN_DOWNLOAD_MBPS": "250", "PLAN_UPLOAD_MBPS": "40"}
+
+
+class _Made(msgspec.Struct):
+    made: datetime
+    rows: int
+
+
+def demo(
+    *,
+    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to make it.")] = Path("demo"),
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Serve the page afterwards.")] = True,
+) -> None:
+    """Show what a year of results looks like.
+
+    It makes plausible results of two lines in a folder of its own, and serves the page that shows them. The rows'
+    engine is `demo`; the conversion is the real one. What a demo made within the last hour is used again, an older
+    one is made anew, so that there always is a last day to look at. A folder that holds anything else is refused.
+
+    Exit codes: 0, 1 the disk refused it, 64 a folder that holds something else, 75 another demo is being made.
+    """
+    folder = folder.absolute()
+    try:
+        _make_anew_if_old(folder, datetime.now(UTC))
+    except Held as held:
+        start.end(start.BUSY, f"another demo is being made: {held}")
+    except OSError as error:
+        start.end(start.FAILED, f"the demo could not be made in {folder}: {error}")
+    _tell(folder)
+    if page and importlib.util.find_spec(_PAGE):
+        _serve(folder)
+
+
+def _make_anew_if_old(folder: Path, now: datetime) -> None:
+    _refuse_strangers(folder)
+    with Lock(folder / ".lock"):
+        made = _made(folder)
+        if made and timedelta(0) <= now - made.made < _FRESH:
+            return
+        for name in ("results", "uploads"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(folder / name)
+        _mark(folder, _Made(made=datetime.fromtimestamp(0, UTC), rows=0))  # ours, but not whole
+        _mark(folder, _Made(made=now, rows=_make(folder, now)))
+
+
+def _refuse_strangers(folder: Path) -> None:
+    if folder.exists() and not (folder / MARK).exists() and any(path.name != ".lock" for path in folder.iterdir()):
+        start.end(os.EX_USAGE, f"{folder} holds something that no demo made: name another one with --folder")
+
+
+def _made(folder: Path) -> _Made | None:
+    try:
+        return msgspec.json.decode((folder / MARK).read_bytes(), type=_Made)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+
+
+def _mark(folder: Path, made: _Made) -> None:
+    (folder / MARK).write_bytes(msgspec.json.encode(made) + b"\n")
+
+
+def _make(folder: Path, now: datetime) -> int:
+    """Write the rows, convert them, and return how many there are."""
+    from speedtest import demo as year  # noqa: PLC0415 (help and completion come without it)
+    from speedtest.data.parquet import Lake, convert  # noqa: PLC0415 (the same)
+    from speedtest.engines import derive  # noqa: PLC0415 (the same)
+    from speedtest.handlers import backlog  # noqa: PLC0415 (the same)
+
+    rows = year.write(folder / "results", now)
+    lake = Lake(folder / "results", folder / "uploads", "demo", derive)
+    with backlog.bar(lake.result_dir) if terminal.watched() else contextlib.nullcontext() as begun:
+        if convert(lake, now.date(), begun):
+            start.end(start.FAILED, f"the demo's rows in {folder} could not all be converted; what is above says why")
+    return rows
+
+
+def _tell(folder: Path) -> None:
+    made = _made(folder)
+    out = terminal.console()
+    out.print(terminal.line("demo", f"{made.rows if made else 0:,} rows of two lines over a year"))
+    out.print(terminal.line("results", folder / "results"))
+    out.print(terminal.line("uploads", folder / "uploads"))
+    variables = f"RESULT_DIR={folder / 'results'} UPLOAD_DIR={folder / 'uploads'}"
+    out.print(terminal.line("look at it", f"{variables} speedsnake status"))
+
+
+def _serve(folder: Path) -> NoReturn:
+    """Go on as the page, over the demo's folders and no others."""
+    folders = {"RESULT_DIR": f"{folder}/results", "UPLOAD_DIR": f"{folder}/uploads", "LOG_DIR": f"{folder}/logs"}
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", _PAGE], _PLAN | os.environ | folders)  # noqa: S606 (this very Python)
+
+
+if __name__ == "__main__":
+    alone(demo)

@@ -1,0 +1,50 @@
+"""A running test in a terminal: a bar with speed and percent where its program tells, else the seconds that pass."""
+
+import time
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+
+from speedtest.engines.output import Progress
+
+_BAR_WIDTH = 30
+
+
+class Watching:
+    """Draws what it was told last, in a thread of its own: who tells it never waits for the terminal."""
+
+    def __init__(self, console: Console, program: str) -> None:
+        """Draw there; `program` is what measures."""
+        self._console = console
+        self._spinner = Spinner("dots")
+        self._program = program
+        self._started = time.monotonic()
+        self._latest = Progress("start")
+
+    def tell(self, progress: Progress) -> None:
+        """Take how far the test is."""
+        self._latest = progress
+
+    def shown(self) -> Live:
+        """Return what shows it for a block, and leaves nothing behind; where there is no terminal it shows nothing."""
+        return Live(get_renderable=self._draw, console=self._console, refresh_per_second=8, transient=True)
+
+    def _draw(self) -> RenderableType:
+        latest = self._latest
+        seconds = f"{time.monotonic() - self._started:.0f} s"
+        grid = Table.grid(padding=(0, 1))
+        if latest.step == "start":
+            grid.add_row(self._spinner, f"{self._program} measures", seconds)
+        else:
+            bar = ProgressBar(total=1, completed=latest.part, width=_BAR_WIDTH)
+            grid.add_row(self._spinner, f"{latest.step:<8}", bar, f"{latest.part:4.0%}", _figure(latest), seconds)
+        return grid
+
+
+def _figure(progress: Progress) -> str:
+    if progress.mbps is not None:
+        return f"{progress.mbps:7.1f} Mbit/s"
+    return "" if progress.latency_ms is None else f"{progress.latency_ms:.1f} ms"

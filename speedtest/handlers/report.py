@@ -1,0 +1,81 @@
+"""How a line did over a period: `speedsnake report`.
+
+Exit codes: 0 · 1 a file of the lake cannot be read, or the report not be written · 64 an argument that means nothing ·
+78 configuration.
+"""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from speedtest import environment
+from speedtest.environment import Mistakes
+from speedtest.handlers import start
+from speedtest.handlers.command import alone
+from speedtest.view.period import EXAMPLES, Unclear, period
+
+
+def report(
+    *,
+    since: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help=f"From this instant: {EXAMPLES}. Without a zone: UTC.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="To before this instant, written in the same way.")
+    ] = None,
+    location: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this location; may be given again.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the report to this file, as HTML.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON array.")] = False,
+) -> None:
+    """Say how the line did: availability, speed, latency, loss, outages, data used, and against the plan.
+
+    With -o it is one HTML file that needs nothing else: no script, no request, it opens from a mail and prints well.
+    PLAN_DOWNLOAD_MBPS and PLAN_UPLOAD_MBPS say what the contract promises.
+
+    Exit codes: 0, 1 a file cannot be read or written, 64 an argument that means nothing, 78 configuration.
+    """
+    settings = start.settings()
+    try:
+        first, last = period(since, until, now := datetime.now(UTC))
+        plan_mbps = [environment.value(name, os.environ) for name in ("PLAN_DOWNLOAD_MBPS", "PLAN_UPLOAD_MBPS")]
+    except Unclear as unclear:
+        start.end(os.EX_USAGE, str(unclear))
+    except Mistakes as mistakes:
+        start.end(start.MISCONFIGURED, *mistakes.lines)
+
+    import msgspec  # noqa: PLC0415 (help and completion come without these)
+
+    from speedtest.data.parquet import Damaged  # noqa: PLC0415
+    from speedtest.view import report as view  # noqa: PLC0415
+    from speedtest.view.rows import Folders, Rows  # noqa: PLC0415
+    from speedtest.view.summary import Plan  # noqa: PLC0415
+
+    rows, plan = Rows(Folders(settings.result_dir, settings.upload_dir)), Plan(*plan_mbps)
+    try:
+        if output:
+            made = view.html(rows, first, last or now, location or [], plan)
+        else:
+            found = view.summaries(rows, list(view.questions(rows, first, last or now, location or [])), plan)
+            texts = [view.text(summary, plan) for summary in found]
+            made = msgspec.json.encode(found).decode() if as_json else "\n\n".join(texts) or view.NOTHING
+    except (Damaged, OSError) as error:
+        start.end(start.FAILED, str(error))
+    if not output:
+        sys.stdout.write(f"{made}\n")
+        return
+    try:
+        output.write_text(made, encoding="utf-8")
+    except OSError as error:
+        start.end(start.FAILED, f"the report could not be written to {output}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    alone(report)

@@ -1,0 +1,55 @@
+"""One row for a person to read: what was measured, or why nothing was."""
+
+from pathlib import Path
+
+from rich.text import Text
+
+from speedtest.handlers.terminal import console, line
+from speedtest.measurement import Measurement
+
+
+def show(measurement: Measurement, path: Path | None) -> None:
+    """Print it, and where it is kept."""
+    for text in (*lines(measurement), line("kept", path or "no: it stands on standard error", "" if path else "red")):
+        console().print(text)
+
+
+def lines(measurement: Measurement) -> list[Text]:
+    """Return what there is to say; what was not measured is left out."""
+    program = f"{measurement.engine} {measurement.engine_version or ''}".rstrip()
+    when = line("when", f"{measurement.timestamp:%Y-%m-%d %H:%M:%S} UTC, {measurement.speedtest_address}, {program}")
+    if measurement.status != "ok":
+        return [when, line(measurement.status, f"{measurement.error_kind}: {measurement.error}", "red")]
+    found = {
+        "download": _amount(measurement.download_mbps, "Mbit/s", 2),
+        "upload": _amount(measurement.upload_mbps, "Mbit/s", 2),
+        "latency": _amount(measurement.latency_ms, "ms", 1),
+        "jitter": _amount(measurement.jitter_ms, "ms", 1),
+        "packet loss": _amount(measurement.packet_loss_percent, "%", 1),
+        "bufferbloat": _bufferbloat(measurement),
+        "server": _server(measurement.raw),
+        "result": measurement.raw.get("result_url") or measurement.raw.get("share"),
+    }
+    fast = {"download", "upload"}
+    return [when, *(line(name, text, "green" if name in fast else "") for name, text in found.items() if text)]
+
+
+def _amount(value: float | None, unit: str, digits: int) -> str | None:
+    return None if value is None else f"{value:.{digits}f} {unit}"
+
+
+def _bufferbloat(measurement: Measurement) -> str | None:
+    """Return what latency under load has over the idle one, in each direction."""
+    idle = measurement.latency_ms
+    loaded = {"down": measurement.download_latency_ms, "up": measurement.upload_latency_ms}
+    if idle is None:
+        return None
+    return ", ".join(f"{value - idle:+.1f} ms {way}" for way, value in loaded.items() if value is not None) or None
+
+
+def _server(raw: dict[str, str | None]) -> str | None:
+    """Return the server as far as the program names it."""
+    names = (raw.get("server_name"), raw.get("server_sponsor"), raw.get("server_location"), raw.get("server_country"))
+    named = ", ".join(name for name in names if name)
+    number = raw.get("server_id")
+    return f"{named} ({number})" if named and number else named or number

@@ -1,0 +1,154 @@
+"""How it stands now: `speedsnake status`. It reads, and writes nothing.
+
+Exit codes: 0 · 1 a file of the lake cannot be read · 78 configuration. Whether the daemon is well is told by
+`handlers.healthcheck`'s exit code, not by this one.
+"""
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from speedtest.data import heartbeat
+from speedtest.data.remembered import recall
+from speedtest.environment import Settings
+from speedtest.handlers import healthcheck, start
+from speedtest.handlers.command import alone
+from speedtest.handlers.terminal import console, line
+from speedtest.schedule import BYTES_PER_GB, gigabytes
+
+if TYPE_CHECKING:
+    from speedtest.view.status import Disk, Line
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+class Daemon(msgspec.Struct, kw_only=True):
+    """What the heartbeat says of the daemon, and what a health check makes of it."""
+
+    on_time: bool
+    why_not: str | None
+    next_due: datetime | None = None
+    rows_waiting: int | None = None
+    """Rows that the disk refused."""
+    gb_of_budget: float | None = None
+    """What of DATA_BUDGET_GB_PER_MONTH the daemon's tests have used, if it is set."""
+
+
+def status(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the same as one JSON object.")] = False,
+    location: Annotated[str | None, typer.Option(metavar="NAME", help="Tell of this location only.")] = None,
+) -> None:
+    """Show how it stands.
+
+    The last test, failures in a row, uptime, the next test, the data moved this month, the disk. Uptime is the share of
+    slots with a good test, of those in which a test was made.
+
+    Exit codes: 0, or 1 where a file of the lake cannot be read, 78 configuration.
+    """
+    from speedtest.data.parquet import Damaged  # noqa: PLC0415 (help and completion come without it)
+    from speedtest.view import status as view  # noqa: PLC0415 (the same)
+    from speedtest.view.rows import Folders, Rows  # noqa: PLC0415 (the same)
+
+    settings = start.settings()
+    now = datetime.now(UTC)
+    rows = Rows(Folders(settings.result_dir, settings.upload_dir))
+    try:
+        found = [view.line(rows, name, now) for name in ([location] if location else rows.locations())]
+    except (Damaged, OSError) as error:
+        start.end(start.FAILED, str(error))
+    disks = [view.disk(folder) for folder in (settings.result_dir, settings.upload_dir)]
+    daemon, quarantined = _daemon(settings, now), view.quarantined(settings.result_dir)
+    if as_json:
+        whole = {"daemon": daemon, "lines": found, "disk": disks, "quarantined_files": quarantined}
+        sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
+        return
+    _show_daemon(daemon, settings, now)
+    for each in found:
+        _show_line(each, now)
+    if not found:
+        console().print(line("rows", "none yet"))
+    _show_disks(disks, quarantined)
+
+
+def _daemon(settings: Settings, now: datetime) -> Daemon:
+    why = healthcheck.judge(settings.result_dir)
+    budget = settings.data_budget_gb_per_month
+    used = None if budget is None else gigabytes(recall(settings.result_dir), now)
+    daemon = Daemon(on_time=why is None, why_not=why, gb_of_budget=used)
+    try:
+        beat = heartbeat.read(settings.result_dir)
+    except (OSError, msgspec.MsgspecError):  # `why` says so
+        return daemon
+    daemon.rows_waiting = beat.rows_waiting
+    daemon.next_due = beat.next_due if daemon.on_time else None
+    return daemon
+
+
+def _show_daemon(daemon: Daemon, settings: Settings, now: datetime) -> None:
+    out = console()
+    out.print(line("daemon", daemon.why_not or "on time", "red" if daemon.why_not else "green"))
+    if daemon.next_due:
+        out.print(line("next test", _when(daemon.next_due, now)))
+    if daemon.rows_waiting:
+        out.print(line("waiting for the disk", f"{daemon.rows_waiting} rows", "red"))
+    if daemon.gb_of_budget is not None:
+        out.print(line("of the budget", f"{daemon.gb_of_budget:.1f} of {settings.data_budget_gb_per_month:g} GB"))
+
+
+def _show_line(found: "Line", now: datetime) -> None:
+    out = console()
+    out.print()
+    out.print(line("location", found.location))
+    out.print(line("last test", _last(found.last, now), _style(found.last)))
+    out.print(line("failures in a row", found.failures_in_a_row, "red" if found.failures_in_a_row else ""))
+    spans = (f"{name} {_share(share)}" for name, share in found.uptime_percent.items())
+    out.print(line("uptime", ", ".join(spans)))
+    out.print(line("data this month", f"{found.bytes_this_month / BYTES_PER_GB:.1f} GB"))
+
+
+def _show_disks(disks: "list[Disk]", quarantined: int) -> None:
+    out = console()
+    out.print()
+    for name, disk in zip(("results", "uploads"), disks, strict=True):
+        free = "not there yet" if disk.bytes_free is None else f"{disk.bytes_free / BYTES_PER_GB:.1f} GB free"
+        out.print(line(name, f"{disk.bytes_used / 1e6:.1f} MB, {free}, {disk.folder}"))
+    out.print(line("quarantined files", quarantined, "red" if quarantined else ""))
+
+
+def _last(last: dict[str, Any] | None, now: datetime) -> str:
+    if last is None:
+        return "none"
+    program = f"{last.get('engine', '')} {last.get('engine_version', '')}".strip()
+    if last["status"] == "ok":
+        latency = f", {last['latency_ms']:.1f} ms" if "latency_ms" in last else ""
+        told = f"{last['download_mbps']:.1f} Mbit/s down, {last['upload_mbps']:.1f} Mbit/s up{latency}"
+    else:
+        told = f"{last['status']}, {last.get('error_kind')}: {last.get('error')}"
+    return f"{_when(last['timestamp'], now)}, {program}: {told}"
+
+
+def _style(last: dict[str, Any] | None) -> str:
+    return "" if last is None else "green" if last["status"] == "ok" else "red"
+
+
+def _share(percent: float | None) -> str:
+    return "not measured" if percent is None else f"{percent:.2f} %"
+
+
+def _when(instant: datetime, now: datetime) -> str:
+    """Return an instant, and how far from now it is in the unit that fits."""
+    seconds = (instant - now).total_seconds()
+    size = abs(seconds)
+    unit, name = next(
+        pair for pair in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s")) if size >= 2 * pair[0] or pair[0] == 1
+    )
+    apart = f"{size / unit:.0f} {name}"
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC ({f'in {apart}' if seconds > 0 else f'{apart} ago'})"
+
+
+if __name__ == "__main__":
+    alone(status)

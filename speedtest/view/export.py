@@ -1,0 +1,100 @@
+"""Rows as CSV, JSON or Parquet for other programs, with every column of the lake, a few days in memory at a time.
+
+CSV has a header, null as the empty field and empty text as `""`, instants in ISO 8601. JSON is one array with an
+object a row, each on a line of its own. Parquet is as the lake's own files, without their list of sources.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, Literal
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from speedtest.data import schema
+from speedtest.data.table import SCHEMA
+
+type Form = Literal["csv", "json", "parquet"]
+
+ROWS_AT_ONCE = 5_000
+_OBJECTS_AT_ONCE = 1000
+_FORMULA = "^[=+\\-@\t\r]"
+"""What a spreadsheet takes for the beginning of a formula, or skips to find one."""
+
+
+def write(days: Iterable[pa.Table], form: Form, out: BinaryIO, *, raw: bool = False) -> int:
+    """Write the rows and return how many; what a spreadsheet would run gets an apostrophe before it unless `raw`."""
+    tables = _joined(days)
+    match form:
+        case "csv":
+            return _write_csv(tables if raw else map(_harmless, tables), out)
+        case "json":
+            return _write_json(tables, out)
+        case "parquet":
+            return _write_parquet(tables, out)
+
+
+def _joined(days: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Join days up to a number of rows that is written well at once."""
+    begun: list[pa.Table] = []
+    for table in days:
+        begun.append(table)
+        if sum(part.num_rows for part in begun) >= ROWS_AT_ONCE:
+            yield pa.concat_tables(begun)
+            begun = []
+    yield pa.concat_tables([SCHEMA.empty_table(), *begun])
+
+
+def _write_csv(tables: Iterable[pa.Table], out: BinaryIO) -> int:
+    rows = 0
+    written = pa.schema([(field.name, _text_of_instant(field.type)) for field in SCHEMA])
+    with csv.CSVWriter(out, written) as writer:
+        for table in tables:
+            writer.write_table(_with_instants_as_text(table).cast(written))
+            rows += table.num_rows
+    return rows
+
+
+def _write_json(tables: Iterable[pa.Table], out: BinaryIO) -> int:
+    rows = 0
+    for table in tables:
+        for few in _with_instants_as_text(table).to_batches(max_chunksize=_OBJECTS_AT_ONCE):
+            for row in few.to_pylist():
+                out.write(b",\n" if rows else b"[\n")
+                out.write(msgspec.json.encode(row))
+                rows += 1
+    out.write(b"\n]\n" if rows else b"[]\n")
+    return rows
+
+
+def _write_parquet(tables: Iterable[pa.Table], out: BinaryIO) -> int:
+    rows = 0
+    version = {"speedsnake.schema_version": str(schema.SCHEMA_VERSION)}
+    with pq.ParquetWriter(out, SCHEMA.with_metadata(version), compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+            rows += table.num_rows
+    return rows
+
+
+def _text_of_instant(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_timestamp(kind) else kind
+
+
+def _with_instants_as_text(table: pa.Table) -> pa.Table:
+    for number, field in enumerate(SCHEMA):
+        if pa.types.is_timestamp(field.type):
+            text = pc.strftime(table.column(number), format="%Y-%m-%dT%H:%M:%SZ")
+            table = table.set_column(number, field.name, text)
+    return table
+
+
+def _harmless(table: pa.Table) -> pa.Table:
+    for number, field in enumerate(SCHEMA):
+        if pa.types.is_string(field.type):
+            column: Any = table.column(number)
+            marked = pc.replace_substring_regex(column, pattern=_FORMULA, replacement="'\\0")
+            table = table.set_column(number, field, marked)
+    return table
