@@ -21,8 +21,8 @@ START = utc(2026, 3, 27)
 HOSTILE = {
     '<script>alert("1")</script>': '<script>alert("1")</script>',
     "=cmd|' /C calc'!A0": "=cmd|' /C calc'!A0",
-    "\x1b[31mred\x1b[0m\x07\x08": "\ufffd[31mred\ufffd[0m\ufffd\ufffd",
-    "\u202egnp.exe": "\ufffdgnp.exe",
+    "\x1b[31mred\x1b[0m\x07\x08": "\\x1b[31mred\\x1b[0m\\x07\\x08",
+    "\u202egnp.exe": "\\u202egnp.exe",
     "x" * 10_000: "x" * 200 + "…",
     "]]></style><img src=x onerror=alert(1)>": "]]></style><img src=x onerror=alert(1)>",
     "{{ 7 * 7 }}": "{{ 7 * 7 }}",

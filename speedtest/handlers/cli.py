@@ -14,6 +14,7 @@ from speedtest.handlers import command, start, terminal
 from speedtest.handlers.demo import demo
 from speedtest.handlers.export import export
 from speedtest.handlers.once import once
+from speedtest.handlers.report import report
 from speedtest.handlers.status import status
 
 app = typer.Typer(
@@ -114,6 +115,7 @@ def _quieter(level: str) -> str:
 command.add(app, loop, "SLEEP_SECONDS=600 speedsnake loop")
 command.add(app, once, "speedsnake once", "speedsnake once --json | jq .download_mbps")
 command.add(app, status, "speedsnake status", "speedsnake status --json | jq .lines[].uptime_percent")
+command.add(app, report, "speedsnake report --since 30d", "PLAN_DOWNLOAD_MBPS=250 speedsnake report -o report.html")
 command.add(app, export, "speedsnake export --since 30d -o month.csv", "speedsnake export --format json | jq length")
 command.add(app, convert, "speedsnake convert")
 command.add(app, check, "speedsnake check", "speedsnake check --json | jq .programs")

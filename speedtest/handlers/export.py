@@ -18,6 +18,7 @@ import typer
 from speedtest.engines import derive
 from speedtest.handlers import start
 from speedtest.handlers.command import alone
+from speedtest.handlers.whole import whole
 from speedtest.view.period import EXAMPLES, Unclear, period
 
 
@@ -95,23 +96,8 @@ def _opened(output: Path | None, form: Form) -> Iterator[BinaryIO]:
         with output.open("wb") as out:
             yield out
     else:
-        with _whole(output) as out:
+        with whole(output) as out:
             yield out
-
-
-@contextmanager
-def _whole(output: Path) -> Iterator[BinaryIO]:
-    """Give a temporary that becomes the file if the block ends well, and nothing if it does not."""
-    target = output.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("xb") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from speedtest import environment
 from speedtest.environment import Mistakes
 from speedtest.handlers import start
 from speedtest.handlers.command import alone
+from speedtest.handlers.whole import whole
 from speedtest.view.period import EXAMPLES, Unclear, period
 
 
@@ -72,7 +73,8 @@ def report(
         sys.stdout.write(f"{made}\n")
         return
     try:
-        output.write_text(made, encoding="utf-8")
+        with whole(output) as out:
+            out.write(made.encode())
     except OSError as error:
         start.end(start.FAILED, f"the report could not be written to {output}: {error.strerror}")
 

@@ -1,24 +1,19 @@
 """Figures and instants as people read them, and whatever came from outside made harmless to look at."""
 
-import re
-import unicodedata
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from speedtest import logging
+
 LONGEST_TEXT = 200
 NONE = "\N{EN DASH}"
-_LINES_AND_SPACES = re.compile(r"\s+")
 _SECONDS_PER_MINUTE, _SECONDS_PER_HOUR, _SECONDS_PER_DAY = 60, 3600, 86400
 
 
 def harmless(text: object) -> str:
-    """Return a text of a row without what could steer a terminal or hide its order, on one line and not too long.
-
-    Control, format (bidirectional overrides, zero-width) and unassigned characters become U+FFFD.
-    """
-    line = _LINES_AND_SPACES.sub(" ", str(text)).strip()
-    shown = "".join("\ufffd" if unicodedata.category(letter)[0] == "C" else letter for letter in line[:LONGEST_TEXT])
-    return f"{shown}…" if len(line) > LONGEST_TEXT else shown
+    """Return a text of a row on one line, not too long; what could steer a terminal or hide its order is escaped."""
+    line = " ".join(str(text).split())
+    return logging.harmless(line[:LONGEST_TEXT]) + ("…" if len(line) > LONGEST_TEXT else "")
 
 
 def amount(value: float | None) -> str:
