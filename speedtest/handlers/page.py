@@ -16,7 +16,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, override
 
 import msgspec
 
@@ -67,15 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m speedtest.handlers.page", description=__doc__, exit_on_error=False)
+    parser = _Parser(prog="python -m speedtest.handlers.page", description=__doc__)
     parser.add_argument("--host", dest="PAGE_HOST", metavar="ADDRESS", help="where to listen, instead of PAGE_HOST")
     parser.add_argument("--port", dest="PAGE_PORT", metavar="PORT", help="instead of PAGE_PORT; 0 for any that is free")
-    try:
-        return parser.parse_args(arguments)
-    except (argparse.ArgumentError, SystemExit) as error:
-        if isinstance(error, SystemExit) and not error.code:
-            raise
-        start.end(os.EX_USAGE, f"{error}; --help says what there is" if str(error) != "2" else parser.format_usage())
+    return parser.parse_args(arguments)
+
+
+class _Parser(argparse.ArgumentParser):
+    @override
+    def error(self, message: str) -> NoReturn:
+        """End with 64, as with every program here."""
+        start.end(os.EX_USAGE, f"{message}; --help says what there is")
 
 
 def _settings(variables: Mapping[str, str]) -> Settings:
@@ -147,6 +149,7 @@ def _serve(listener: socket.socket, application: "Starlette") -> NoReturn:
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="warning",
         access_log=False,
         proxy_headers=False,  # a guess of the password counts for the address it comes from, not one it names
         server_header=False,
