@@ -3,13 +3,14 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from command import Terminal, speedsnake
+from command import SPEEDSNAKE, Terminal, speedsnake
 from daemon import PATIENCE, rows, until, variables
 from samples import day_of, keep
 from standins import ookla
@@ -63,8 +64,9 @@ def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
     assert completed("speedsnake st") == ["status"]
     assert "--json" in completed("speedsnake status --")
     assert set(completed("speedsnake export --format ")) == {"csv", "json", "parquet"}
-    shown = speedsnake(tmp_path, "--show-completion", "bash")
-    assert (shown.returncode, "_SPEEDSNAKE_COMPLETE=complete_bash" in shown.stdout) == (0, True)
+    bash = ["bash", "-c", f"{shlex.quote(str(SPEEDSNAKE))} --show-completion; exit $?"]  # it looks who called it
+    shown = subprocess.run(bash, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
+    assert "_SPEEDSNAKE_COMPLETE=complete_bash" in shown
 
 
 def test_help_and_completion_load_no_heavy_library(tmp_path: Path) -> None:

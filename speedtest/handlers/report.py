@@ -36,9 +36,10 @@ def report(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON array.")] = False,
 ) -> None:
-    """Say how the line did: availability, speed, latency, loss, outages, data used, and against the plan.
+    """Say how the line did.
 
-    With -o it is one HTML file that needs nothing else: no script, no request, it opens from a mail and prints well.
+    Against the plan, availability, speed, latency, loss, outages, data used, and how it was measured. With -o it is
+    one HTML file that needs nothing else: no script, no request, it opens from a mail and prints well.
     PLAN_DOWNLOAD_MBPS and PLAN_UPLOAD_MBPS say what the contract promises.
 
     Exit codes: 0, 1 a file cannot be read or written, 64 an argument that means nothing, 78 configuration.
