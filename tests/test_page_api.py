@@ -80,6 +80,13 @@ def test_rows_of_one_instant_are_not_lost_between_two_answers(tmp_path: Path) ->
     assert sorted(seen) == sorted(row.data_bytes or 0 for row in rows)
 
 
+def test_answers_go_on_over_months(tmp_path: Path) -> None:
+    rows = [good(this_slot() - timedelta(days=number)) for number in range(90)]
+    with serving(lake(tmp_path, rows)) as page:
+        seen = [row["data_bytes"] for row in follow(page, "?since=100d&limit=40")]
+    assert seen == [row.data_bytes for row in reversed(rows)]
+
+
 def test_a_row_has_the_columns_of_the_lake_with_null_for_what_was_not_measured(page: Page, where: Folders) -> None:
     answer = page.get("/api/results?limit=5000&since=2d").json()
     assert all(tuple(row) == COLUMNS for row in answer["results"])
