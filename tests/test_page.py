@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from command import speedsnake
 from daemon import run
 from pages import ONLY_READING, Page, days_until_now, lake, serving, this_slot
 from samples import HOME, OFFICE, keep
@@ -273,6 +274,12 @@ def test_a_port_that_is_taken_is_told(page: Page, tmp_path: Path) -> None:
     ended = run(tmp_path, "page", "--port", page.address.rpartition(":")[2])
     assert ended.returncode == 75
     assert "something else does, perhaps another page; stop it, or choose another port" in ended.stderr
+
+
+def test_it_is_a_command_of_speedsnake_as_well(page: Page, tmp_path: Path) -> None:
+    ended = speedsnake(tmp_path, "page", "--port", page.address.rpartition(":")[2], "--host", "127.0.0.1")
+    assert ended.returncode == 75
+    assert "PAGE_HOST=127.0.0.1" in ended.stderr
 
 
 @pytest.mark.parametrize(
