@@ -220,3 +220,10 @@ def test_rows_that_are_not_converted_yet_count_the_same(tmp_path: Path) -> None:
     waiting = summarise(Rows(before).of(START, UNTIL, HOME), asked, PLAN)
     after = folders(tmp_path, [], date(2026, 4, 1))
     assert summarise(Rows(after).of(START, UNTIL, HOME), asked, PLAN) == waiting
+
+
+def test_bytes_are_summed_by_the_month_of_utc(tmp_path: Path) -> None:
+    rows = [good(utc(2025, 12, 31, 23, 50), seed=1), good(utc(2026, 1, 1), seed=2), good(utc(2026, 1, 31, 23), seed=3)]
+    found = summary(folders(tmp_path, rows), utc(2025, 12, 1), utc(2026, 3, 1))
+    december, *january = (row.data_bytes or 0 for row in rows)
+    assert found.bytes_by_month == {"2025-12": december, "2026-01": sum(january)}
