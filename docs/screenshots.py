@@ -1,4 +1,4 @@
-"""Take the pictures of the README from the demo: `uv run --with playwright python docs/screenshots.py [CHROMIUM]`.
+"""Take the pictures of the README from the demo: `uv run --group development python docs/screenshots.py [CHROMIUM]`.
 
 It makes the demo in a folder of its own, serves its page on a free port, and looks at it with the Chromium that is
 installed (`apt-get install chromium`) or named.
@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 PICTURES = Path(__file__).parent / "images"
-WIDTH, HEIGHT = 1100, 1250
+WIDTH, HEIGHT = 1000, 1900
 LOCATION = "demo-home"
 
 
@@ -47,7 +47,7 @@ def take(where: str, chromium: str) -> None:
         browser = browsers.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for theme in ("light", "dark"):
             view = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-            view.goto(f"{where}/?range=30d&theme={theme}&location={LOCATION}")
+            view.goto(f"{where}/?range=1y&theme={theme}&location={LOCATION}")
             view.screenshot(path=PICTURES / f"page-{theme}.png")
         browser.close()
 
