@@ -114,7 +114,12 @@ def _run_mutants(form: Form, pool: ProcessPoolExecutor) -> bool:
 
 def _catch(name: str, mutant: Mutant, chosen: Family, pool: ProcessPoolExecutor) -> tuple[int, str | None]:
     """Run a family's cases on a mutant until one shows it; return how many that took, and what it showed."""
-    jobs = list(chosen.jobs(Form(full=False, mutant=name, where=mutant.where), lambda ask: pool.submit(ask).result()))
+    jobs = list(
+        chosen.jobs(
+            Form(full=False, mutant=name, scenario=mutant.scenario, where=mutant.where),
+            lambda ask: pool.submit(ask).result(),
+        )
+    )
     random.Random(name).shuffle(jobs)
     cases = 0
     for some in family.chunks(jobs, 2):

@@ -23,7 +23,7 @@ LOOKING = frozenset(_LOOKING.split())
 
 _WRITABLE = re.compile(r"O_(WRONLY|RDWR|CREAT|TRUNC)")
 _LINE = re.compile(
-    r"(\w+)\((.*)\)\s*= (-?\d+|\?|0x[0-9a-f]+)(?:<.*?>)?(?: (E[A-Z0-9]+) \([^()]*\))?(?: \(.*\))?$", re.DOTALL
+    r"(\w+)\((.*)\)\s*= (-?\d+|\?|0x[0-9a-f]+)(?:<.*?>)?(?: (E[A-Z0-9_]+) \([^()]*\))?(?: \(.*\))?$", re.DOTALL
 )
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _DESCRIPTOR = re.compile(r"(\d+)<(.*?)>")

@@ -62,7 +62,7 @@ def instants() -> list[Instant]:
 
 def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
     del ask
-    for instant in form.sample(instants(), 8):
+    for instant in form.sample(instants(), 5):
         yield partial(_convert_at, instant, form.mutant)
     if not form.mutant:
         for jumps in form.sample(JUMPS, 1):
@@ -189,4 +189,4 @@ def _set(clock: Path, by: timedelta) -> None:
     new.replace(clock)
 
 
-FAMILY = Family(name="clock", jobs=_jobs, least=60, least_short=9, needs=needs_faketime)
+FAMILY = Family(name="clock", jobs=_jobs, least=60, least_short=6, needs=needs_faketime)

@@ -42,10 +42,10 @@ def faults(scenario: str, mutant: str | None) -> list[Fault]:
 
 
 def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
-    for scenario in SCENARIOS:
+    for scenario in form.scenarios:
         found: list[Fault] = ask(partial(faults, scenario, form.mutant))
-        wanted = [(error, point) for error, point in found if form.wants(f"{scenario}, {error} at {point[2]}")]
-        for some in chunks(form.sample(wanted, 30), 15):
+        wanted = [(error, point) for error, point in found if form.wants(f"{error} at {point[2]}")]
+        for some in chunks(form.sample(wanted, 16), 8):
             yield partial(_fail, scenario, some, form.mutant)
 
 

@@ -60,8 +60,14 @@ class Form(msgspec.Struct, frozen=True):
 
     full: bool = True
     mutant: str | None = None
+    scenario: str | None = None
+    """The only scenario that is run."""
     where: str = ""
-    """A pattern of the cases that are run, where they are described by text."""
+    """A pattern of the cases that are run."""
+
+    @property
+    def scenarios(self) -> list[str]:
+        return [name for name in scenarios.SCENARIOS if self.scenario in {None, name}]
 
     def wants(self, case: str) -> bool:
         return re.search(self.where, case) is not None

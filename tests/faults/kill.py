@@ -35,10 +35,8 @@ def kill_at(point: Point) -> str:
 
 
 def _once(form: Form, ask: Ask) -> Iterable[Job]:
-    for scenario in SCENARIOS:
-        found = [
-            point for point in ask(partial(record, scenario, form.mutant)) if form.wants(f"{scenario}, {point[2]}")
-        ]
+    for scenario in form.scenarios:
+        found = [point for point in ask(partial(record, scenario, form.mutant)) if form.wants(point[2])]
         for some in chunks(form.sample(found, 12), 12):
             yield partial(_kill_once, scenario, some, form.mutant)
 
@@ -59,7 +57,7 @@ def _unkilled(run: Run) -> list[str]:
 
 
 def _twice(form: Form, ask: Ask) -> Iterable[Job]:
-    for scenario in SCENARIOS:
+    for scenario in form.scenarios:
         for point in form.sample(ask(partial(record, scenario, form.mutant)), 3):
             yield partial(_kill_twice, scenario, point, form)
 

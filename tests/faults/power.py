@@ -29,19 +29,19 @@ class Story(msgspec.Struct, frozen=True):
 
 
 def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
-    for scenario in SCENARIOS:
+    for scenario in form.scenarios:
         calls: list[Point] = ask(partial(_points, scenario, form.mutant))
         syncs = [point for point in calls if point[0] in {"fsync", "fdatasync"}]
         stories = [Story(scenario)]
         stories += [
             Story(scenario, kill_at(point), recovered=True, shown=f"killed at {point[2]}, recovered")
-            for point in form.sample([call for call in calls if form.wants(f"{scenario}, killed at {call[2]}")], 5)
+            for point in form.sample([call for call in calls if form.wants(f"killed at {call[2]}, recovered")], 2)
         ]
         stories += [
             Story(scenario, f"fsync:error=EIO:when={point[1]}", shown=f"EIO at {point[2]}")
-            for point in form.sample(syncs, 5)
+            for point in form.sample(syncs, 1)
         ]
-        yield from (partial(_lose_power, story, form) for story in stories if form.wants(f"{scenario}, {story.shown}"))
+        yield from (partial(_lose_power, story, form) for story in stories if form.wants(story.shown))
 
 
 def _points(scenario: str, mutant: str | None) -> list[Point]:
@@ -65,11 +65,13 @@ def _lose_power(story: Story, form: Form) -> Found:
                 _play(device, call, tree, reported)
             device.end_process()
             calls = child.run(recover, tree, trace=True, mutant=form.mutant).calls
-        moments = list(_moments(device, calls, tree, reported, form.count(STATES_AT_ONCE, 4)))
+        moments = list(_moments(device, calls, tree, reported, form.count(STATES_AT_ONCE, 6)))
         for batch in chunks(form.sample(moments, 15), 25):
             verdicts = child.call(_judge_states, folder, story.scenario, batch, form.mutant)
             for (where, _, _), verdict in zip(batch, verdicts, strict=True):
                 found.take(f"{story.scenario}, {story.shown}, power lost after {where}", verdict)
+            if form.mutant and found.breaches:
+                break
     return found
 
 

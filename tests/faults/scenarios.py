@@ -142,6 +142,18 @@ SCENARIOS = {
             files={f"{UPLOADS}/{RECEIPT}": b"{}\n"},
         ),
         Scenario(
+            name="recovery",
+            act=_convert,
+            earlier=_FIRST[:5],
+            saved=[*_FIRST[:5], row(35, 1)],
+            files={
+                **{f"{RESULTS}/{_DAY_1}/speedtest_12-00-{each.when:%S}.csv": each.data for each in _FIRST[:3]},
+                f"{RESULTS}/{_DAY_2}/speedtest_12-00-22.csv": _FIRST[4].data,
+                f"{RESULTS}/{_DAY_1}/.speedtest_12-00-36.csv.tmp": row(36, 1).data[:99],
+                f"{UPLOADS}/location=here/{_DAY_1}/.speedtest_002.parquet.tmp": b"PAR1",
+            },
+        ),
+        Scenario(
             name="quarantine",
             act=_convert,
             saved=[row(41, 1), row(42, 1), row(43, 2)],

@@ -40,7 +40,7 @@ ALL = {each.name: each for each in map(row, range(ROWS))}
 
 def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
     del ask
-    return (partial(_soak, seed, form.mutant) for seed in range(form.count(400, 15)))
+    return (partial(_soak, seed, form.mutant) for seed in range(form.count(400, 6)))
 
 
 def _soak(seed: int, mutant: str | None) -> Found:
@@ -156,4 +156,4 @@ def _judge(tree: Path, journal: Path, mutant: str | None) -> Found:
     return found
 
 
-FAMILY = Family(name="soak", jobs=_jobs, least=51_000, least_short=1500)
+FAMILY = Family(name="soak", jobs=_jobs, least=51_000, least_short=600)
