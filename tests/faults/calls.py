@@ -65,7 +65,7 @@ class Call(msgspec.Struct, frozen=True):
         """Its name and the end of its path, for a person."""
         words = [text.decode(errors="replace") for text in self.texts] if self.name != "write" else []
         path = words[-1] if words else (self.descriptor or (0, ""))[1]
-        return f"{self.name}#{self.nth} {path.rpartition('/')[2]}"
+        return f"{self.name}#{self.nth} {' '.join(path.rpartition('/')[2].split())[-80:]}"
 
 
 def read(log: str, main: int) -> list[Call]:

@@ -5,6 +5,7 @@ is attached; strace counts from there.
 """
 
 import contextlib
+import ctypes
 import io
 import os
 import pickle
@@ -32,6 +33,8 @@ PATIENCE = 60.0
 
 REPORT = "reported: "
 """What a line begins with that a child reports."""
+
+_SET_TRACER, _ANYBODY = 0x59616D61, ctypes.c_ulong(-1)
 
 type Report = Callable[[str], None]
 type Action = Callable[[Path, Report], None]
@@ -124,6 +127,7 @@ def _act(action: Action, tree: Path, mutant: str | None, channel: socket.socket,
         if mutant:
             mutants.apply(mutant)
         if traced:
+            ctypes.CDLL(None).prctl(_SET_TRACER, _ANYBODY)  # strace is no ancestor, which Ubuntu's kernel asks for
             os.kill(os.getpid(), signal.SIGSTOP)
         action(tree, lambda line: channel.sendall(f"{REPORT}{line}\n".encode()))
         code = 0
@@ -144,12 +148,12 @@ def _attach(pid: int, log: Path, inject: str | None) -> subprocess.Popen[bytes]:
     assert STRACE, "strace is not installed"
     _wait_until(lambda: " (stopped)" in Path(f"/proc/{pid}/status").read_text(), "stop")
     arguments = [STRACE, "-f", "-qq", "-y", "-s", "20000000", "-o", str(log), "-p", str(pid)]
-    tracer = subprocess.Popen([*arguments, *(["-e", f"inject={inject}"] if inject else [])])
+    tracer = subprocess.Popen([*arguments, *(["-e", f"inject={inject}"] if inject else [])], stderr=subprocess.DEVNULL)
     _wait_until(lambda: tracer.poll() is not None or _stops(log), "strace")
     if tracer.poll() is not None:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        raise RuntimeError("strace could not attach: is tracing allowed here?")
+        raise RuntimeError("strace is not allowed to trace here")
     os.kill(pid, signal.SIGCONT)
     return tracer
 

@@ -1,6 +1,7 @@
 """What all families share: how much of them is run, their jobs, and what these find."""
 
 import contextlib
+import functools
 import importlib
 import re
 import shutil
@@ -99,8 +100,16 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     """Say why it cannot run on this machine."""
 
 
+@functools.cache
 def needs_strace() -> str | None:
-    return None if child.STRACE else "strace is not installed (apt-get install strace)"
+    if not child.STRACE:
+        return "strace is not installed (apt-get install strace)"
+    with workshop() as folder:
+        try:
+            child.run(lambda tree, _: tree.mkdir(), folder / "tree", trace=True)
+        except RuntimeError as error:
+            return str(error)
+    return None
 
 
 def warm_up() -> None:

@@ -5,6 +5,7 @@ reports each row that is saved; `finish` is what follows any fault: the next sta
 """
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +84,7 @@ def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
 def run_conversion(tree: Path) -> None:
     """Convert as `python -m speedtest.handlers.convert` does; SystemExit tells of a day that could not be."""
     _set_environment(tree)
+    sys.argv = ["convert"]
     convert.main()
 
 
