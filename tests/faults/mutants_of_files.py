@@ -124,11 +124,11 @@ def saved_though_refused() -> None:
 
 
 def queue_dropped() -> None:
-    def make(save: Callable[[Waiting], list[Path]]) -> Callable[[Waiting], list[Path]]:
-        def save_and_forget(self: Waiting) -> list[Path]:
-            paths = save(self)
+    def make(save: Callable[[Waiting], dict[Row, Path]]) -> Callable[[Waiting], dict[Row, Path]]:
+        def save_and_forget(self: Waiting) -> dict[Row, Path]:
+            saved = save(self)
             get(self, "_rows").clear()
-            return paths
+            return saved
 
         return save_and_forget
 

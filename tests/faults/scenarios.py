@@ -6,7 +6,6 @@ reports each row that is saved; `finish` is what follows any fault: the next sta
 
 import os
 import sys
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,14 +69,13 @@ def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
     with loop._alone(start.settings()):  # noqa: SLF001 (a step of the daemon's start)
         loop._sweep(folder)  # noqa: SLF001 (the next)
         waiting = Waiting(folder)
-        names: deque[str] = deque()
-        for each in rows:
-            waiting.add(results.encode(each.measurement))
-            names.append(each.name)
-            for _ in waiting.save():
-                report(f"saved {names.popleft()}")
-        for _ in waiting.save():
-            report(f"saved {names.popleft()}")
+        names = {results.encode(each.measurement): each.name for each in rows}
+        for row_ in names:
+            waiting.add(row_)
+            for saved in waiting.save():
+                report(f"saved {names[saved]}")
+        for saved in waiting.save():
+            report(f"saved {names[saved]}")
         waiting.give_up()
 
 

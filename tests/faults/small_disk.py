@@ -4,7 +4,6 @@ import ctypes
 import json
 import os
 import subprocess
-from collections import deque
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -86,19 +85,18 @@ def _fill_disk(tree: Path, limit: str, mutant: str | None) -> Verdict:
         mutants.apply(mutant)
     with_rows = Expected({each.name: each for each in ROWS}, set(), {each.data for each in ROWS})
     waiting = Waiting(tree / RESULTS)
-    names: deque[str] = deque()
-    for each in ROWS:
-        waiting.add(results.encode(each.measurement))
-        names.append(each.name)
-        with_rows.saved |= {names.popleft() for _ in waiting.save()}
+    names = {results.encode(each.measurement): each.name for each in ROWS}
+    for row_ in names:
+        waiting.add(row_)
+        with_rows.saved |= {names[saved] for saved in waiting.save()}
     child.run(_try_to_convert, tree)
     verdict = judge.judge(tree, with_rows)
-    with_rows.saved |= {names.popleft() for _ in waiting.save()}  # what was converted has made a little room
+    with_rows.saved |= {names[saved] for saved in waiting.save()}  # what was converted has made a little room
     child.run(_try_to_convert, tree)
     verdict.add(judge.judge(tree, with_rows))
     mount(tree, ROOM, again=True)
-    with_rows.saved |= {names.popleft() for _ in waiting.save()}
-    verdict.lost |= set(names)
+    with_rows.saved |= {names[saved] for saved in waiting.save()}
+    verdict.lost |= {each.name for each in ROWS} - with_rows.saved
     finish(tree)
     verdict.add(judge.aftermath(tree, with_rows))
     return verdict
