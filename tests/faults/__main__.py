@@ -6,6 +6,7 @@ A family that finds anything, or that runs fewer cases than it must, makes the e
 import argparse
 import os
 import random
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -50,6 +51,9 @@ FAMILIES: dict[str, Family] = {
 BROKEN_PROTOCOL = "broken-protocol"
 NAMES = (*FAMILIES, BROKEN_PROTOCOL)
 HEAD = "| family | cases | rows lost | rows doubled | partial reads | other breaches | time |"
+MISTAKE = re.compile(r"\b(Type|Name|Attribute|UnboundLocal|Import)Error\b")
+"""What a patch shows that does not fit the code any more; it would pass for caught."""
+
 SHOWN = 20
 """How many findings of a family are shown."""
 
@@ -163,6 +167,8 @@ def _catch(name: str, mutant: Mutant, chosen: Family, pool: ProcessPoolExecutor)
             cases += found.cases
             if found.lost + found.doubled + found.partial or (mutant.by_words and found.other):
                 told = [note for note in found.notes if mutant.by_words or ": other: " not in note]
+                if MISTAKE.search(told[0]):
+                    raise ValueError(f"the mutant '{name}' is broken in itself: {told[0]}")
                 return cases, told[0].replace("|", "/")[:160]
     return cases, None
 

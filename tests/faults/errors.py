@@ -18,7 +18,7 @@ WRITING = ("ENOSPC", "EIO", "EROFS", "EDQUOT", "EMFILE", "EINTR")
 READING = ("EIO",)
 """What a call that only looks may fail with."""
 
-NEVER_ENDS = 1.0
+NEVER_ENDS = 0.6
 """Seconds after which a program is ended whose interpreter repeats a call that EINTR interrupts for ever."""
 
 type Fault = tuple[str, Point]
@@ -45,7 +45,7 @@ def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
     for scenario in form.scenarios:
         found: list[Fault] = ask(partial(faults, scenario, form.mutant))
         wanted = [(error, point) for error, point in found if form.wants(f"{error} at {point[2]}")]
-        for some in chunks(form.sample(wanted, 16), 8):
+        for some in chunks(form.sample(wanted, 20), 10):
             yield partial(_fail, scenario, some, form.mutant)
 
 

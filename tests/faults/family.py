@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import importlib
+import random
 import re
 import shutil
 import sys
@@ -79,6 +80,13 @@ class Form(msgspec.Struct, frozen=True):
         if self.full or self.where or len(items) <= most:
             return list(items)
         return [items[number * len(items) // most] for number in range(most)]
+
+    def some[Item](self, items: Sequence[Item], full: int, short: int, seed: str) -> list[Item]:
+        """Return so many items, others for each seed; all of them where they are chosen."""
+        most = self.count(full, short)
+        if self.where or len(items) <= most:
+            return list(items)
+        return random.Random(seed).sample(items, most)
 
     def count(self, full: int, short: int) -> int:
         return full if self.full else short

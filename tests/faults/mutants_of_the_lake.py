@@ -168,11 +168,11 @@ def reader_looks_at_parquet_first() -> None:
     found: list[Published] = []
     published: Callable[..., Published] = get(lake, "_published")
 
-    def make(days: Callable[[Path], Iterable[tuple[date, Path]]]) -> Callable[[Path], Iterable[tuple[date, Path]]]:
-        def looked_before(base: Path) -> Iterable[tuple[date, Path]]:
+    def make(days: Callable[..., Iterable[tuple[date, Path]]]) -> Callable[..., Iterable[tuple[date, Path]]]:
+        def looked_before(base: Path, first: date, last: date) -> Iterable[tuple[date, Path]]:
             if not base.name.startswith("location=") and not found:
-                found.append(published(base.parent / "uploads", None, None))
-            return days(base)
+                found.append(published(base.parent / "uploads", first, last))
+            return days(base, first, last)
 
         return looked_before
 

@@ -18,6 +18,9 @@ from tests.faults.scenarios import SCENARIOS
 STATES_AT_ONCE = 12
 """States of one moment; most moments have fewer."""
 
+AFTER_A_FAULT = 24
+"""States that are judged of a run that met a fault, or that follows one; there are hundreds of such runs."""
+
 
 class Story(msgspec.Struct, frozen=True):
     """What happens before the power goes: a fault in the run, if any, and whether another run follows it."""
@@ -66,13 +69,18 @@ def _lose_power(story: Story, form: Form) -> Found:
             device.end_process()
             calls = child.run(recover, tree, trace=True, mutant=form.mutant).calls
         moments = list(_moments(device, calls, tree, reported, form.count(STATES_AT_ONCE, 6)))
-        for batch in chunks(form.sample(moments, 15), 25):
+        for batch in chunks(_chosen(moments, story, form), 25):
             verdicts = child.call(_judge_states, folder, story.scenario, batch, form.mutant)
             for (where, _, _), verdict in zip(batch, verdicts, strict=True):
                 found.take(f"{story.scenario}, {story.shown}, power lost after {where}", verdict)
             if form.mutant and found.breaches:
                 break
     return found
+
+
+def _chosen(moments: list["Moment"], story: Story, form: Form) -> list["Moment"]:
+    """Return every moment of a clean run; of the many that a fault leads to some, others for each fault."""
+    return form.some(moments, AFTER_A_FAULT, 15, seed=story.shown) if story.inject else form.sample(moments, 15)
 
 
 type Moment = tuple[str, list[str], Tree]

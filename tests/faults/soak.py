@@ -22,7 +22,7 @@ from tests.faults.scenarios import RESULTS, run_conversion
 KILLS = 8
 """Kills of one tree. A new one each time: conversions every few milliseconds fill it with files, and polls get slow."""
 
-POLLS = 100
+POLLS = 130
 """Polls of one tree that there must be before it is judged."""
 
 ROWS = 2000
