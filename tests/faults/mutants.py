@@ -40,7 +40,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "fsync again after it failed": Mutant(of_files.sync_again_after_failure, _POWER, "rows", "EIO at fsync.*tmp"),
     "rename instead of link": Mutant(of_files.rename_over, _KILL, "rows"),
     "written straight to the final name": Mutant(
-        of_files.straight_to_the_name, (*_KILL, *_POWER), "first conversion", "write|clean"
+        of_files.straight_to_the_name, (*_KILL, *_POWER, "soak"), "first conversion", "write|clean"
     ),
     "a temporary that bears a row's name": Mutant(
         of_files.temporary_with_a_rows_name, (*_KILL, *_POWER), "rows", "write|clean"
@@ -58,7 +58,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "no lock": Mutant(of_files.no_lock, ("lock",), by_words=True),
     "today by local time": Mutant(of_files.local_today, ("clock",), by_words=True),
     "sources are unlinked before publishing": Mutant(
-        of_the_lake.unlink_before_publish, (*_KILL, *_POWER), "first conversion", "openat|clean"
+        of_the_lake.unlink_before_publish, (*_KILL, *_POWER, "soak"), "first conversion", "openat|clean"
     ),
     "sources are unlinked by listing again": Mutant(
         of_the_lake.unlink_by_listing_again, ("beside",), "late conversion"
@@ -72,7 +72,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "sources are known by name, without digest": Mutant(of_the_lake.sources_without_digest, _KILL, "late conversion"),
     "the number is the count of files": Mutant(of_the_lake.number_from_count, _KILL, "late conversion", by_words=True),
-    "no recovery": Mutant(of_the_lake.no_recovery, _KILL, "recovery"),
+    "no recovery": Mutant(of_the_lake.no_recovery, (*_KILL, "kill twice"), "recovery"),
     "recovery trusts a folder that was not synced": Mutant(
         of_the_lake.recovery_trusts_unsynced, _POWER, "first conversion", "killed at unlink.*parquet"
     ),
@@ -82,9 +82,9 @@ MUTANTS: Mapping[str, Mutant] = {
     "a Parquet file that cannot be read is passed over": Mutant(
         of_the_lake.damaged_parquet_passed_over, _ERRORS, "recovery", "EIO.*(openat|read).*parquet"
     ),
-    "a damaged CSV file is deleted": Mutant(of_the_lake.damaged_csv_deleted, _KILL, "quarantine"),
+    "a damaged CSV file is deleted": Mutant(of_the_lake.damaged_csv_deleted, (*_KILL, "malformed CSV"), "quarantine"),
     "quarantine by copy, without fsync": Mutant(of_the_lake.quarantine_not_synced, _POWER, "quarantine", "a clean run"),
     "the reader looks at Parquet before CSV": Mutant(of_the_lake.reader_looks_at_parquet_first, ("readers",)),
     "the reader lists the lake twice": Mutant(of_the_lake.reader_lists_twice, ("readers",)),
-    "the reader keeps rows that are listed": Mutant(of_the_lake.reader_keeps_listed, ("readers", *_KILL)),
+    "the reader keeps rows that are listed": Mutant(of_the_lake.reader_keeps_listed, ("readers", *_KILL, "soak")),
 }

@@ -136,13 +136,14 @@ class _Contents(set[bytes]):
 
 def _poll(tree: Path, journal: Path, by: str, polls: Path) -> None:
     """Read again and again: what was noted as saved before must be there, once."""
+    read = judge.count_by_lake if by == "lake" else judge.count_by_hand
     with polls.open("ab", buffering=0) as count, polls.with_suffix(".breaches").open("a", buffering=1) as breaches:
         while True:
             wanted, verdict = _expected(journal), Verdict()
-            if by == "lake":
-                judge.count_by_lake(tree, wanted, verdict)
-            else:
-                judge.count_by_hand(tree, wanted, verdict)
+            try:
+                read(tree, wanted, verdict)
+            except Exception as error:  # noqa: BLE001 (a reader that breaks is a finding)
+                verdict.other.append(repr(error))
             count.write(b".")
             if verdict.breaches:
                 breaches.write(f"a reader by {by} met {verdict}\n")
