@@ -18,7 +18,7 @@ WRITING = ("ENOSPC", "EIO", "EROFS", "EDQUOT", "EMFILE", "EINTR")
 READING = ("EIO",)
 """What a call that only looks may fail with."""
 
-NEVER_ENDS = 0.6
+NEVER_ENDS = 1.0
 """Seconds after which a program is ended whose interpreter repeats a call that EINTR interrupts for ever."""
 
 type Fault = tuple[str, Point]
@@ -71,7 +71,7 @@ def _fail(scenario: str, some: list[Fault], mutant: str | None) -> Found:
 def _manners(run: Run, *, may_hang: bool) -> list[str]:
     """An error ends nothing but what it must, and says so in one line."""
     wrong: list[str] = []
-    if not run.injected:
+    if not run.injected and not run.hung:
         wrong.append("the error was not injected")
     if run.hung and not may_hang:
         wrong.append("it never ended")
