@@ -10,12 +10,14 @@ import re
 import sys
 import time
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from functools import partial
 from multiprocessing import get_context
 
 from tests.faults import (
     beside,
     bitflips,
+    child,
     clock,
     errors,
     family,
@@ -98,7 +100,7 @@ def _run(name: str, form: Form, pool: ProcessPoolExecutor, *, must_run: bool) ->
     if why := chosen.needs():
         return _not_run(chosen.name, why, must_run=must_run)
     started = time.monotonic()
-    found = _run_jobs(chosen.jobs(form, lambda ask: pool.submit(ask).result()), pool)
+    found = _run_jobs(chosen.jobs(form, lambda ask: _submit(ask, pool).result()), pool)
     least = chosen.least if form.full else chosen.least_short
     if found.cases < least:
         found.notes.append(f"{found.cases} cases are fewer than the {least} that it must have")
@@ -120,9 +122,14 @@ def _show(name: str, found: Found, started: float) -> None:
         _say(f"  and {len(found.notes) - SHOWN} more")
 
 
+def _submit[Result](job: partial[Result], pool: ProcessPoolExecutor) -> Future[Result]:
+    """Have a job done in a child of a worker, so that none finds what another left in memory: calls are counted."""
+    return pool.submit(child.call, job)
+
+
 def _run_jobs(jobs: Iterable[Job], pool: ProcessPoolExecutor) -> Found:
     found = Found()
-    for future in as_completed([pool.submit(job) for job in jobs]):
+    for future in as_completed([_submit(job, pool) for job in jobs]):
         try:
             found.add(future.result())
         except Exception as error:  # noqa: BLE001 (a case that breaks is a finding, not the end of the others)
@@ -158,11 +165,11 @@ def _break_protocol(name: str, form: Form, pool: ProcessPoolExecutor, *, must_ru
 def _catch(name: str, mutant: Mutant, chosen: Family, pool: ProcessPoolExecutor) -> tuple[int, str | None]:
     """Run a family's cases on a mutant until one shows it; return how many that took, and what it showed."""
     form = Form(full=False, mutant=name, scenario=mutant.scenario, where=mutant.where)
-    jobs = list(chosen.jobs(form, lambda ask: pool.submit(ask).result()))
+    jobs = list(chosen.jobs(form, lambda ask: _submit(ask, pool).result()))
     random.Random(name).shuffle(jobs)
     cases = 0
     for some in family.chunks(jobs, 2):
-        for future in [pool.submit(job) for job in some]:
+        for future in [_submit(job, pool) for job in some]:
             found = future.result()
             cases += found.cases
             if found.lost + found.doubled + found.partial or (mutant.by_words and found.other):

@@ -37,6 +37,8 @@ REPORT = "reported: "
 _SET_TRACER, _ANYBODY = 0x59616D61, ctypes.c_ulong(-1)
 
 type Report = Callable[[str], None]
+type Point = tuple[str, int, str]
+"""A call's name, which of its name it is, and how it is shown."""
 type Action = Callable[[Path, Report], None]
 
 
@@ -51,6 +53,10 @@ class Run(msgspec.Struct):
     hung: bool = False
     injected: bool = False
     """An error was put in place of a call."""
+
+    def met(self, point: Point) -> bool:
+        """Say whether this call was made: a fault counts calls and would strike another in another run."""
+        return any((call.name, call.nth, call.shown) == point for call in self.calls)
 
 
 def call[Result](function: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401 (any that can be pickled)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.faults import child
 from tests.faults.calls import Call
-from tests.faults.child import Report, Run
+from tests.faults.child import Point, Report, Run
 from tests.faults.family import Ask, Bench, Family, Form, Found, Job, chunks, needs_strace, prepared, workshop
 from tests.faults.judge import expected
 from tests.faults.scenarios import SCENARIOS, finish
@@ -16,9 +16,6 @@ KILLED = -9
 
 SECOND_KILLS = 8
 """Second kills for each first; all of them would take hours and be near one another."""
-
-type Point = tuple[str, int, str]
-"""A call's name, which of its name it is, and how it is shown."""
 
 
 def points(calls: Iterable[Call], tree: Path) -> list[Point]:
@@ -51,12 +48,14 @@ def _kill_once(scenario: str, some: list[Point], mutant: str | None) -> Found:
             tree = prepared(folder, scenario)
             run = child.run(SCENARIOS[scenario].run, tree, inject=kill_at(point), mutant=mutant)
             wanted = expected(SCENARIOS[scenario], run.reported)
-            bench.put(f"{scenario}, killed at {point[2]}", tree, wanted, _unkilled(run))
+            bench.put(f"{scenario}, killed at {point[2]}", tree, wanted, _unkilled(run, point))
         return bench.judge()
 
 
-def _unkilled(run: Run) -> list[str]:
-    return [] if run.code == KILLED else [f"it was not killed but ended with {run.code}"]
+def _unkilled(run: Run, point: Point) -> list[str]:
+    if run.code == KILLED and run.met(point):
+        return []
+    return [f"it was not killed there but ended with {run.code} after {run.calls[-1].shown}"]
 
 
 def _twice(form: Form, ask: Ask) -> Iterable[Job]:
@@ -84,7 +83,7 @@ def _kill_twice(scenario: str, first: Point, form: Form) -> Found:
             shutil.rmtree(tree, ignore_errors=True)
             shutil.copytree(killed, tree)
             again = child.run(recover, tree, inject=kill_at(second), mutant=form.mutant)
-            bench.put(f"{scenario}, killed at {first[2]} and at {second[2]}", tree, wanted, _unkilled(again))
+            bench.put(f"{scenario}, killed at {first[2]} and at {second[2]}", tree, wanted, _unkilled(again, second))
         return bench.judge()
 
 

@@ -9,10 +9,11 @@ import msgspec
 
 from tests.faults import child, disk, mutants
 from tests.faults.calls import LOOKING, Call
+from tests.faults.child import Point
 from tests.faults.disk import Disk, Tree
 from tests.faults.family import Ask, Family, Form, Found, Job, chunks, needs_strace, prepared, workshop
 from tests.faults.judge import Expected, Verdict, aftermath, expected
-from tests.faults.kill import Point, kill_at, points, recover
+from tests.faults.kill import kill_at, points, recover
 from tests.faults.scenarios import SCENARIOS
 
 STATES_AT_ONCE = 12
@@ -27,6 +28,7 @@ class Story(msgspec.Struct, frozen=True):
 
     scenario: str
     inject: str | None = None
+    at: Point | None = None
     recovered: bool = False
     shown: str = "a clean run"
 
@@ -37,11 +39,11 @@ def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
         syncs = [point for point in calls if point[0] in {"fsync", "fdatasync"}]
         stories = [Story(scenario)]
         stories += [
-            Story(scenario, kill_at(point), recovered=True, shown=f"killed at {point[2]}, recovered")
+            Story(scenario, kill_at(point), point, recovered=True, shown=f"killed at {point[2]}, recovered")
             for point in form.sample([call for call in calls if form.wants(f"killed at {call[2]}, recovered")], 2)
         ]
         stories += [
-            Story(scenario, f"fsync:error=EIO:when={point[1]}", shown=f"EIO at {point[2]}")
+            Story(scenario, f"fsync:error=EIO:when={point[1]}", point, shown=f"EIO at {point[2]}")
             for point in form.sample(syncs, 1)
         ]
         yield from (partial(_lose_power, story, form) for story in stories if form.wants(story.shown))
@@ -61,6 +63,8 @@ def _lose_power(story: Story, form: Form) -> Found:
         tree = prepared(folder, story.scenario)
         device = Disk(tree)
         run = child.run(SCENARIOS[story.scenario].run, tree, trace=True, inject=story.inject, mutant=form.mutant)
+        if story.at and not run.met(story.at):
+            raise RuntimeError(f"{story.scenario}, {story.shown}: the fault did not meet that call")
         calls = run.calls
         reported: list[str] = []
         if story.recovered:
