@@ -26,7 +26,7 @@ _WITH_DATA = frozenset({"read", "pread64", "write", "pwrite64"})
 
 _WRITABLE = re.compile(r"O_(WRONLY|RDWR|CREAT|TRUNC)")
 _LINE = re.compile(
-    r"(\w+)\((.*)\)\s*= (-?\d+|\?|0x[0-9a-f]+)(?:<.*?>)?(?: (E[A-Z0-9_]+) \([^()]*\))?(?: \(.*\))?$", re.DOTALL
+    r"(\w+)\((.*)\)\s*= (-?\d+|\?|0x[0-9a-f]+)(?: ?<.*?>)?(?: (E[A-Z0-9_]+) \([^()]*\))?(?: \(.*\))?$", re.DOTALL
 )
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _DESCRIPTOR = re.compile(r"(\d+)<(.*?)>")
@@ -86,7 +86,7 @@ def read(log: str, main: int) -> list[Call]:
     for line in log.splitlines():
         pid, _, text = line.partition(" ")
         text = text.lstrip()
-        if int(pid) != main or text.startswith(("+++", "---")):
+        if int(pid) != main or text.startswith(("+++", "---", "???")):  # ??? is the call of one that was ended by us
             continue
         if text.endswith(" <unfinished ...>"):
             unfinished[main] = text.removesuffix(" <unfinished ...>")

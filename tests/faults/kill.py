@@ -14,7 +14,7 @@ from tests.faults.scenarios import SCENARIOS, finish
 
 KILLED = -9
 
-SECOND_KILLS = 8
+SECOND_KILLS = 5
 """Second kills for each first; all of them would take hours and be near one another."""
 
 

@@ -19,7 +19,7 @@ from tests.faults.scenarios import SCENARIOS
 STATES_AT_ONCE = 12
 """States of one moment; most moments have fewer."""
 
-AFTER_A_FAULT = 24
+AFTER_A_FAULT = 16
 """States that are judged of a run that met a fault, or that follows one; there are hundreds of such runs."""
 
 
