@@ -21,6 +21,9 @@ faccessat2 readlink readlinkat open openat mmap fadvise64 statfs fstatfs getxatt
 LOOKING = frozenset(_LOOKING.split())
 """Calls that may bear a path and change nothing."""
 
+_UNKNOWN = ("???", "<... ???")
+"""What strace writes of a call that it could not look at any more: we have ended the process."""
+
 _WITH_DATA = frozenset({"read", "pread64", "write", "pwrite64"})
 """Calls whose texts are no paths."""
 
@@ -86,7 +89,7 @@ def read(log: str, main: int) -> list[Call]:
     for line in log.splitlines():
         pid, _, text = line.partition(" ")
         text = text.lstrip()
-        if int(pid) != main or text.startswith(("+++", "---", "???")):  # ??? is the call of one that was ended by us
+        if int(pid) != main or text.startswith(("+++", "---", *_UNKNOWN)):
             continue
         if text.endswith(" <unfinished ...>"):
             unfinished[main] = text.removesuffix(" <unfinished ...>")
