@@ -53,7 +53,10 @@ main() {
   cd "$PROJECT"
   unset VIRTUAL_ENV UV_PROJECT_ENVIRONMENT # of another project
 
-  case ${1:-run} in bench | demo | faults) ;; *) if [ $# -gt 1 ]; then refuse "one command at a time, not: $*"; fi ;; esac
+  case ${1:-run} in
+    bench | demo | faults) ;; # have options
+    *) if [ $# -gt 1 ]; then refuse "one command at a time, not: $*"; fi ;;
+  esac
   case ${1:-run} in
     run) verb_run ;;
     setup) verb_setup ;;

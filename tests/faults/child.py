@@ -34,6 +34,9 @@ PATIENCE = 60.0
 REPORT = "reported: "
 """What a line begins with that a child reports."""
 
+BROKEN = os.EX_SOFTWARE
+"""The exit code of a child that met an exception nobody foresaw."""
+
 _SET_TRACER, _ANYBODY = 0x59616D61, ctypes.c_ulong(-1)
 
 type Report = Callable[[str], None]
@@ -120,6 +123,8 @@ def run(  # noqa: PLR0913 (each by name)
         with ours.makefile("rb") as said:
             lines = said.read().decode(errors="replace").splitlines()
         text = log.read_text(errors="surrogateescape") if tracer else ""
+    if trace and not inject and code == BROKEN:
+        raise RuntimeError("\n".join(lines))
     reported = [line.removeprefix(REPORT) for line in lines if line.startswith(REPORT)]
     stderr = [line for line in lines if not line.startswith(REPORT)]
     return Run(code, reported, stderr, calls.read(text, pid), hung=hung, injected="INJECTED" in text)
@@ -127,7 +132,7 @@ def run(  # noqa: PLR0913 (each by name)
 
 def _act(action: Action, tree: Path, mutant: str | None, channel: socket.socket, *, traced: bool) -> None:
     """Wait for strace, act, and end. Words go through a socket: a fault at each `write` shall not silence them."""
-    code = 70
+    code = BROKEN
     try:
         sys.stderr = io.TextIOWrapper(channel.makefile("wb", buffering=0), line_buffering=True, write_through=True)
         if mutant:

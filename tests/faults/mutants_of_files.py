@@ -111,10 +111,10 @@ def nothing_verified() -> None:
 
 
 def saved_though_refused() -> None:
-    def make(save: Callable[[Row, Path], Path]) -> Callable[[Row, Path], Path]:
-        def saved(row: Row, result_dir: Path) -> Path:
+    def make(save: Callable[[Row, Path, str], Path]) -> Callable[[Row, Path, str], Path]:
+        def saved(row: Row, result_dir: Path, suffix: str) -> Path:
             try:
-                return save(row, result_dir)
+                return save(row, result_dir, suffix)
             except OSError:
                 return result_dir
 

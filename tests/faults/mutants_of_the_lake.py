@@ -191,14 +191,14 @@ def reader_lists_twice() -> None:
         asked.append(arguments)
         return published(*arguments)
 
-    def make(converted: Callable[[list[Path]], pa.Table]) -> Callable[[list[Path]], pa.Table]:
-        def listed_again(_: list[Path]) -> pa.Table:
-            return converted([path for paths in published(*asked.pop()).values() for path in paths])
+    def make(read: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
+        def listed_again(self: lake.Opened, _: list[Path], columns: list[str]) -> pa.Table:
+            return read(self, [path for paths in published(*asked.pop()).values() for path in paths], columns)
 
         return listed_again
 
     put(lake, "_published", lambda _: remembered)
-    put(lake, "_converted", make)
+    put(lake.Opened, "read", make)
 
 
 def reader_keeps_listed() -> None:
