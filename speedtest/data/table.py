@@ -147,7 +147,7 @@ def _split_quoted(data: bytes) -> tuple[bytes, bytes]:
 def _header(line: bytes) -> _Header | str:
     """Return a header without files yet, or why no file with it can be read."""
     try:
-        names = [name or "" for name in next(_reader(line.removeprefix(b"\xef\xbb\xbf")))]
+        names = [name or "" for name in next(_reader(line.removeprefix(b"\xef\xbb\xbf")), [])]
     except csv.Error as error:
         return f"its header cannot be read: {error}"
     if "timestamp" not in names:
@@ -261,7 +261,7 @@ def _rows(names: list[str], file: _File, derive: Derive) -> list[dict[str, Any]]
         source = file.source if len(lines) == 1 else f"{file.source}#{number}"
         row = _row(texts)
         if "status" not in names:
-            row |= _common(row["timestamp"], texts, derive)
+            row = _common(row["timestamp"], texts, derive) | row
         rows.append(row | {SOURCE: source})
     return rows
 

@@ -44,6 +44,7 @@ NAMED: dict[str, tuple[bytes, bool]] = {
     "one NUL": (b"\0", QUARANTINED),
     "a header only": (HEADER + b"\n", QUARANTINED),
     "a header without a line end": (HEADER, QUARANTINED),
+    "a blank line before the header": (b"\n" + PLAIN, QUARANTINED),
     "a header and blank lines": (HEADER + b"\n\n\n", QUARANTINED),
     "cut in the header": (HEADER[:40], QUARANTINED),
     "cut in the row": (PLAIN[:-20], QUARANTINED),
@@ -96,6 +97,7 @@ NAMED: dict[str, tuple[bytes, bool]] = {
     "a line end in a field": (PLAIN.replace("Föhn".encode(), b"F\nhn"), CONVERTED),
     "the original program's row": (ORIGINAL, CONVERTED),
     "the original program's row, cut": (ORIGINAL[:-3] + b"\n", CONVERTED),
+    "the original program's row, of nanoseconds": (ORIGINAL.replace(b":00Z", b":00.123456789Z", 1), CONVERTED),
     "a failed attempt": (FAILED, CONVERTED),
 }
 
