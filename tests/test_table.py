@@ -122,6 +122,7 @@ def test_a_timestamp_is_read_in_each_form_that_programs_print(text: str) -> None
         (b"timestamp,status\n2026-02-30T00:00:00Z,ok\n", "no valid timestamp"),
         (b"time,status\n2026-03-29T12:00:05Z,ok\n", "no column timestamp"),
         (b"\ntimestamp,status\n2026-03-29T12:00:05Z,ok\n", "no column timestamp"),
+        (b"timestamp,sta\rtus\n2026-03-29T12:00:05Z,ok\n", "broken by a carriage return"),
         (b"timestamp,status,status\n2026-03-29T12:00:05Z,ok,ok\n", "twice: status"),
         (b"timestamp,status\n2026-03-29T12:00:05Z,\0\n", "NUL"),
         (b"timestamp,status\n2026-03-29T12:00:05Z,\xff\n", "not UTF-8"),
