@@ -40,7 +40,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "fsync again after it failed": Mutant(of_files.sync_again_after_failure, _POWER, "rows", "EIO at fsync.*tmp"),
     "rename instead of link": Mutant(of_files.rename_over, _KILL, "rows"),
     "written straight to the final name": Mutant(
-        of_files.straight_to_the_name, (*_KILL, *_POWER, "soak"), "first conversion", "write|clean"
+        of_files.straight_to_the_name, (*_KILL, *_POWER), "first conversion", "write|clean"
     ),
     "a temporary that bears a row's name": Mutant(
         of_files.temporary_with_a_rows_name, (*_KILL, *_POWER), "rows", "write|clean"
