@@ -20,6 +20,7 @@ SpeedSnake: measures your internet line every ten minutes and keeps what it meas
   ./bootstrap.sh demo [OPTION ...]    show what a year of results looks like, in the folder demo/; measures nothing
   ./bootstrap.sh test     set up for development, then lint, check types and run the tests
   ./bootstrap.sh bench [OPTION ...]   measure what SpeedSnake costs beside its peers; --quick in two minutes
+  ./bootstrap.sh faults [OPTION ...]  prove that no fault loses or doubles a row; --short in three minutes
   ./bootstrap.sh lint-all             lint what is not Python too: workflows, templates, containers, scripts
   ./bootstrap.sh test-infrastructure  deploy the templates in infrastructure/ to stand-ins for AWS on this machine
   ./bootstrap.sh image                build the production image and prove that it runs (docker/image.sh)
@@ -52,7 +53,10 @@ main() {
   cd "$PROJECT"
   unset VIRTUAL_ENV UV_PROJECT_ENVIRONMENT # of another project
 
-  if [ $# -gt 1 ] && [ "$1" != bench ] && [ "$1" != demo ]; then refuse "one command at a time, not: $*"; fi
+  case ${1:-run} in
+    bench | demo | faults) ;; # have options
+    *) if [ $# -gt 1 ]; then refuse "one command at a time, not: $*"; fi ;;
+  esac
   case ${1:-run} in
     run) verb_run ;;
     setup) verb_setup ;;
@@ -64,6 +68,10 @@ main() {
     bench)
       shift
       verb_bench "$@"
+      ;;
+    faults)
+      shift
+      verb_faults "$@"
       ;;
     lint-all) verb_lint-all ;;
     test-infrastructure) verb_test-infrastructure ;;
@@ -109,6 +117,11 @@ verb_test() {
 verb_bench() {
   bring_for_development
   exec .venv/bin/python -m tests.benchmarks "$@"
+}
+
+verb_faults() {
+  bring_for_development
+  exec .venv/bin/python -m tests.faults "$@"
 }
 
 verb_lint-all() {

@@ -121,6 +121,8 @@ def test_a_timestamp_is_read_in_each_form_that_programs_print(text: str) -> None
         (b"timestamp,status\nnever,ok\n", "no valid timestamp: 'never'"),
         (b"timestamp,status\n2026-02-30T00:00:00Z,ok\n", "no valid timestamp"),
         (b"time,status\n2026-03-29T12:00:05Z,ok\n", "no column timestamp"),
+        (b"\ntimestamp,status\n2026-03-29T12:00:05Z,ok\n", "no column timestamp"),
+        (b"timestamp,sta\rtus\n2026-03-29T12:00:05Z,ok\n", "broken by a carriage return"),
         (b"timestamp,status,status\n2026-03-29T12:00:05Z,ok,ok\n", "twice: status"),
         (b"timestamp,status\n2026-03-29T12:00:05Z,\0\n", "NUL"),
         (b"timestamp,status\n2026-03-29T12:00:05Z,\xff\n", "not UTF-8"),
@@ -242,6 +244,11 @@ def test_a_row_of_the_original_program_gets_the_common_columns_that_can_be_deriv
     assert row["data_bytes"] == 996186976 + 1065890503
     assert (row["started_at"], row["engine_version"], row["attempt"], row["timezone"]) == (None, None, None, None)
     assert (row["interface_isVpn"], row["server_id"]) == (False, "40788")
+
+
+def test_what_a_row_of_the_original_program_says_itself_is_not_replaced_by_what_is_derived() -> None:
+    (row,) = parsed(row_text(**ORIGINAL_OOKLA | {"timestamp": "2026-03-29T12:00:05.123456789Z"}))
+    assert row["timestamp"] == NOON.replace(microsecond=123456)
 
 
 def test_so_does_a_row_of_speedtest_cli() -> None:

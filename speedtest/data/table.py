@@ -147,9 +147,12 @@ def _split_quoted(data: bytes) -> tuple[bytes, bytes]:
 def _header(line: bytes) -> _Header | str:
     """Return a header without files yet, or why no file with it can be read."""
     try:
-        names = [name or "" for name in next(_reader(line.removeprefix(b"\xef\xbb\xbf")))]
+        lines = [found for found in _reader(line.removeprefix(b"\xef\xbb\xbf")) if found]
     except csv.Error as error:
         return f"its header cannot be read: {error}"
+    if len(lines) > 1:
+        return "its header is broken by a carriage return"
+    names = [name or "" for name in lines[0]] if lines else []
     if "timestamp" not in names:
         return "its header names no column timestamp"
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
@@ -261,7 +264,7 @@ def _rows(names: list[str], file: _File, derive: Derive) -> list[dict[str, Any]]
         source = file.source if len(lines) == 1 else f"{file.source}#{number}"
         row = _row(texts)
         if "status" not in names:
-            row |= _common(row["timestamp"], texts, derive)
+            row = _common(row["timestamp"], texts, derive) | row
         rows.append(row | {SOURCE: source})
     return rows
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 
 from tests.faults import child, judge
-from tests.faults.child import Report
+from tests.faults.child import Point, Report
 from tests.faults.family import Ask, Bench, Family, Form, Found, Job, chunks, needs_strace, prepared, workshop
 from tests.faults.judge import Verdict, expected
-from tests.faults.kill import Point, kill_at
+from tests.faults.kill import kill_at
 from tests.faults.rows import row
 from tests.faults.scenarios import SCENARIOS, Scenario, run_conversion, run_daemon
 
@@ -27,7 +27,7 @@ def _points(scenario: str, mutant: str | None) -> list[Point]:
 
 
 def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
-    for scenario in SCENARIOS:
+    for scenario in form.scenarios:
         for some in chunks(form.sample(ask(partial(_points, scenario, form.mutant)), 10), 10):
             yield partial(_beside, scenario, some, form.mutant)
 
@@ -47,7 +47,7 @@ def _beside(scenario: str, some: list[Point], mutant: str | None) -> Found:
             beside = Beside(other, tree, mutant)
             run = child.run(chosen.run, tree, inject=stop_at(point), mutant=mutant, meanwhile=beside.run)
             wanted = expected(with_late_rows(chosen), run.reported + beside.reported)
-            wrong = [] if beside.ran else ["it was not stopped"]
+            wrong = [] if beside.ran and run.met(point) else ["it was not stopped there"]
             wrong += [f"it ended with {run.code}: {run.stderr[-1:]}"] if run.code else []
             bench.put(f"{scenario}, stopped at {point[2]}", tree, wanted, wrong)
         return bench.judge()
@@ -125,8 +125,8 @@ def _read(scenario: str, start: Point | None, some: list[Point], mutant: str | N
             for line in run.reported:
                 kind, _, what = line.partition(" ")
                 {"lost": verdict.lost, "doubled": verdict.doubled}.get(kind, verdict.partial).add(what)
-            if not beside.ran or run.code:
-                verdict.other.append(f"it was not stopped or ended with {run.code}: {run.stderr[-1:]}")
+            if not beside.ran or not run.met(point) or run.code:
+                verdict.other.append(f"it was not stopped there or ended with {run.code}: {run.stderr[-1:]}")
             found.take(f"{scenario}, from {start[2] if start else 'the start'}, reader stopped at {point[2]}", verdict)
     return found
 

@@ -21,9 +21,15 @@ faccessat2 readlink readlinkat open openat mmap fadvise64 statfs fstatfs getxatt
 LOOKING = frozenset(_LOOKING.split())
 """Calls that may bear a path and change nothing."""
 
+_UNKNOWN = ("???", "<... ???")
+"""What strace writes of a call that it could not look at any more: we have ended the process."""
+
+_WITH_DATA = frozenset({"read", "pread64", "write", "pwrite64"})
+"""Calls whose texts are no paths."""
+
 _WRITABLE = re.compile(r"O_(WRONLY|RDWR|CREAT|TRUNC)")
 _LINE = re.compile(
-    r"(\w+)\((.*)\)\s*= (-?\d+|\?|0x[0-9a-f]+)(?:<.*?>)?(?: (E[A-Z0-9]+) \([^()]*\))?(?: \(.*\))?$", re.DOTALL
+    r"(\w+)\((.*)\)\s*= (-?\d+|\?|0x[0-9a-f]+)(?: ?<.*?>)?(?: (E[A-Z0-9_]+) \([^()]*\))?(?: \(.*\))?$", re.DOTALL
 )
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _DESCRIPTOR = re.compile(r"(\d+)<(.*?)>")
@@ -50,12 +56,19 @@ class Call(msgspec.Struct, frozen=True):
         return (int(found[1]), found[2]) if found else None
 
     @property
+    def _words(self) -> list[str]:
+        """The strings among its arguments that are paths."""
+        if self.name in _WITH_DATA:
+            return []
+        return [text.decode(errors="replace") for text in self.texts]
+
+    @property
     def changes(self) -> bool:
         return self.name in CHANGING or (self.name in {"open", "openat"} and bool(_WRITABLE.search(self.arguments)))
 
     def is_in(self, tree: str) -> bool:
         """Say whether it bears a path below this folder, or the folder itself."""
-        paths = [text.decode(errors="replace") for text in self.texts[:2]] if self.name not in {"write", "read"} else []
+        paths = self._words[:2]
         if self.descriptor:
             paths.append(self.descriptor[1])
         return any(path == tree or path.startswith(f"{tree}/") for path in paths)
@@ -63,9 +76,9 @@ class Call(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> str:
         """Its name and the end of its path, for a person."""
-        words = [text.decode(errors="replace") for text in self.texts] if self.name != "write" else []
+        words = self._words
         path = words[-1] if words else (self.descriptor or (0, ""))[1]
-        return f"{self.name}#{self.nth} {path.rpartition('/')[2]}"
+        return f"{self.name}#{self.nth} {' '.join(path.rpartition('/')[2].split())[-80:]}"
 
 
 def read(log: str, main: int) -> list[Call]:
@@ -76,7 +89,7 @@ def read(log: str, main: int) -> list[Call]:
     for line in log.splitlines():
         pid, _, text = line.partition(" ")
         text = text.lstrip()
-        if int(pid) != main or text.startswith(("+++", "---")):
+        if int(pid) != main or text.startswith(("+++", "---", *_UNKNOWN)):
             continue
         if text.endswith(" <unfinished ...>"):
             unfinished[main] = text.removesuffix(" <unfinished ...>")

@@ -5,6 +5,7 @@ is attached; strace counts from there.
 """
 
 import contextlib
+import ctypes
 import io
 import os
 import pickle
@@ -33,7 +34,14 @@ PATIENCE = 60.0
 REPORT = "reported: "
 """What a line begins with that a child reports."""
 
+BROKEN = os.EX_SOFTWARE
+"""The exit code of a child that met an exception nobody foresaw."""
+
+_SET_TRACER, _ANYBODY = 0x59616D61, ctypes.c_ulong(-1)
+
 type Report = Callable[[str], None]
+type Point = tuple[str, int, str]
+"""A call's name, which of its name it is, and how it is shown."""
 type Action = Callable[[Path, Report], None]
 
 
@@ -48,6 +56,10 @@ class Run(msgspec.Struct):
     hung: bool = False
     injected: bool = False
     """An error was put in place of a call."""
+
+    def met(self, point: Point) -> bool:
+        """Say whether this call was made: a fault counts calls and would strike another in another run."""
+        return any((call.name, call.nth, call.shown) == point for call in self.calls)
 
 
 def call[Result](function: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401 (any that can be pickled)
@@ -111,6 +123,8 @@ def run(  # noqa: PLR0913 (each by name)
         with ours.makefile("rb") as said:
             lines = said.read().decode(errors="replace").splitlines()
         text = log.read_text(errors="surrogateescape") if tracer else ""
+    if trace and not inject and code == BROKEN:
+        raise RuntimeError("\n".join(lines))
     reported = [line.removeprefix(REPORT) for line in lines if line.startswith(REPORT)]
     stderr = [line for line in lines if not line.startswith(REPORT)]
     return Run(code, reported, stderr, calls.read(text, pid), hung=hung, injected="INJECTED" in text)
@@ -118,12 +132,13 @@ def run(  # noqa: PLR0913 (each by name)
 
 def _act(action: Action, tree: Path, mutant: str | None, channel: socket.socket, *, traced: bool) -> None:
     """Wait for strace, act, and end. Words go through a socket: a fault at each `write` shall not silence them."""
-    code = 70
+    code = BROKEN
     try:
         sys.stderr = io.TextIOWrapper(channel.makefile("wb", buffering=0), line_buffering=True, write_through=True)
         if mutant:
             mutants.apply(mutant)
         if traced:
+            ctypes.CDLL(None).prctl(_SET_TRACER, _ANYBODY)  # strace is no ancestor, which Ubuntu's kernel asks for
             os.kill(os.getpid(), signal.SIGSTOP)
         action(tree, lambda line: channel.sendall(f"{REPORT}{line}\n".encode()))
         code = 0
@@ -144,12 +159,12 @@ def _attach(pid: int, log: Path, inject: str | None) -> subprocess.Popen[bytes]:
     assert STRACE, "strace is not installed"
     _wait_until(lambda: " (stopped)" in Path(f"/proc/{pid}/status").read_text(), "stop")
     arguments = [STRACE, "-f", "-qq", "-y", "-s", "20000000", "-o", str(log), "-p", str(pid)]
-    tracer = subprocess.Popen([*arguments, *(["-e", f"inject={inject}"] if inject else [])])
+    tracer = subprocess.Popen([*arguments, *(["-e", f"inject={inject}"] if inject else [])], stderr=subprocess.DEVNULL)
     _wait_until(lambda: tracer.poll() is not None or _stops(log), "strace")
     if tracer.poll() is not None:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        raise RuntimeError("strace could not attach: is tracing allowed here?")
+        raise RuntimeError("strace is not allowed to trace here")
     os.kill(pid, signal.SIGCONT)
     return tracer
 

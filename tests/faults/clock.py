@@ -62,7 +62,7 @@ def instants() -> list[Instant]:
 
 def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
     del ask
-    for instant in form.sample(instants(), 8):
+    for instant in form.sample(instants(), 5):
         yield partial(_convert_at, instant, form.mutant)
     if not form.mutant:
         for jumps in form.sample(JUMPS, 1):
@@ -171,6 +171,7 @@ def _jump(jumps: Sequence[timedelta]) -> Found:
         later = datetime.now(UTC) + max(*jumps, timedelta(0)) + 2 * DAY
         said = _python(_code(None), at=later, zone="UTC", folder=home)
         frame = lake.read(result_dir=home / RESULTS, upload_dir=home / UPLOADS)
+        frame = frame[frame["status"] != "skipped"]  # a slot that came while a slow machine still tested
         left = list((home / RESULTS).glob("year=*"))
     if code or said.returncode or left:
         verdict.other.append(f"exit codes {code}, {said.returncode}; left: {left}; {said.stderr}")
@@ -189,4 +190,4 @@ def _set(clock: Path, by: timedelta) -> None:
     new.replace(clock)
 
 
-FAMILY = Family(name="clock", jobs=_jobs, least=60, least_short=9, needs=needs_faketime)
+FAMILY = Family(name="clock", jobs=_jobs, least=60, least_short=6, needs=needs_faketime)

@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 import msgspec
 
@@ -17,6 +18,12 @@ from tests.faults.calls import Call
 
 type Tree = dict[str, bytes | None]
 """Paths and what is there: bytes of a file, None for a folder."""
+
+
+class Choose(Protocol):
+    """Say which of so many states something has after a power cut; 0 is the one that was sure."""
+
+    def __call__(self, choices: int, /, *, of_bytes: bool) -> int: ...
 
 
 class File(msgspec.Struct):
@@ -94,7 +101,8 @@ class Disk:
         """Count what is open to choice if all names are kept."""
         count = 0
 
-        def choose(choices: int) -> int:
+        def choose(choices: int, *, of_bytes: bool) -> int:
+            del of_bytes
             nonlocal count
             count += choices > 1
             return choices - 1
@@ -193,22 +201,25 @@ def _scan(path: Path) -> File | Folder:
     return File(data, data)
 
 
-def _choosers(slots: int, most: int, chance: random.Random) -> Iterator[Callable[[int], int]]:
-    """Yield ways to choose: all old, all new, one new, one old, then at random."""
-    yield lambda _: 0
-    yield lambda choices: choices - 1
+def _choosers(slots: int, most: int, chance: random.Random) -> Iterator[Choose]:
+    """Yield ways to choose: all old, all new, new names with old or half the bytes, one otherwise, then at random."""
+    yield lambda _, *, of_bytes: 0  # noqa: ARG005 (as it must be called)
+    yield lambda choices, *, of_bytes: choices - 1  # noqa: ARG005 (the same)
+    yield lambda choices, *, of_bytes: 0 if of_bytes else choices - 1
+    yield lambda choices, *, of_bytes: min(1, choices - 1) if of_bytes else choices - 1
     for slot in range(slots):
         yield _one(slot, (), chance)
         yield _one(slot, (slot,), chance)
     for _ in range(most):
-        yield chance.randrange
+        yield lambda choices, *, of_bytes: chance.randrange(choices)  # noqa: ARG005, PLW0108 (the same)
 
 
-def _one(slot: int, old: Iterable[int], chance: random.Random) -> Callable[[int], int]:
+def _one(slot: int, old: Iterable[int], chance: random.Random) -> Choose:
     """Choose otherwise at one slot than at the rest: new among old, or old among new."""
     at = 0
 
-    def choose(choices: int) -> int:
+    def choose(choices: int, *, of_bytes: bool) -> int:
+        del of_bytes
         nonlocal at
         if choices == 1:
             return 0
@@ -220,17 +231,17 @@ def _one(slot: int, old: Iterable[int], chance: random.Random) -> Callable[[int]
     return choose
 
 
-def _build(folder: Folder, prefix: str, choose: Callable[[int], int], tree: Tree) -> None:
+def _build(folder: Folder, prefix: str, choose: Choose, tree: Tree) -> None:
     for name in sorted(folder.names.keys() | folder.changed.keys()):
         choices = folder.choices(name)
-        node = choices[choose(len(choices))]
+        node = choices[choose(len(choices), of_bytes=False)]
         path = f"{prefix}{name}"
         if isinstance(node, Folder):
             tree[path] = None
             _build(node, f"{path}/", choose, tree)
         elif node is not None:
             contents = node.choices()
-            tree[path] = contents[choose(len(contents))]
+            tree[path] = contents[choose(len(contents), of_bytes=True)]
 
 
 def write(tree: Tree, base: Path) -> None:

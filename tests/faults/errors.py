@@ -6,10 +6,9 @@ from functools import partial
 
 from speedtest.handlers import start
 from tests.faults import child
-from tests.faults.child import Run
+from tests.faults.child import Point, Run
 from tests.faults.family import Ask, Bench, Family, Form, Found, Job, chunks, needs_strace, prepared, workshop
 from tests.faults.judge import expected
-from tests.faults.kill import Point
 from tests.faults.scenarios import SCENARIOS, Scenario
 
 WRITING = ("ENOSPC", "EIO", "EROFS", "EDQUOT", "EMFILE", "EINTR")
@@ -42,10 +41,10 @@ def faults(scenario: str, mutant: str | None) -> list[Fault]:
 
 
 def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
-    for scenario in SCENARIOS:
+    for scenario in form.scenarios:
         found: list[Fault] = ask(partial(faults, scenario, form.mutant))
-        wanted = [(error, point) for error, point in found if form.wants(f"{scenario}, {error} at {point[2]}")]
-        for some in chunks(form.sample(wanted, 30), 15):
+        wanted = [(error, point) for error, point in found if form.wants(f"{error} at {point[2]}")]
+        for some in chunks(form.sample(wanted, 20), 10):
             yield partial(_fail, scenario, some, form.mutant)
 
 
@@ -62,17 +61,17 @@ def _fail(scenario: str, some: list[Fault], mutant: str | None) -> Found:
                 mutant=mutant,
                 patience=NEVER_ENDS if may_hang else child.PATIENCE,
             )
-            wrong = _manners(run, may_hang=may_hang) + _unaccounted(SCENARIOS[scenario], run)
+            wrong = _manners(run, point, may_hang=may_hang) + _unaccounted(SCENARIOS[scenario], run)
             wanted = expected(SCENARIOS[scenario], run.reported)
             bench.put(f"{scenario}, {error} at {point[2]}", tree, wanted, wrong)
         return bench.judge()
 
 
-def _manners(run: Run, *, may_hang: bool) -> list[str]:
+def _manners(run: Run, point: Point, *, may_hang: bool) -> list[str]:
     """An error ends nothing but what it must, and says so in one line."""
     wrong: list[str] = []
-    if not run.injected:
-        wrong.append("the error was not injected")
+    if not run.hung and not (run.injected and run.met(point)):
+        wrong.append("the error was not injected there")
     if run.hung and not may_hang:
         wrong.append("it never ended")
     if any(line.startswith("Traceback") or "Traceback" in line for line in run.stderr):

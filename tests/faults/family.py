@@ -1,7 +1,9 @@
 """What all families share: how much of them is run, their jobs, and what these find."""
 
 import contextlib
+import functools
 import importlib
+import random
 import re
 import shutil
 import sys
@@ -60,8 +62,14 @@ class Form(msgspec.Struct, frozen=True):
 
     full: bool = True
     mutant: str | None = None
+    scenario: str | None = None
+    """The only scenario that is run."""
     where: str = ""
-    """A pattern of the cases that are run, where they are described by text."""
+    """A pattern of the cases that are run."""
+
+    @property
+    def scenarios(self) -> list[str]:
+        return [name for name in scenarios.SCENARIOS if self.scenario in {None, name}]
 
     def wants(self, case: str) -> bool:
         return re.search(self.where, case) is not None
@@ -72,6 +80,13 @@ class Form(msgspec.Struct, frozen=True):
         if self.full or self.where or len(items) <= most:
             return list(items)
         return [items[number * len(items) // most] for number in range(most)]
+
+    def some[Item](self, items: Sequence[Item], full: int, short: int, seed: str) -> list[Item]:
+        """Return so many items, others for each seed; all of them where they are chosen."""
+        most = self.count(full, short)
+        if self.where or len(items) <= most:
+            return list(items)
+        return random.Random(seed).sample(items, most)
 
     def count(self, full: int, short: int) -> int:
         return full if self.full else short
@@ -93,8 +108,16 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     """Say why it cannot run on this machine."""
 
 
+@functools.cache
 def needs_strace() -> str | None:
-    return None if child.STRACE else "strace is not installed (apt-get install strace)"
+    if not child.STRACE:
+        return "strace is not installed (apt-get install strace)"
+    with workshop() as folder:
+        try:
+            child.run(lambda tree, _: tree.mkdir(), folder / "tree", trace=True)
+        except RuntimeError as error:
+            return str(error)
+    return None
 
 
 def warm_up() -> None:

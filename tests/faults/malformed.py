@@ -44,6 +44,8 @@ NAMED: dict[str, tuple[bytes, bool]] = {
     "one NUL": (b"\0", QUARANTINED),
     "a header only": (HEADER + b"\n", QUARANTINED),
     "a header without a line end": (HEADER, QUARANTINED),
+    "a blank line before the header": (b"\n" + PLAIN, QUARANTINED),
+    "a carriage return in the header": (ORIGINAL.replace(b"result_id", b"result\r_id"), QUARANTINED),
     "a header and blank lines": (HEADER + b"\n\n\n", QUARANTINED),
     "cut in the header": (HEADER[:40], QUARANTINED),
     "cut in the row": (PLAIN[:-20], QUARANTINED),
@@ -96,6 +98,7 @@ NAMED: dict[str, tuple[bytes, bool]] = {
     "a line end in a field": (PLAIN.replace("Föhn".encode(), b"F\nhn"), CONVERTED),
     "the original program's row": (ORIGINAL, CONVERTED),
     "the original program's row, cut": (ORIGINAL[:-3] + b"\n", CONVERTED),
+    "the original program's row, of nanoseconds": (ORIGINAL.replace(b":00Z", b":00.123456789Z", 1), CONVERTED),
     "a failed attempt": (FAILED, CONVERTED),
 }
 
@@ -270,8 +273,10 @@ def _compare_converted(name: str, data: bytes, rows: list[dict[str, Any]], verdi
 def _is_kept(column: str, field: str, record: dict[str, Any], extra: dict[str, str]) -> bool:
     """Say whether a text is in its column as a value, or in `extra` as it is."""
     value = record.get(column)
+    if extra.get(column) == field:
+        return True
     if column == "extra" or column not in schema.BY_NAME or value is None:
-        return extra.get(column) == field
+        return False
     try:
         meant = schema.parse(field, schema.BY_NAME[column].kind)
     except ValueError:

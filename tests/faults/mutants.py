@@ -15,8 +15,10 @@ class Mutant(msgspec.Struct, frozen=True):
 
     patch: Callable[[], None]
     caught_by: tuple[str, ...]
+    scenario: str | None = None
+    """The scenario that can show it,"""
     where: str = ""
-    """A pattern of the cases that can show it, so that it is found soon."""
+    """and a pattern of its cases that can, so that it is found soon."""
     by_words: bool = False
     """It loses and doubles nothing by itself: another breach counts as well."""
 
@@ -28,45 +30,61 @@ def apply(name: str) -> None:
 _POWER, _KILL, _ERRORS = ("power loss",), ("kill",), ("errors",)
 
 MUTANTS: Mapping[str, Mutant] = {
-    "no fsync of the file": Mutant(of_files.no_file_sync, _POWER, "a clean run"),
-    "no fsync of the folder": Mutant(of_files.no_folder_sync, _POWER, "a clean run"),
-    "new folders are not synced": Mutant(of_files.new_folders_not_synced, _POWER, "a clean run"),
+    "no fsync of the file": Mutant(of_files.no_file_sync, _POWER, "rows", "a clean run"),
+    "no fsync of the folder": Mutant(of_files.no_folder_sync, _POWER, "rows", "a clean run"),
+    "new folders are not synced": Mutant(of_files.new_folders_not_synced, _POWER, "rows", "a clean run"),
     "folders that a killed run made are not synced": Mutant(
-        of_files.folders_of_a_killed_run_not_synced, _POWER, "first conversion, killed at mkdir"
+        of_files.folders_of_a_killed_run_not_synced, _POWER, "first conversion", "killed at mkdir.*uploads"
     ),
-    "fsync after the link": Mutant(of_files.sync_after_link, _POWER, "a clean run"),
-    "fsync again after it failed": Mutant(of_files.sync_again_after_failure, _POWER, "EIO at fsync.*tmp"),
+    "fsync after the link": Mutant(of_files.sync_after_link, _POWER, "rows", "a clean run"),
+    "fsync again after it failed": Mutant(of_files.sync_again_after_failure, _POWER, "rows", "EIO at fsync.*tmp"),
     "rename instead of link": Mutant(of_files.rename_over, _KILL, "rows"),
-    "written straight to the final name": Mutant(of_files.straight_to_the_name, (*_KILL, *_POWER), "conversion"),
-    "a temporary that bears a row's name": Mutant(of_files.temporary_with_a_rows_name, (*_KILL, *_POWER), "rows"),
+    "written straight to the final name": Mutant(
+        of_files.straight_to_the_name, (*_KILL, *_POWER), "first conversion", "write|clean"
+    ),
+    "a temporary that bears a row's name": Mutant(
+        of_files.temporary_with_a_rows_name, (*_KILL, *_POWER), "rows", "write|clean"
+    ),
     "nothing is verified": Mutant(of_files.nothing_verified, ("bit flips",)),
-    "a row counts as saved though the disk refused it": Mutant(of_files.saved_though_refused, _ERRORS, "rows"),
-    "the queue is dropped": Mutant(of_files.queue_dropped, (*_ERRORS, "full disk"), "rows", by_words=True),
-    "the queue is not printed at the end": Mutant(of_files.queue_not_printed, _ERRORS, "rows", by_words=True),
+    "a row counts as saved though the disk refused it": Mutant(
+        of_files.saved_though_refused, _ERRORS, "rows", "ENOSPC.*(mkdir|write)"
+    ),
+    "the queue is dropped": Mutant(
+        of_files.queue_dropped, (*_ERRORS, "full disk"), "rows", "ENOSPC.*(mkdir|write)", by_words=True
+    ),
+    "the queue is not printed at the end": Mutant(
+        of_files.queue_not_printed, _ERRORS, "rows", r"ENOSPC.*\+ at (mkdir|write)", by_words=True
+    ),
     "no lock": Mutant(of_files.no_lock, ("lock",), by_words=True),
     "today by local time": Mutant(of_files.local_today, ("clock",), by_words=True),
     "sources are unlinked before publishing": Mutant(
-        of_the_lake.unlink_before_publish, (*_KILL, *_POWER), "first conversion"
+        of_the_lake.unlink_before_publish, (*_KILL, *_POWER, "soak"), "first conversion", "openat|clean"
     ),
-    "sources are unlinked by listing again": Mutant(of_the_lake.unlink_by_listing_again, ("beside",)),
-    "Parquet is deleted on an error": Mutant(of_the_lake.parquet_deleted_on_error, _ERRORS, "conversion.*unlink"),
-    "no source list": Mutant(of_the_lake.no_source_list, _KILL, "conversion"),
-    "every location's file lists all sources": Mutant(of_the_lake.all_sources_in_every_file, _KILL, "first conversion"),
-    "sources are known by name, without digest": Mutant(of_the_lake.sources_without_digest, _KILL, "late"),
-    "the number is the count of files": Mutant(of_the_lake.number_from_count, _KILL, "late", by_words=True),
-    "no recovery": Mutant(of_the_lake.no_recovery, _KILL, "conversion, .*unlink"),
+    "sources are unlinked by listing again": Mutant(
+        of_the_lake.unlink_by_listing_again, ("beside",), "late conversion"
+    ),
+    "Parquet is deleted on an error": Mutant(
+        of_the_lake.parquet_deleted_on_error, _ERRORS, "late conversion", "EIO.*unlink.*csv"
+    ),
+    "no source list": Mutant(of_the_lake.no_source_list, _KILL, "first conversion", "unlink"),
+    "every location's file lists all sources": Mutant(
+        of_the_lake.all_sources_in_every_file, _KILL, "first conversion", "unlink.*parquet"
+    ),
+    "sources are known by name, without digest": Mutant(of_the_lake.sources_without_digest, _KILL, "late conversion"),
+    "the number is the count of files": Mutant(of_the_lake.number_from_count, _KILL, "late conversion", by_words=True),
+    "no recovery": Mutant(of_the_lake.no_recovery, (*_KILL, "kill twice"), "recovery"),
     "recovery trusts a folder that was not synced": Mutant(
-        of_the_lake.recovery_trusts_unsynced, _POWER, "first conversion, killed at unlink"
+        of_the_lake.recovery_trusts_unsynced, _POWER, "first conversion", "killed at unlink.*parquet"
     ),
     "a folder that cannot be read counts as empty": Mutant(
-        of_the_lake.unreadable_folder_is_empty, _ERRORS, "late.*EIO.*(openat|getdents).*day="
+        of_the_lake.unreadable_folder_is_empty, _ERRORS, "recovery", "EIO.*(openat|getdents).*day="
     ),
     "a Parquet file that cannot be read is passed over": Mutant(
-        of_the_lake.damaged_parquet_passed_over, _ERRORS, "late.*EIO.*(openat|read).*parquet"
+        of_the_lake.damaged_parquet_passed_over, _ERRORS, "recovery", "EIO.*(openat|read).*parquet"
     ),
-    "a damaged CSV file is deleted": Mutant(of_the_lake.damaged_csv_deleted, _KILL, "quarantine"),
-    "quarantine by copy, without fsync": Mutant(of_the_lake.quarantine_not_synced, _POWER, "quarantine, a clean run"),
+    "a damaged CSV file is deleted": Mutant(of_the_lake.damaged_csv_deleted, (*_KILL, "malformed CSV"), "quarantine"),
+    "quarantine by copy, without fsync": Mutant(of_the_lake.quarantine_not_synced, _POWER, "quarantine", "a clean run"),
     "the reader looks at Parquet before CSV": Mutant(of_the_lake.reader_looks_at_parquet_first, ("readers",)),
     "the reader lists the lake twice": Mutant(of_the_lake.reader_lists_twice, ("readers",)),
-    "the reader keeps rows that are listed": Mutant(of_the_lake.reader_keeps_listed, ("readers", *_KILL)),
+    "the reader keeps rows that are listed": Mutant(of_the_lake.reader_keeps_listed, ("readers", *_KILL, "soak")),
 }

@@ -111,10 +111,10 @@ def nothing_verified() -> None:
 
 
 def saved_though_refused() -> None:
-    def make(save: Callable[[Row, Path], Path]) -> Callable[[Row, Path], Path]:
-        def saved(row: Row, result_dir: Path) -> Path:
+    def make(save: Callable[[Row, Path, str], Path]) -> Callable[[Row, Path, str], Path]:
+        def saved(row: Row, result_dir: Path, suffix: str) -> Path:
             try:
-                return save(row, result_dir)
+                return save(row, result_dir, suffix)
             except OSError:
                 return result_dir
 
@@ -124,11 +124,11 @@ def saved_though_refused() -> None:
 
 
 def queue_dropped() -> None:
-    def make(save: Callable[[Waiting], list[Path]]) -> Callable[[Waiting], list[Path]]:
-        def save_and_forget(self: Waiting) -> list[Path]:
-            paths = save(self)
+    def make(save: Callable[[Waiting], dict[Row, Path]]) -> Callable[[Waiting], dict[Row, Path]]:
+        def save_and_forget(self: Waiting) -> dict[Row, Path]:
+            saved = save(self)
             get(self, "_rows").clear()
-            return paths
+            return saved
 
         return save_and_forget
 

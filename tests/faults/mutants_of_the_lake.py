@@ -168,11 +168,11 @@ def reader_looks_at_parquet_first() -> None:
     found: list[Published] = []
     published: Callable[..., Published] = get(lake, "_published")
 
-    def make(days: Callable[[Path], Iterable[tuple[date, Path]]]) -> Callable[[Path], Iterable[tuple[date, Path]]]:
-        def looked_before(base: Path) -> Iterable[tuple[date, Path]]:
+    def make(days: Callable[..., Iterable[tuple[date, Path]]]) -> Callable[..., Iterable[tuple[date, Path]]]:
+        def looked_before(base: Path, first: date, last: date) -> Iterable[tuple[date, Path]]:
             if not base.name.startswith("location=") and not found:
-                found.append(published(base.parent / "uploads", None, None))
-            return days(base)
+                found.append(published(base.parent / "uploads", first, last))
+            return days(base, first, last)
 
         return looked_before
 
@@ -191,14 +191,14 @@ def reader_lists_twice() -> None:
         asked.append(arguments)
         return published(*arguments)
 
-    def make(converted: Callable[[list[Path]], pa.Table]) -> Callable[[list[Path]], pa.Table]:
-        def listed_again(_: list[Path]) -> pa.Table:
-            return converted([path for paths in published(*asked.pop()).values() for path in paths])
+    def make(read: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
+        def listed_again(self: lake.Opened, _: list[Path], columns: list[str]) -> pa.Table:
+            return read(self, [path for paths in published(*asked.pop()).values() for path in paths], columns)
 
         return listed_again
 
     put(lake, "_published", lambda _: remembered)
-    put(lake, "_converted", make)
+    put(lake.Opened, "read", make)
 
 
 def reader_keeps_listed() -> None:

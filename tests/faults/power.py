@@ -9,14 +9,18 @@ import msgspec
 
 from tests.faults import child, disk, mutants
 from tests.faults.calls import LOOKING, Call
+from tests.faults.child import Point
 from tests.faults.disk import Disk, Tree
 from tests.faults.family import Ask, Family, Form, Found, Job, chunks, needs_strace, prepared, workshop
 from tests.faults.judge import Expected, Verdict, aftermath, expected
-from tests.faults.kill import Point, kill_at, points, recover
+from tests.faults.kill import kill_at, points, recover
 from tests.faults.scenarios import SCENARIOS
 
 STATES_AT_ONCE = 12
 """States of one moment; most moments have fewer."""
+
+AFTER_A_FAULT = 16
+"""States that are judged of a run that met a fault, or that follows one; there are hundreds of such runs."""
 
 
 class Story(msgspec.Struct, frozen=True):
@@ -24,24 +28,25 @@ class Story(msgspec.Struct, frozen=True):
 
     scenario: str
     inject: str | None = None
+    at: Point | None = None
     recovered: bool = False
     shown: str = "a clean run"
 
 
 def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
-    for scenario in SCENARIOS:
+    for scenario in form.scenarios:
         calls: list[Point] = ask(partial(_points, scenario, form.mutant))
         syncs = [point for point in calls if point[0] in {"fsync", "fdatasync"}]
         stories = [Story(scenario)]
         stories += [
-            Story(scenario, kill_at(point), recovered=True, shown=f"killed at {point[2]}, recovered")
-            for point in form.sample([call for call in calls if form.wants(f"{scenario}, killed at {call[2]}")], 5)
+            Story(scenario, kill_at(point), point, recovered=True, shown=f"killed at {point[2]}, recovered")
+            for point in form.sample([call for call in calls if form.wants(f"killed at {call[2]}, recovered")], 2)
         ]
         stories += [
-            Story(scenario, f"fsync:error=EIO:when={point[1]}", shown=f"EIO at {point[2]}")
-            for point in form.sample(syncs, 5)
+            Story(scenario, f"fsync:error=EIO:when={point[1]}", point, shown=f"EIO at {point[2]}")
+            for point in form.sample(syncs, 1)
         ]
-        yield from (partial(_lose_power, story, form) for story in stories if form.wants(f"{scenario}, {story.shown}"))
+        yield from (partial(_lose_power, story, form) for story in stories if form.wants(story.shown))
 
 
 def _points(scenario: str, mutant: str | None) -> list[Point]:
@@ -58,6 +63,8 @@ def _lose_power(story: Story, form: Form) -> Found:
         tree = prepared(folder, story.scenario)
         device = Disk(tree)
         run = child.run(SCENARIOS[story.scenario].run, tree, trace=True, inject=story.inject, mutant=form.mutant)
+        if story.at and not run.met(story.at):
+            raise RuntimeError(f"{story.scenario}, {story.shown}: the fault did not meet that call")
         calls = run.calls
         reported: list[str] = []
         if story.recovered:
@@ -65,12 +72,19 @@ def _lose_power(story: Story, form: Form) -> Found:
                 _play(device, call, tree, reported)
             device.end_process()
             calls = child.run(recover, tree, trace=True, mutant=form.mutant).calls
-        moments = list(_moments(device, calls, tree, reported, form.count(STATES_AT_ONCE, 4)))
-        for batch in chunks(form.sample(moments, 15), 25):
+        moments = list(_moments(device, calls, tree, reported, form.count(STATES_AT_ONCE, 6)))
+        for batch in chunks(_chosen(moments, story, form), 25):
             verdicts = child.call(_judge_states, folder, story.scenario, batch, form.mutant)
             for (where, _, _), verdict in zip(batch, verdicts, strict=True):
                 found.take(f"{story.scenario}, {story.shown}, power lost after {where}", verdict)
+            if form.mutant and found.breaches:
+                break
     return found
+
+
+def _chosen(moments: list["Moment"], story: Story, form: Form) -> list["Moment"]:
+    """Return every moment of a clean run; of the many that a fault leads to some, others for each fault."""
+    return form.some(moments, AFTER_A_FAULT, 15, seed=story.shown) if story.inject else form.sample(moments, 15)
 
 
 type Moment = tuple[str, list[str], Tree]

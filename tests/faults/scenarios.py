@@ -5,7 +5,7 @@ reports each row that is saved; `finish` is what follows any fault: the next sta
 """
 
 import os
-from collections import deque
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,20 +69,20 @@ def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
     with loop._alone(start.settings()):  # noqa: SLF001 (a step of the daemon's start)
         loop._sweep(folder)  # noqa: SLF001 (the next)
         waiting = Waiting(folder)
-        names: deque[str] = deque()
-        for each in rows:
-            waiting.add(results.encode(each.measurement))
-            names.append(each.name)
-            for _ in waiting.save():
-                report(f"saved {names.popleft()}")
-        for _ in waiting.save():
-            report(f"saved {names.popleft()}")
+        names = {results.encode(each.measurement): each.name for each in rows}
+        for row_ in names:
+            waiting.add(row_)
+            for saved in waiting.save():
+                report(f"saved {names[saved]}")
+        for saved in waiting.save():
+            report(f"saved {names[saved]}")
         waiting.give_up()
 
 
 def run_conversion(tree: Path) -> None:
     """Convert as `python -m speedtest.handlers.convert` does; SystemExit tells of a day that could not be."""
     _set_environment(tree)
+    sys.argv = ["convert"]
     convert.main()
 
 
@@ -140,6 +140,18 @@ SCENARIOS = {
             earlier=_FIRST[:5],
             saved=[*_FIRST[:5], row(31, 1), row(32, 1, second=12), row(33, 2), row(34, 2, address=THERE)],
             files={f"{UPLOADS}/{RECEIPT}": b"{}\n"},
+        ),
+        Scenario(
+            name="recovery",
+            act=_convert,
+            earlier=_FIRST[:5],
+            saved=[*_FIRST[:5], row(35, 1)],
+            files={
+                **{f"{RESULTS}/{_DAY_1}/speedtest_12-00-{each.when:%S}.csv": each.data for each in _FIRST[:3]},
+                f"{RESULTS}/{_DAY_2}/speedtest_12-00-22.csv": _FIRST[4].data,
+                f"{RESULTS}/{_DAY_1}/.speedtest_12-00-36.csv.tmp": row(36, 1).data[:99],
+                f"{UPLOADS}/location=here/{_DAY_1}/.speedtest_002.parquet.tmp": b"PAR1",
+            },
         ),
         Scenario(
             name="quarantine",

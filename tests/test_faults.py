@@ -1,0 +1,48 @@
+"""The short form of the durability proof in tests/faults: nothing lost, nothing doubled, no part of a file seen."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults.__main__ import BROKEN_PROTOCOL, NAMES
+
+PROJECT = Path(__file__).parent.parent
+PATIENCE = 1800
+"""Seconds for all families; they take three minutes on two free cores."""
+
+
+@pytest.fixture(scope="module")
+def printed() -> dict[str, str]:
+    """Run the short form of every family once, and return what it printed of each."""
+    must_run = ["--all"] if os.environ.get("FAULTS_MUST_RUN") else []
+    command = [sys.executable, "-m", "tests.faults", "--short", *must_run]
+    ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    sections = ran.stdout.split("\n| ")[1:]
+    found = {section.partition(" |")[0].replace(" ", "-"): section for section in sections}
+    missing = set(NAMES) - set(found)
+    assert not missing, f"no line of {missing}; exit code {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+    if must_run:
+        assert not ran.returncode, ran.stdout
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != BROKEN_PROTOCOL])
+def test_nothing_is_lost_nothing_doubled_and_no_part_of_a_file_is_seen(printed: dict[str, str], name: str) -> None:
+    line, *findings = printed[name].strip().splitlines()
+    skip_if_not_run(line)
+    assert not [finding for finding in findings if finding.startswith("  ")], printed[name]
+    assert [cell.strip() for cell in line.split("|")][2:6] == ["0", "0", "0", "0"], line
+
+
+def test_each_step_of_the_protocol_is_missed_when_it_is_taken_away(printed: dict[str, str]) -> None:
+    skip_if_not_run(printed[BROKEN_PROTOCOL])
+    assert "none missed" in printed[BROKEN_PROTOCOL], printed
+
+
+def skip_if_not_run(line: str) -> None:
+    _, not_run, why = line.partition("not run: ")
+    if not_run:
+        pytest.skip(why.partition(" |")[0])
