@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from machine import Machine, Server, serving
 from standins import debian, programs
 
 PROJECT = Path(__file__).parent.parent
+
+# Who runs the tests may ignore it, as `nohup` does, and every daemon that they start would, too.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # These machines are shared: how long an example takes says nothing.
 settings.register_profile("shared-machine", deadline=None)

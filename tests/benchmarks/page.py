@@ -59,7 +59,8 @@ def _report(ground: Ground, page: Served, lakes: dict[str, Served]) -> Report:
     cold = timed(lambda: page.good(whole))()
     warm = [timed(lambda: page.good(whole))() for _ in range(10 if ground.quick else 50)]
     another = [
-        timed(functools.partial(page.good, f"/?from={first}&to={last - timedelta(days=n)}"))() for n in range(1, 6)
+        timed(functools.partial(page.good, f"/?from={first}&to={last - timedelta(days=n)}"))()
+        for n in range(1, min(6, ground.days))
     ]
     rested, codes = harness.memory(page.process.pid), _at_once(page, whole)
     week = in_turn({name: _weeks(served, last) for name, served in lakes.items()}, 5 if ground.quick else 25)
