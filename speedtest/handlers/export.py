@@ -18,8 +18,9 @@ import typer
 from speedtest.engines import derive
 from speedtest.handlers import start
 from speedtest.handlers.command import alone
+from speedtest.handlers.options import Locations, Output, Since, Until
 from speedtest.handlers.whole import whole
-from speedtest.view.period import EXAMPLES, Unclear, period
+from speedtest.view.period import Unclear, period
 
 
 class Form(StrEnum):
@@ -32,19 +33,11 @@ class Form(StrEnum):
 
 def export(  # noqa: PLR0913 (each is an option)
     *,
-    since: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help=f"From this instant: {EXAMPLES}. Without a zone: UTC.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="To before this instant, written in the same way.")
-    ] = None,
-    location: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Rows of this location only; may be given again.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
+    location: Locations = None,
     form: Annotated[Form, typer.Option("--format", help="What to write.")] = Form.csv,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file, not to standard output.")
-    ] = None,
+    output: Output = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="CSV: texts as they are, also those that a spreadsheet would run.")
     ] = False,

@@ -7,7 +7,6 @@ Exit codes: 0 · 1 a file of the lake cannot be read, or the report not be writt
 import os
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,24 +15,17 @@ from speedtest import environment
 from speedtest.environment import Mistakes
 from speedtest.handlers import start
 from speedtest.handlers.command import alone
+from speedtest.handlers.options import Locations, Output, Since, Until
 from speedtest.handlers.whole import whole
-from speedtest.view.period import EXAMPLES, Unclear, period
+from speedtest.view.period import Unclear, period
 
 
 def report(
     *,
-    since: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help=f"From this instant: {EXAMPLES}. Without a zone: UTC.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="To before this instant, written in the same way.")
-    ] = None,
-    location: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this location; may be given again.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the report to this file, as HTML.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
+    location: Locations = None,
+    output: Output = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON array.")] = False,
 ) -> None:
     """Say how the line did.
@@ -44,6 +36,8 @@ def report(
 
     Exit codes: 0, 1 a file cannot be read or written, 64 an argument that means nothing, 78 configuration.
     """
+    if output and as_json:
+        start.end(os.EX_USAGE, "--json prints the figures, -o writes a page of HTML: ask for one of them")
     settings = start.settings()
     try:
         first, last = period(since, until, now := datetime.now(UTC))
