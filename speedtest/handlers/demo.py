@@ -4,7 +4,6 @@ Exit codes: 0 · 1 the disk refused it · 64 the folder holds something else · 
 """
 
 import contextlib
-import importlib.util
 import os
 import shutil
 import sys
@@ -52,7 +51,7 @@ def demo(
     except OSError as error:
         start.end(start.FAILED, f"the demo could not be made in {folder}: {error}")
     _tell(folder)
-    if page and importlib.util.find_spec(_PAGE):
+    if page:
         _serve(folder)
 
 
