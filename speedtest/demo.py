@@ -26,6 +26,14 @@ _VERSION = "1.0"
 _SPEED_OF_TEST = 11.0
 """Seconds that each direction is loaded."""
 
+_AWAY, _OUTAGE, _SLOW = (118, 120), (40.0, 40.27), (205, 235)
+"""At home, days ago: no daemon ran, nothing was reached, and every test was slow."""
+_SLOW_SHARE, _STALLED_SHARE, _WEEKEND_DIP = 0.52, 0.4, 0.2
+_FAILED, _BUSY, _STALLED, _LOSSY = 0.004, 0.001, 0.003, 0.02
+"""How often a test fails, a slot is missed, a download stalls and packets are lost."""
+_SECOND_SERVER = 0.3
+_SATURDAY = 5
+
 FAILURES: tuple[tuple[ErrorKind, str, int | None], ...] = (
     ("exit", "Cannot open socket", 2),
     ("exit", "Cannot read: ", 2),
@@ -141,17 +149,17 @@ def rows(line: Line, now: datetime) -> Iterator[Measurement]:
 def _row(line: Line, slot: datetime, ago: float, local: datetime, chance: random.Random) -> Measurement | None:
     """Return the row of a slot so many days ago, None while no daemon ran."""
     is_home = not line.working_days
-    if is_home and 118 < ago < 120:  # noqa: PLR2004 (two days without a daemon)
+    if is_home and _AWAY[0] < ago < _AWAY[1]:
         return None
     if local.hour == line.quiet_hour:
         return _skipped(line, slot, "quiet-hours", f"{local:%H:%M} is in QUIET_HOURS")
-    if is_home and 40.0 < ago < 40.27:  # noqa: PLR2004 (six and a half hours of outage)
+    if is_home and _OUTAGE[0] < ago < _OUTAGE[1]:
         return _failed(line, slot, _DOWN)
-    if chance.random() < 0.004:  # noqa: PLR2004 (one in 250 fails)
+    if chance.random() < _FAILED:
         return _failed(line, slot, chance.choice(FAILURES))
-    if chance.random() < 0.001:  # noqa: PLR2004 (one in 1,000 is late)
+    if chance.random() < _BUSY:
         return _skipped(line, slot, "busy", "the last test was still running")
-    slow = 0.52 if is_home and 205 < ago < 235 else 1.0  # noqa: PLR2004 (a slow month)
+    slow = _SLOW_SHARE if is_home and _SLOW[0] < ago < _SLOW[1] else 1.0
     return _measured(line, slot, slow * _share(line, local), chance)
 
 
@@ -159,18 +167,19 @@ def _share(line: Line, local: datetime) -> float:
     """Return the part of the line's speed that is left at this local hour."""
     hour = local.hour + local.minute / 60
     apart = min(abs(hour - line.busiest), 24 - abs(hour - line.busiest))
-    resting = line.working_days and local.weekday() > 4  # noqa: PLR2004 (Friday)
-    return 1 - line.dip * math.exp(-((apart / 2.6) ** 2)) * (0.2 if resting else 1)
+    resting = line.working_days and local.weekday() >= _SATURDAY
+    return 1 - line.dip * math.exp(-((apart / 2.6) ** 2)) * (_WEEKEND_DIP if resting else 1)
 
 
 def _measured(line: Line, slot: datetime, share: float, chance: random.Random) -> Measurement:
-    server = SERVERS[chance.random() < 0.3]  # noqa: PLR2004 (three in ten with the second)
-    download = line.download_mbps * share * chance.gauss(1, 0.03) * (0.4 if chance.random() < 0.003 else 1)  # noqa: PLR2004
+    server = SERVERS[chance.random() < _SECOND_SERVER]
+    download = line.download_mbps * share * chance.gauss(1, 0.03)
+    download *= _STALLED_SHARE if chance.random() < _STALLED else 1
     upload = line.upload_mbps * (0.4 + 0.6 * share) * chance.gauss(1, 0.03)
     idle = line.latency_ms + server.extra_ms + chance.expovariate(1.2)
     busy = line.bloat_ms * (2 - share)
     seconds = round(chance.uniform(24, 31), 3)
-    loss = round(chance.expovariate(1.4), 2) if chance.random() < 0.02 else 0.0  # noqa: PLR2004 (one in 50)
+    loss = round(chance.expovariate(1.4), 2) if chance.random() < _LOSSY else 0.0
     return Measurement(
         timestamp=(slot + timedelta(seconds=seconds)).replace(microsecond=0),
         status="ok",
