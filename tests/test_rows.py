@@ -25,6 +25,12 @@ def test_the_location_with_the_newest_day_comes_first(tmp_path: Path) -> None:
     assert Rows(where).first(OFFICE) == utc(2025, 12, 31)
 
 
+def test_a_row_that_came_late_is_the_first_before_it_is_converted(tmp_path: Path) -> None:
+    where = folders(tmp_path, [good(utc(2026, 3, 9))], date(2026, 4, 1))
+    keep([good(utc(2026, 3, 2), OFFICE), good(utc(2026, 3, 4))], where.results)
+    assert Rows(where).first(HOME) == utc(2026, 3, 4)
+
+
 def test_the_mark_changes_with_every_new_row_and_with_a_conversion_and_else_not(tmp_path: Path) -> None:
     where = folders(tmp_path, [good(utc(2026, 3, 1)), good(utc(2026, 3, 9))])
     rows = Rows(where)

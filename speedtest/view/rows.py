@@ -10,31 +10,10 @@ import pandas as pd
 from speedtest.data import lake, results
 from speedtest.data.opened import Opened
 from speedtest.engines import derive
+from speedtest.measurement import COMMON_COLUMNS
 
-COLUMNS = (
-    "timestamp",
-    "started_at",
-    "status",
-    "engine",
-    "engine_version",
-    "download_mbps",
-    "upload_mbps",
-    "latency_ms",
-    "jitter_ms",
-    "packet_loss_percent",
-    "download_latency_ms",
-    "upload_latency_ms",
-    "data_bytes",
-    "error_kind",
-    "error",
-    "interval_seconds",
-    "speedtest_address",
-    "timezone",
-    "slot",
-    "attempt",
-    "server_id",
-    "server_name",
-)
+_NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash"})
+COLUMNS = (*(name for name in COMMON_COLUMNS if name not in _NOT_SHOWN), "server_id", "server_name")
 OF_A_SUMMARY = tuple(name for name in COLUMNS if name not in ("started_at", "speedtest_address", "attempt"))
 """What `summary.summarise` needs; `Rows.locations` needs them all."""
 _DAY = timedelta(days=1)
@@ -87,12 +66,11 @@ class Rows:
     def first(self, location: str) -> datetime | None:
         """Return the midnight (UTC) with which the first day that has rows of a location begins, None if none has."""
         place = self.folders.uploads / f"location={location}"
-        for day, _ in results.days(place):
-            return _midnight(day)
-        for day, _ in results.days(self.folders.results):
+        converted = next((day for day, _ in results.days(place)), None)
+        for day, _ in results.days(self.folders.results, last=converted or date.max):
             if len(self.of(_midnight(day), _midnight(day) + _DAY, location)):
                 return _midnight(day)
-        return None
+        return _midnight(converted) if converted else None
 
     def mark(self) -> str:
         """Return a text that changes when there are new rows: cheap to ask for, whatever lies in the lake."""
