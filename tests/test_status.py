@@ -111,7 +111,7 @@ def test_the_data_of_the_month_is_that_of_the_local_month(tmp_path: Path) -> Non
         begun = now.replace(day=1, hour=0, minute=0, second=0)
         expected = sum(each.data_bytes or 0 for each in rows if each.timestamp >= begun)
         (line,) = status(tmp_path, TZ=zone)["lines"]
-        assert line["bytes_this_month"] == expected
+        assert line["data_bytes_of_month"] == expected
 
 
 def test_the_budget_is_told_if_there_is_one(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ Exit codes: 0 · 1 a file of the lake cannot be read · 78 configuration. Whethe
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -20,6 +20,7 @@ from speedtest.handlers.terminal import console, line
 from speedtest.schedule import BYTES_PER_GB, gigabytes
 
 if TYPE_CHECKING:
+    from speedtest.view.state import Result
     from speedtest.view.status import Disk, Line
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -107,7 +108,7 @@ def _show_line(found: "Line", now: datetime) -> None:
     out.print(line("failures in a row", found.failures_in_a_row, "red" if found.failures_in_a_row else ""))
     spans = (f"{name} {_share(share)}" for name, share in found.uptime_percent.items())
     out.print(line("uptime", ", ".join(spans)))
-    out.print(line("data this month", f"{found.bytes_this_month / BYTES_PER_GB:.1f} GB"))
+    out.print(line("data this month", f"{found.data_bytes_of_month / BYTES_PER_GB:.1f} GB"))
 
 
 def _show_disks(disks: "list[Disk]", quarantined: int) -> None:
@@ -119,20 +120,20 @@ def _show_disks(disks: "list[Disk]", quarantined: int) -> None:
     out.print(line("quarantined files", quarantined, "red" if quarantined else ""))
 
 
-def _last(last: dict[str, Any] | None, now: datetime) -> str:
+def _last(last: "Result | None", now: datetime) -> str:
     if last is None:
         return "none"
-    program = f"{last.get('engine', '')} {last.get('engine_version', '')}".strip()
-    if last["status"] == "ok":
-        latency = f", {last['latency_ms']:.1f} ms" if "latency_ms" in last else ""
-        told = f"{last['download_mbps']:.1f} Mbit/s down, {last['upload_mbps']:.1f} Mbit/s up{latency}"
+    program = f"{last.engine or ''} {last.engine_version or ''}".strip()
+    if last.status == "ok":
+        speeds = ((last.download_mbps, "Mbit/s down"), (last.upload_mbps, "Mbit/s up"), (last.latency_ms, "ms"))
+        told = ", ".join(f"{value:.1f} {unit}" for value, unit in speeds if value is not None)
     else:
-        told = f"{last['status']}, {last.get('error_kind')}: {last.get('error')}"
-    return f"{_when(last['timestamp'], now)}, {program}: {told}"
+        told = f"{last.status}, {last.error_kind}: {last.error}"
+    return f"{_when(last.timestamp, now)}, {program}: {told}"
 
 
-def _style(last: dict[str, Any] | None) -> str:
-    return "" if last is None else "green" if last["status"] == "ok" else "red"
+def _style(last: "Result | None") -> str:
+    return "" if last is None else "green" if last.status == "ok" else "red"
 
 
 def _share(percent: float | None) -> str:

@@ -14,10 +14,9 @@ import msgspec
 import pyarrow as pa
 from markupsafe import Markup
 
-from speedtest.view import period, show
-from speedtest.view.page import state
-from speedtest.view.page.state import Daemon, Result, State
+from speedtest.view import period, show, state
 from speedtest.view.rows import OF_A_SUMMARY, Folders, Rows
+from speedtest.view.state import Daemon, Result, State
 from speedtest.view.summary import Plan, Question, Summary, summarise
 
 MOST_RESULTS = 5_000

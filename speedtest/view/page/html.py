@@ -20,7 +20,7 @@ from speedtest.view import show, words
 from speedtest.view.page import asked
 from speedtest.view.page.answers import Answers, Now
 from speedtest.view.page.asked import Shown
-from speedtest.view.page.state import Daemon, State
+from speedtest.view.state import Daemon, State
 from speedtest.view.summary import Summary
 
 _TEST_SECONDS = 45

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from speedtest.view.page.answers import Now
-from speedtest.view.page.state import Result, State
+from speedtest.view.state import Result, State
 from speedtest.view.words import harmless
 
 __all__ = ["CONTENT_TYPE_LATEST", "text"]
@@ -57,7 +57,7 @@ class _Lines(Collector):
         yield _of_lines(
             self._now.lines,
             "month_data_bytes",
-            "Bytes that tests moved since the month (UTC) began.",
+            "Bytes that tests moved since the calendar month of TZ began.",
             lambda line: line.data_bytes_of_month,
         )
         if self._now.daemon:

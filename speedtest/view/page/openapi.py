@@ -9,8 +9,8 @@ import msgspec
 
 from speedtest.view.page.answers import MOST_RESULTS, Now
 from speedtest.view.page.asked import DEFAULT_LIMIT
-from speedtest.view.page.state import Result
 from speedtest.view.period import EXAMPLES
+from speedtest.view.state import Result
 from speedtest.view.summary import Summary
 
 

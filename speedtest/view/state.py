@@ -1,5 +1,6 @@
 """How a line is now: its last test, whether it is up, and what its daemon says of itself."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,23 +71,27 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     failures_in_a_row: int
     """Slots that failed since then; a test without a slot counts as one."""
     data_bytes_of_month: int
-    """Bytes that tests moved in the calendar month, UTC."""
+    """Bytes that tests moved in the calendar month of `TZ`, as DATA_BUDGET_GB_PER_MONTH counts them."""
 
 
 def of(rows: Rows, location: str, now: datetime) -> State:
     """Return the state of a location. Raises what `Rows.of` raises."""
-    frame = _newest(rows, location, now)
+    return of_rows(newest(rows, location, now), location, now)
+
+
+def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> State:
+    """Return the state that a location's newest rows show."""
     tests = frame[frame["status"].isin(("ok", "failed"))]
     good = tests[tests["status"] == "ok"]
     last = next(iter(results(tests.tail(1))), None)
-    newest = next(iter(results(frame.tail(1))), None)
+    latest = next(iter(results(frame.tail(1))), None)
     last_success = next(iter(results(good.tail(1))), None)
-    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month = datetime(*now.astimezone().timetuple()[:2], 1).astimezone()
     return State(
         location=location,
-        up=last.status == "ok" if last and newest and _is_current(newest, now) else None,
+        up=last.status == "ok" if last and latest and _is_current(latest, now) else None,
         last=last,
-        skipped=newest if newest and newest.status == "skipped" else None,
+        skipped=latest if latest and latest.status == "skipped" else None,
         last_success=last_success.timestamp if last_success else None,
         failures_in_a_row=_failures(tests),
         data_bytes_of_month=int(frame.loc[frame["timestamp"] >= month, "data_bytes"].sum()),
@@ -113,18 +118,22 @@ def results(rows: pd.DataFrame) -> list[Result]:
     return [Result(**dict(zip(Result.__struct_fields__, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
-def _newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
+def newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
     """Return the rows of the last month, or, of a line that is not measured any more, those of its own last month."""
     frame = rows.of(now - _LOOKED_BACK, now + _DAY, location)
-    if frame.empty and (end := _end(rows, location)):
+    for end in _ends(rows, location) if frame.empty else ():
         frame = rows.of(end - _LOOKED_BACK, end, location)
+        if len(frame):
+            break
     return frame
 
 
-def _end(rows: Rows, location: str) -> datetime | None:
-    """Return the end of the last day that has Parquet files of a location."""
-    days = [day for day, _ in days_of(rows.folders.uploads / f"location={location}")]
-    return datetime(days[-1].year, days[-1].month, days[-1].day, tzinfo=UTC) + _DAY if days else None
+def _ends(rows: Rows, location: str) -> Iterator[datetime]:
+    """Yield the ends of the last days that have files of all locations, and Parquet files of this one, newest first."""
+    places = (rows.folders.results, rows.folders.uploads / f"location={location}")
+    last = {days[-1] for place in places if (days := [day for day, _ in days_of(place)])}
+    for day in sorted(last, reverse=True):
+        yield datetime(day.year, day.month, day.day, tzinfo=UTC) + _DAY
 
 
 def _failures(tests: pd.DataFrame) -> int:
@@ -134,9 +143,9 @@ def _failures(tests: pd.DataFrame) -> int:
     return failed["slot"].nunique() + int(failed["slot"].isna().sum())
 
 
-def _is_current(newest: Result, now: datetime) -> bool:
-    age = (now - newest.timestamp).total_seconds()
-    return age <= (2 * newest.interval_seconds + _LATE_SECONDS if newest.interval_seconds else _DAY.total_seconds())
+def _is_current(latest: Result, now: datetime) -> bool:
+    age = (now - latest.timestamp).total_seconds()
+    return age <= (2 * latest.interval_seconds + _LATE_SECONDS if latest.interval_seconds else _DAY.total_seconds())
 
 
 def _plain(column: pd.Series) -> list[Any]:
