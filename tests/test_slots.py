@@ -11,8 +11,8 @@ from views import INTERVAL, failed, folders, good, skipped, summary
 
 from speedtest.measurement import Measurement
 from speedtest.view import slots
+from speedtest.view.figures import Summary
 from speedtest.view.rows import Rows
-from speedtest.view.summary import Summary
 
 DAY = utc(2026, 3, 28)
 HOUR = timedelta(hours=1)

@@ -9,8 +9,9 @@ from samples import HOME, keep, measured
 from speedtest.data.parquet import Lake, convert
 from speedtest.engines import derive
 from speedtest.measurement import Measurement
+from speedtest.view.figures import Plan, Question, Summary
 from speedtest.view.rows import Folders, Rows
-from speedtest.view.summary import Plan, Question, Summary, summarise
+from speedtest.view.summary import summarise
 
 INTERVAL = timedelta(minutes=10)
 

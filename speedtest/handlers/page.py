@@ -95,10 +95,10 @@ def _settings(variables: Mapping[str, str]) -> Settings:
 
 
 def _application(settings: Settings, secret: str | None) -> "Starlette":
+    from speedtest.view.figures import Plan  # noqa: PLC0415 (the same)
     from speedtest.view.page.answers import Answers  # noqa: PLC0415 (help comes without it)
     from speedtest.view.page.app import application  # noqa: PLC0415 (the same)
     from speedtest.view.rows import Folders  # noqa: PLC0415 (the same)
-    from speedtest.view.summary import Plan  # noqa: PLC0415 (the same)
 
     plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
     return application(Answers(Folders(settings.result_dir, settings.upload_dir), plan), secret)

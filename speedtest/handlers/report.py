@@ -51,8 +51,8 @@ def report(
 
     from speedtest.data.parquet import Damaged  # noqa: PLC0415
     from speedtest.view import report as view  # noqa: PLC0415
+    from speedtest.view.figures import Plan  # noqa: PLC0415
     from speedtest.view.rows import Folders, Rows  # noqa: PLC0415
-    from speedtest.view.summary import Plan  # noqa: PLC0415
 
     rows, plan = Rows(Folders(settings.result_dir, settings.upload_dir)), Plan(*plan_mbps)
     try:

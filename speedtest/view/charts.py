@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from speedtest.view import axes, words
-from speedtest.view.summary import Bin, Failures, Hour, Summary
+from speedtest.view.figures import Bin, Failures, Hour, Summary
 
 WIDE, NARROW = 760, 350
 HEIGHT = 220

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from speedtest.view import evidence, show, words
+from speedtest.view.figures import Plan, Question, Spread, Summary
 from speedtest.view.rows import Rows
 from speedtest.view.show import View
-from speedtest.view.summary import Plan, Question, Spread, Summary, summarise
+from speedtest.view.summary import summarise
 
 NOTHING = "No row was found: `speedsnake status` says whether the daemon runs and where it keeps what it measures."
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from speedtest.view import charts, words
 from speedtest.view.charts import NARROW, WIDE, Chart, Line, Paper
 from speedtest.view.evidence import Evidence
-from speedtest.view.summary import Engine, Plan, Summary
+from speedtest.view.figures import Engine, Plan, Summary
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_DRAWN = 3

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from speedtest.view import report
+from speedtest.view.figures import Plan, Summary
 from speedtest.view.rows import Folders, Rows
-from speedtest.view.summary import Plan, Summary
 from tests.benchmarks.harness import memory
 
 CHARTS = 6

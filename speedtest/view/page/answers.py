@@ -15,9 +15,10 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from speedtest.view import period, show, state
+from speedtest.view.figures import Plan, Question, Summary
 from speedtest.view.rows import OF_A_SUMMARY, Folders, Rows
 from speedtest.view.state import Daemon, Result, State
-from speedtest.view.summary import Plan, Question, Summary, summarise
+from speedtest.view.summary import summarise
 
 MOST_RESULTS = 5_000
 """Rows of one answer."""

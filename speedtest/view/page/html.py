@@ -17,11 +17,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from speedtest.view import show, words
+from speedtest.view.figures import Summary
 from speedtest.view.page import asked
 from speedtest.view.page.answers import Answers, Now
 from speedtest.view.page.asked import Shown
 from speedtest.view.state import Daemon, State
-from speedtest.view.summary import Summary
 
 _TEST_SECONDS = 45
 """A result is there so long after its test began, mostly."""
