@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 from daemon import rows
 from simulation import SimulatedClock, Start, Step, install, journal, serve
 
-from speedtest.data.parquet import Lake, convert
+from speedtest.data.conversion import Lake, convert
 from speedtest.engines import derive
 from speedtest.measurement import Measurement
 

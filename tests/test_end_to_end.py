@@ -13,7 +13,7 @@ from daemon import Daemon, rows, until
 from standins.service import Service
 
 from speedtest.data import schema
-from speedtest.data.parquet import Lake, convert
+from speedtest.data.conversion import Lake, convert
 from speedtest.engines import derive
 
 TESTS = 3

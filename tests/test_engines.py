@@ -13,7 +13,7 @@ from standins import iperf3 as iperf3_server, librespeed
 
 from speedtest import speedtest
 from speedtest.data import schema
-from speedtest.data.parquet import Lake, convert
+from speedtest.data.conversion import Lake, convert
 from speedtest.engines import ENGINES, derive
 from speedtest.engines.output import Target
 from speedtest.measurement import Failure

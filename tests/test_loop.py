@@ -233,7 +233,7 @@ def test_a_complete_day_is_converted_beside_the_loop_and_its_log_lines_are_passe
     before = rows(tmp_path)
     with Daemon(tmp_path, tmp_path / "bin") as daemon:
         (said,) = until(lambda: daemon.said("converted"), "conversion")
-        assert (said["logger"], said["rows"]) == ("speedtest.data.parquet", 10)
+        assert (said["logger"], said["rows"]) == ("speedtest.data.conversion", 10)
         assert daemon.stop() == 0
         assert not (
             tmp_path / "results" / f"year={LAST_WEEK.year}" / f"month={LAST_WEEK:%m}" / f"day={LAST_WEEK:%d}"

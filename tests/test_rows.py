@@ -6,7 +6,7 @@ from pathlib import Path
 from samples import HOME, OFFICE, keep, utc
 from views import folders, good
 
-from speedtest.data.parquet import Lake, convert
+from speedtest.data.conversion import Lake, convert
 from speedtest.engines import derive
 from speedtest.view.rows import Rows
 

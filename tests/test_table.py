@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from hypothesis import given, strategies as st
 from samples import HOME, OFFICE, day_of, failed, measured, utc
 
 from speedtest.data import results, schema, table
-from speedtest.data.table import SCHEMA, Source, parse
+from speedtest.data.table import SCHEMA, Source, parse, parse_days
 from speedtest.engines import derive
 
 NOON = utc(2026, 3, 29, 12, 0, 5)
@@ -37,6 +38,10 @@ def refused(text: str | bytes) -> str:
     assert rows.num_rows == 2
     assert list(unreadable) == ["speedtest_bad.csv"]
     return unreadable["speedtest_bad.csv"]
+
+
+def rows_by_source(rows: pa.Table) -> list[dict[str, Any]]:
+    return sorted(rows.to_pylist(), key=lambda row: row[table.SOURCE])
 
 
 def row_text(**fields: str) -> str:
@@ -152,6 +157,40 @@ def test_a_bad_file_does_not_send_the_rest_of_its_header_down_the_slow_way(monke
     rows, unreadable = parse([*files, source(good[:-20] + b"\n", "speedtest_cut.csv")], HOME, derive)
     assert (rows.num_rows, list(unreadable)) == (50, ["speedtest_cut.csv"])
     assert len(parsed_alone) < len(SCHEMA)
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(
+                [
+                    results.encode(measured(NOON, seed=1)).data,
+                    results.encode(measured(NOON - timedelta(minutes=10), seed=2)).data,
+                    results.encode(failed(NOON)).data,
+                    row_text(timestamp="2026-03-29T12:00:05Z", status="ok", download_mbps="1.5").encode(),
+                    row_text(timestamp="2026-03-29T12:00:05Z", status="ok", download_mbps="nan").encode(),
+                    row_text(timestamp="2026-03-29T12:00:05Z", download="8000000").encode(),
+                    b"timestamp,status,download_mbps\n2026-03-29T12:00:05Z,ok\n",
+                    b"timestamp,status,download_mbps\n2026-03-29T12:00:05Z,ok,1,2\n",
+                    b"timestamp,status,speedtest_address\n2026-03-29T12:00:05Z,ok,../x\n",
+                    b"timestamp,status\n2026-03-29T12:00:05Z,ok\n2026-03-29T12:00:04Z,ok\n",
+                    b"timestamp,status\n",
+                ]
+            ),
+            max_size=5,
+        ),
+        max_size=4,
+    )
+)
+def test_days_that_are_parsed_together_are_what_each_is_by_itself(days: list[list[bytes]]) -> None:
+    files = [[source(data, f"speedtest_{number}.csv") for number, data in enumerate(day)] for day in days]
+    together = parse_days(files, HOME, derive)
+    alone = [parse(day, HOME, derive) for day in files]
+    assert [day.unreadable for day in together] == [day.unreadable for day in alone]
+    for found, wanted in zip(together, alone, strict=True):
+        times: list[Any] = found.table["timestamp"].to_pylist()
+        assert times == sorted(times)
+        assert rows_by_source(found.table) == rows_by_source(wanted.table)
 
 
 def test_quoted_commas_quotes_and_line_ends_do_not_send_a_row_down_the_slow_way(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from samples import HOME, keep, measured
 
-from speedtest.data.parquet import Lake, convert
+from speedtest.data.conversion import Lake, convert
 from speedtest.engines import derive
 from speedtest.measurement import Measurement
 from speedtest.view.figures import Plan, Question, Summary

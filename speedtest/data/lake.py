@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 
 from speedtest import environment
 from speedtest.data.opened import Opened
-from speedtest.data.parquet import parquet_files, read_bounded, sources_of
-from speedtest.data.results import days, row_files
+from speedtest.data.parquet import parquet_files, sources_of
+from speedtest.data.results import days, read_bounded, row_files
 from speedtest.data.table import SCHEMA, SOURCE, Derive, Source, parse
 
 logger = logging.getLogger(__name__)

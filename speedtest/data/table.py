@@ -1,8 +1,9 @@
 """CSV files of rows → one Arrow table with the columns of the lake, each row with its source.
 
-Files with an equal header line are joined and parsed at once. Where that fails, or where a file has more than one row,
-the files of that header are read one by one with Python's own CSV reader: what cannot be read is told apart, with the
-reason, and the rest is kept. Both ways give the same rows.
+Files with an equal header line, of one day or of several, are joined and parsed at once: a call of Arrow's reader costs
+as much as a day's rows do. Where that fails, or where a file has more than one row, the files of that header are read
+one by one with Python's own CSV reader: what cannot be read is told apart, with the reason, and the rest is kept. Both
+ways give the same rows.
 
 A row's source is `DIGEST NAME`: 16 hexadecimal digits of the BLAKE2b digest of its file, and the file's name without
 `speedtest_` and `.csv`; the rows of a file with several have `#0`, `#1`, … behind the name.
@@ -11,11 +12,12 @@ A row's source is `DIGEST NAME`: 16 hexadecimal digits of the BLAKE2b digest of 
 import csv
 import hashlib
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -23,12 +25,9 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from speedtest.data import schema
-from speedtest.data.results import common_texts
+from speedtest.data.results import LARGEST_FILE, common_texts
 from speedtest.environment import is_address
 from speedtest.measurement import Measurement
-
-LARGEST_FILE = 1024 * 1024
-"""Bytes; a larger file is no row of ours."""
 
 SOURCE = "source"
 """The column that names each row's source; it is not part of the lake."""
@@ -42,7 +41,9 @@ _TYPES: dict[schema.Kind, pa.DataType] = {
     "instant": pa.timestamp("us", "UTC"),
 }
 SCHEMA = pa.schema([pa.field(column.name, _TYPES[column.kind]) for column in schema.COLUMNS])
-_SOURCED = SCHEMA.append(pa.field(SOURCE, pa.string()))
+_DAY = "day"
+"""The column that counts the days that are parsed together; it leaves this module with no table."""
+_FILED = SCHEMA.append(pa.field(SOURCE, pa.string())).append(pa.field(_DAY, pa.int32()))
 _KNOWN = {column.name: _TYPES[column.kind] for column in (*schema.COMMON, *schema.FLATTENED)}
 _FLOATS = [number for number, kind in enumerate(_KNOWN.values()) if pa.types.is_floating(kind)]
 _INSTANTS = [number for number, kind in enumerate(_KNOWN.values()) if pa.types.is_timestamp(kind)]
@@ -67,8 +68,9 @@ class Unreadable(Exception):
 
 
 class _File(msgspec.Struct):
-    """A file whose text is sound: its lines after the header, and the source of its row."""
+    """A file whose text is sound: the number of its day, its lines after the header, and the source of its row."""
 
+    day: int
     name: str
     body: bytes
     source: str
@@ -81,35 +83,52 @@ class _Header(msgspec.Struct):
     files: list[_File]
 
 
-def parse(sources: Iterable[Source], address: str, derive: Derive) -> tuple[pa.Table, dict[str, str]]:
-    """Return the rows in time order, each with its source, and the names of unreadable files with the reason.
+class Parsed(NamedTuple):
+    """The rows of a day in time order, each with its source, and the names of unreadable files with the reason."""
 
-    `address` is the location of rows that name none.
-    """
-    unreadable: dict[str, str] = {}
-    headers = _by_header(sources, unreadable)
-    tables = [table for header in headers for table in _tables(header, derive, unreadable)] or [_SOURCED.empty_table()]
+    table: pa.Table
+    unreadable: dict[str, str]
+
+
+def parse(sources: Iterable[Source], address: str, derive: Derive) -> Parsed:
+    """Parse the files of one day. `address` is the location of rows that name none."""
+    return parse_days([sources], address, derive)[0]
+
+
+def parse_days(days: Sequence[Iterable[Source]], address: str, derive: Derive) -> list[Parsed]:
+    """Parse the files of several days, as `parse` does each of them."""
+    unreadable: list[dict[str, str]] = [{} for _ in days]
+    headers = _by_header(days, unreadable)
+    tables = [table for header in headers for table in _tables(header, derive, unreadable)] or [_FILED.empty_table()]
     table = _with_addresses(pa.concat_tables(tables).combine_chunks(), address, unreadable)
-    return table.sort_by([("timestamp", "ascending"), ("started_at", "ascending")]), unreadable
+    table = table.sort_by([(_DAY, "ascending"), ("timestamp", "ascending"), ("started_at", "ascending")])
+    rows = Counter(table[_DAY].to_pylist())
+    table = table.drop_columns([_DAY])
+    starts = itertools.accumulate((rows[day] for day in range(len(days))), initial=0)
+    return [
+        Parsed(table.slice(start, rows[day]), names)
+        for day, (start, names) in enumerate(zip(starts, unreadable, strict=False))
+    ]
 
 
-def _by_header(sources: Iterable[Source], unreadable: dict[str, str]) -> Iterable[_Header]:
+def _by_header(days: Sequence[Iterable[Source]], unreadable: list[dict[str, str]]) -> Iterable[_Header]:
     headers: dict[bytes, _Header | str] = {}
-    for source in sources:
-        try:
-            line, body = _split(source.data)
-            if line not in headers:
-                headers[line] = _header(line)
-        except Unreadable as why:
-            unreadable[source.name] = str(why)
-            continue
-        header = headers[line]
-        if isinstance(header, str):
-            unreadable[source.name] = header
-            continue
-        digest = hashlib.blake2b(source.data, digest_size=8).hexdigest()
-        stem = source.name.removeprefix("speedtest_").removesuffix(".csv")
-        header.files.append(_File(source.name, body, f"{digest} {stem}"))
+    for day, sources in enumerate(days):
+        for source in sources:
+            try:
+                line, body = _split(source.data)
+                if line not in headers:
+                    headers[line] = _header(line)
+            except Unreadable as why:
+                unreadable[day][source.name] = str(why)
+                continue
+            header = headers[line]
+            if isinstance(header, str):
+                unreadable[day][source.name] = header
+                continue
+            digest = hashlib.blake2b(source.data, digest_size=8).hexdigest()
+            stem = source.name.removeprefix("speedtest_").removesuffix(".csv")
+            header.files.append(_File(day, source.name, body, f"{digest} {stem}"))
     return [header for header in headers.values() if isinstance(header, _Header)]
 
 
@@ -166,13 +185,9 @@ def _reader(text: bytes) -> Any:  # noqa: ANN401 (csv has no public name for wha
     return csv.reader(io.StringIO(text.decode(), newline=""), strict=True, quoting=csv.QUOTE_NOTNULL)
 
 
-def _tables(header: _Header, derive: Derive, unreadable: dict[str, str]) -> Iterable[pa.Table]:
+def _tables(header: _Header, derive: Derive, unreadable: list[dict[str, str]]) -> Iterable[pa.Table]:
     """Parse what is plain at once and the rest, or all of it if that fails, file by file."""
-    plain: list[_File] = []
-    alone: list[_File] = []
-    for file in header.files:
-        is_plain = "status" in header.names and _is_one_row(file.body, len(header.names))
-        (plain if is_plain else alone).append(file)
+    plain, alone = _parted(header)
     table = _parse_joined(header.names, plain)
     if table is not None:
         yield table
@@ -180,6 +195,26 @@ def _tables(header: _Header, derive: Derive, unreadable: dict[str, str]) -> Iter
         alone = header.files
     if alone:
         yield _parse_alone(header.names, alone, derive, unreadable)
+
+
+def _parted(header: _Header) -> tuple[list[_File], list[_File]]:
+    """Tell files that hold one row, for all that can be said without a parser, from the rest."""
+    if "status" not in header.names:
+        return [], header.files
+    if _are_bare_lines(header.files, len(header.names)):
+        return header.files, []
+    plain: list[_File] = []
+    alone: list[_File] = []
+    for file in header.files:
+        (plain if _is_one_row(file.body, len(header.names)) else alone).append(file)
+    return plain, alone
+
+
+def _are_bare_lines(files: Sequence[_File], fields: int) -> bool:
+    """Say at one look whether each file is one row and none quotes: Arrow refuses rows that differ in their commas."""
+    joined = b"".join(file.body for file in files)
+    commas, lines = joined.count(b","), joined.count(b"\n")
+    return (commas, lines) == (len(files) * (fields - 1), len(files)) and b'"' not in joined and b"\r" not in joined
 
 
 def _is_one_row(body: bytes, fields: int) -> bool:
@@ -218,7 +253,8 @@ def _parse_joined(names: list[str], files: Sequence[_File]) -> pa.Table | None:
     rows = table.select(strangers).to_pylist() if strangers else [{}] * len(files)
     extra = pa.array([_as_extra(row) for row in rows], pa.string())
     sources = pa.array([file.source for file in files], pa.string())
-    return pa.Table.from_arrays([*columns[: len(_KNOWN)], extra, sources], schema=_SOURCED)
+    days = pa.array([file.day for file in files], pa.int32())
+    return pa.Table.from_arrays([*columns[: len(_KNOWN)], extra, sources, days], schema=_FILED)
 
 
 def _all_sound(columns: "Sequence[pa.ChunkedArray[Any]]") -> bool:
@@ -240,15 +276,17 @@ def _as_extra(row: Mapping[str, str | None]) -> str | None:
     return msgspec.json.encode(present).decode() if present else None
 
 
-def _parse_alone(names: list[str], files: Sequence[_File], derive: Derive, unreadable: dict[str, str]) -> pa.Table:
+def _parse_alone(
+    names: list[str], files: Sequence[_File], derive: Derive, unreadable: list[dict[str, str]]
+) -> pa.Table:
     """Read file by file: a file of which any row cannot be read is told apart whole."""
     rows: list[dict[str, Any]] = []
     for file in files:
         try:
             rows += _rows(names, file, derive)
         except Unreadable as why:
-            unreadable[file.name] = str(why)
-    return pa.Table.from_pylist(rows, schema=_SOURCED)
+            unreadable[file.day][file.name] = str(why)
+    return pa.Table.from_pylist(rows, schema=_FILED)
 
 
 def _rows(names: list[str], file: _File, derive: Derive) -> list[dict[str, Any]]:
@@ -265,7 +303,7 @@ def _rows(names: list[str], file: _File, derive: Derive) -> list[dict[str, Any]]
         row = _row(texts)
         if "status" not in names:
             row = _common(row["timestamp"], texts, derive) | row
-        rows.append(row | {SOURCE: source})
+        rows.append(row | {SOURCE: source, _DAY: file.day})
     return rows
 
 
@@ -293,7 +331,7 @@ def _row(texts: Mapping[str, str]) -> dict[str, Any]:
     return values | {schema.EXTRA.name: _as_extra(extra)}
 
 
-def _with_addresses(table: pa.Table, address: str, unreadable: dict[str, str]) -> pa.Table:
+def _with_addresses(table: pa.Table, address: str, unreadable: list[dict[str, str]]) -> pa.Table:
     """Fill in the location of rows that name none; leave out files whose location cannot be a folder's name."""
     index = table.schema.get_field_index("speedtest_address")
     filled = table["speedtest_address"].fill_null(pa.scalar(address))
@@ -301,20 +339,14 @@ def _with_addresses(table: pa.Table, address: str, unreadable: dict[str, str]) -
     bad = {name for name in filled.unique().to_pylist() if not is_address(str(name))}
     if not bad:
         return table
-    for source, name in zip(table[SOURCE].to_pylist(), filled.to_pylist(), strict=True):
+    files = [(row[_DAY], file_of(row[SOURCE])) for row in table.select([_DAY, SOURCE]).to_pylist()]
+    for (day, file), name in zip(files, filled.to_pylist(), strict=True):
         if name in bad:
-            unreadable[file_of(str(source))] = f"its speedtest_address {name!r} cannot be the name of a folder"
-    return without_files(table, unreadable)
+            unreadable[day][file] = f"its speedtest_address {name!r} cannot be the name of a folder"
+    return table.filter(pa.array([file not in unreadable[day] for day, file in files], pa.bool_()))
 
 
 def file_of(source: str) -> str:
     """Return the name of the file that a source names."""
     stem = source.split(" ", 1)[1].split("#", 1)[0]
     return f"speedtest_{stem}.csv"
-
-
-def without_files(table: pa.Table, names: Iterable[str]) -> pa.Table:
-    """Leave out every row of these files."""
-    dropped = set(names)
-    kept = [file_of(str(source)) not in dropped for source in table[SOURCE].to_pylist()]
-    return table.filter(pa.array(kept, pa.bool_()))

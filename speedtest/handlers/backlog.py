@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from speedtest.data.parquet import Begun
+from speedtest.data.conversion import Begun
 from speedtest.data.results import complete_days
 from speedtest.handlers import terminal
 

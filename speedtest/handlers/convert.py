@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import override
 
 from speedtest import logging as logs
+from speedtest.data.conversion import Begun, Lake, convert
 from speedtest.data.lock import Held, Lock
-from speedtest.data.parquet import Begun, Lake, convert
 from speedtest.engines import derive
 from speedtest.environment import Settings
 from speedtest.handlers import start

@@ -87,7 +87,7 @@ def _mark(folder: Path, made: _Made) -> None:
 def _make(folder: Path, now: datetime) -> int:
     """Write the rows, convert them, and return how many there are."""
     from speedtest import demo as year  # noqa: PLC0415 (help and completion come without it)
-    from speedtest.data.parquet import Lake, convert  # noqa: PLC0415 (the same)
+    from speedtest.data.conversion import Lake, convert  # noqa: PLC0415 (the same)
     from speedtest.engines import derive  # noqa: PLC0415 (the same)
     from speedtest.handlers import backlog  # noqa: PLC0415 (the same)
 

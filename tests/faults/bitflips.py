@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from speedtest.data import files, parquet
+from speedtest.data import conversion, files
 from tests.faults import child, judge, mutants
 from tests.faults.family import Ask, Family, Form, Found, Job, prepared, workshop
 from tests.faults.judge import Verdict, expected
@@ -81,20 +81,20 @@ def _in_memory(seed: int, count: int, mutant: str | None) -> Found:
 def _flip_in_memory(tree: Path, where: float, mutant: str | None) -> Verdict:
     if mutant:
         mutants.apply(mutant)
-    encode = parquet.encode
+    encode = conversion.encode
 
     def encode_and_flip(table: pa.Table) -> pa.Buffer:
         data = bytearray(encode(table))
         data[int(where * len(data))] ^= 1 << int(where * 1e9) % 8
         return pa.py_buffer(bytes(data))
 
-    parquet.encode = encode_and_flip
+    conversion.encode = encode_and_flip
     try:
         run_conversion(tree)
     except SystemExit:
         pass
     finally:
-        parquet.encode = encode
+        conversion.encode = encode
     return judge.aftermath(tree, expected(SCENARIOS[SCENARIO]))
 
 

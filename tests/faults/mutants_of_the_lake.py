@@ -7,8 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from speedtest.data import files, lake, parquet, results, table
-from speedtest.data.parquet import Damaged, Lake, parquet_files
+from speedtest.data import conversion, files, lake, parquet, results, table
+from speedtest.data.conversion import Lake
+from speedtest.data.parquet import Damaged, parquet_files
+from speedtest.data.table import Parsed
 from tests.faults.patch import get, nothing, put
 
 type Metadata = Callable[[pa.Table], dict[str, str]]
@@ -19,12 +21,12 @@ type Remove = Callable[[Lake, Any], None]
 def unlink_before_publish() -> None:
     def make(publish: Callable[..., Path]) -> Callable[..., Path]:
         def removed_first(place: Lake, day: Any, *rest: Any) -> Path:  # noqa: ANN401 (passed on)
-            get(parquet, "_remove")(place, day)
+            get(conversion, "_remove")(place, day)
             return publish(place, day, *rest)
 
         return removed_first
 
-    put(parquet, "_publish", make)
+    put(conversion, "_publish", make)
 
 
 def unlink_by_listing_again() -> None:
@@ -36,7 +38,7 @@ def unlink_by_listing_again() -> None:
 
         return remove_all
 
-    put(parquet, "_remove", make)
+    put(conversion, "_remove", make)
 
 
 def parquet_deleted_on_error() -> None:
@@ -52,7 +54,7 @@ def parquet_deleted_on_error() -> None:
 
         return removed
 
-    put(parquet, "_remove", make)
+    put(conversion, "_remove", make)
 
 
 def no_source_list() -> None:
@@ -65,19 +67,20 @@ def no_source_list() -> None:
 def all_sources_in_every_file() -> None:
     whole: dict[str, str] = {}
 
-    def make_parse(parse: Callable[..., tuple[pa.Table, Any]]) -> Callable[..., tuple[pa.Table, Any]]:
-        def parsed(*arguments: Any) -> tuple[pa.Table, Any]:  # noqa: ANN401 (passed on)
-            rows, unreadable = parse(*arguments)
-            names = [str(name) for name in rows[table.SOURCE].to_pylist()]
-            whole.update(dict.fromkeys(names, "\n".join(names)))
-            return rows, unreadable
+    def make_parse(parse_days: Callable[..., list[Parsed]]) -> Callable[..., list[Parsed]]:
+        def parsed(*arguments: Any) -> list[Parsed]:  # noqa: ANN401 (passed on)
+            days = parse_days(*arguments)
+            for day in days:
+                names = [str(name) for name in day.table[table.SOURCE].to_pylist()]
+                whole.update(dict.fromkeys(names, "\n".join(names)))
+            return days
 
         return parsed
 
     def make_metadata(metadata: Metadata) -> Metadata:
         return lambda rows: metadata(rows) | {parquet.SOURCES_KEY: whole[str(rows[table.SOURCE][0])]}
 
-    put(parquet, "parse", make_parse)
+    put(conversion, "parse_days", make_parse)
     put(parquet, "_metadata", make_metadata)
 
 
@@ -96,14 +99,14 @@ def number_from_count() -> None:
     def highest(folder: Path) -> int:
         return len(parquet_files(folder))
 
-    put(parquet, "_highest_number", lambda _: highest)
+    put(conversion, "highest_number", lambda _: highest)
 
 
 def no_recovery() -> None:
     def recover(_: Path) -> set[str]:
         return set()
 
-    put(parquet, "recover", lambda _: recover)
+    put(conversion, "recover", lambda _: recover)
 
 
 def recovery_trusts_unsynced() -> None:
@@ -118,7 +121,7 @@ def recovery_trusts_unsynced() -> None:
 
         return trusting
 
-    put(parquet, "recover", make)
+    put(conversion, "recover", make)
 
 
 def unreadable_folder_is_empty() -> None:
@@ -151,7 +154,7 @@ def damaged_csv_deleted() -> None:
     def delete(_: Lake, day: Any, name: str, __: str) -> None:  # noqa: ANN401 (a day under way)
         Path(day.folder, name).unlink()
 
-    put(parquet, "_quarantine", lambda _: delete)
+    put(conversion, "_quarantine", lambda _: delete)
 
 
 def quarantine_not_synced() -> None:

@@ -14,9 +14,9 @@ import pytest
 from daemon import rows, run
 from samples import HOME, OFFICE, day_of, keep, measured, utc
 
-from speedtest.data import parquet, results, schema
+from speedtest.data import conversion, parquet, results, schema
+from speedtest.data.conversion import Lake, convert
 from speedtest.data.lock import Held, Lock
-from speedtest.data.parquet import Lake, convert
 from speedtest.data.table import SCHEMA, SOURCE, Source, parse
 from speedtest.engines import derive
 from speedtest.measurement import Measurement
@@ -240,12 +240,12 @@ def test_rows_published_under_one_address_are_not_published_again_under_another(
 
 def test_what_is_read_back_must_be_what_was_written(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(day_of(DAY, 3), lake.result_dir)
-    encode = parquet.encode
+    encode = conversion.encode
 
     def lose_a_row(table: pa.Table) -> pa.Buffer:
         return encode(table.slice(1))
 
-    monkeypatch.setattr(parquet, "encode", lose_a_row)
+    monkeypatch.setattr(conversion, "encode", lose_a_row)
     assert convert(lake, NEXT) == 1
     assert not list(partition(lake).glob("*"))
     assert len(names(results.day_folder(lake.result_dir, DAY.date()))) == 3
@@ -330,14 +330,14 @@ def test_a_file_that_the_disk_does_not_give_stays_and_the_rest_of_its_day_is_con
     lake: Lake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = keep(day_of(DAY, 3), lake.result_dir)
-    read = parquet.read_bounded
+    read = conversion.read_bounded
 
     def refusing(path: Path | str) -> bytes | None:
         if Path(path) == kept[1]:
             raise OSError(5, "Input/output error", str(path))
         return read(path)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(parquet, "read_bounded", refusing)
+    monkeypatch.setattr(conversion, "read_bounded", refusing)
     assert convert(lake, NEXT) == 1
     assert [path.exists() for path in kept] == [False, True, False]
     assert f"could not read {kept[1]}: Input/output error; it stays there for the next time" in caplog.text
