@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,53 @@ def test_what_is_read_back_must_be_what_was_written(lake: Lake, monkeypatch: pyt
     assert len(names(results.day_folder(lake.result_dir, DAY.date()))) == 3
 
 
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_nothing_stays_open_whatever_becomes_of_a_day(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep([measured(utc(2026, 3, day, hour)) for day in range(20, 29) for hour in range(20)], lake.result_dir)
+    original = lake.result_dir / "year=2026/month=03/day=21/speedtest_00-00-01.csv"
+    original.write_text("timestamp,a\n2026-03-21T00:00:00Z,1\n")
+    (original.parent / "speedtest_00-00-02.csv").write_text("no row")
+    damaged = partition(lake, day="year=2026/month=03/day=22") / "speedtest_001.parquet"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("damaged")
+    full: list[str] = []
+
+    def refusing(source: Path, target: Path) -> None:
+        if "day=23" in str(source):
+            full.append(target.name)
+            raise OSError(28, "No space left on device", str(target))
+        link(source, target)
+
+    def unlisted(folder: Path | str) -> list[str]:
+        if folder == lake.result_dir / "year=2026/month=03/day=24":
+            raise OSError(5, "Input/output error", str(folder))
+        return listdir(folder)
+
+    link, listdir = os.link, os.listdir
+    monkeypatch.setattr(os, "link", refusing)
+    monkeypatch.setattr(os, "listdir", unlisted)
+    before = open_files()
+    assert convert(Lake(lake.result_dir, lake.upload_dir, HOME, lambda *_: 1 // 0), NEXT) == 4  # type: ignore[arg-type]
+    assert full
+    assert open_files() == before
+    assert [day.day for day, _ in results.days(lake.result_dir)] == [21, 22, 23, 24]
+
+
+def test_a_day_of_more_files_than_a_process_may_open_is_converted(lake: Lake, tmp_path: Path) -> None:
+    keep(day_of(DAY, 144), lake.result_dir)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files() + 40, limits[1]))
+    try:
+        assert convert(lake, NEXT) == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(rows(tmp_path)) == 144
+    assert names(lake.result_dir) == []
+
+
 def test_a_backlog_is_converted_day_by_day(lake: Lake, tmp_path: Path) -> None:
     measurements = [m for number in range(100) for m in day_of(DAY - timedelta(days=number), 3)]
     keep(measurements, lake.result_dir)
@@ -332,10 +380,10 @@ def test_a_file_that_the_disk_does_not_give_stays_and_the_rest_of_its_day_is_con
     kept = keep(day_of(DAY, 3), lake.result_dir)
     read = conversion.read_bounded
 
-    def refusing(path: Path | str) -> bytes | None:
+    def refusing(path: str, *rest: Any) -> bytes | None:  # noqa: ANN401 (passed on)
         if Path(path) == kept[1]:
-            raise OSError(5, "Input/output error", str(path))
-        return read(path)  # type: ignore[arg-type]
+            raise OSError(5, "Input/output error", path)
+        return read(path, *rest)
 
     monkeypatch.setattr(conversion, "read_bounded", refusing)
     assert convert(lake, NEXT) == 1

@@ -8,7 +8,7 @@ The crash promise: every row is in the lake exactly once, whatever happens betwe
   or numbered over; one that cannot be read stops its day.
 - A CSV file that is not what it should be is moved to `RESULT_DIR/quarantine/`, unchanged, the reason beside it.
 All this happens under `UPLOAD_DIR/.convert.lock`. File work is done in order by one thread, day after day; another
-parses and encodes the days that come next meanwhile, a few at once.
+parses and encodes the days that come next meanwhile, a few at once; a third closes files whose names are gone.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from speedtest.data import files
+from speedtest.data.closing import Closing
 from speedtest.data.parquet import Damaged, encode, highest_number, recover, verify
 from speedtest.data.results import LARGEST_FILE, complete_days, day_folder, read_bounded, row_files
 from speedtest.data.table import SOURCE, Derive, Parsed, Source, parse, parse_days
@@ -62,6 +64,8 @@ class _Day(msgspec.Struct):
     """Files that are no rows, and why."""
     complete: bool = True
     """False if the disk would not give a file: it stays where it is."""
+    descriptors: list[int] = []
+    """Its files that are still open."""
 
     @property
     def bytes(self) -> int:
@@ -84,26 +88,29 @@ def convert(lake: Lake, today: date, begun: Begun | None = None) -> int:
     """Convert every day before `today` (UTC), oldest first; return how many could not be converted, each logged."""
     failed: list[date] = []
     hidden: list[OSError] = []
-    with ThreadPoolExecutor(1, "encode") as worker:
+    with Closing() as closing, ThreadPoolExecutor(1, "encode") as worker:
         ahead: _Started = []
-        for days in _together(lake, complete_days(lake.result_dir, today, hidden.append), failed):
+        for days in _together(lake, complete_days(lake.result_dir, today, hidden.append), closing, failed):
             started = _start(worker, days, lake)
-            _finish_all(lake, ahead, failed, begun)
+            _finish_all(lake, ahead, closing, failed, begun)
             ahead = started
-        _finish_all(lake, ahead, failed, begun)
+        _finish_all(lake, ahead, closing, failed, begun)
     for error in hidden:
         logger.error("could not convert what is in %s: %s; mend its owner or mode", error.filename, error.strerror)
     return len(failed) + len(hidden)
 
 
-def _together(lake: Lake, found: Iterable[tuple[date, Path]], failed: list[date]) -> Iterator[list[_Day]]:
+def _together(
+    lake: Lake, found: Iterable[tuple[date, Path]], closing: Closing, failed: list[date]
+) -> Iterator[list[_Day]]:
     """Read day after day and yield those that are parsed together."""
     days: list[_Day] = []
     for date_, folder in found:
-        day = _read(lake, date_, folder)
-        if day:
+        day = _Day(date_, folder)
+        if _read(lake, day, closing):
             days.append(day)
         else:
+            closing.close(day.descriptors)
             failed.append(date_)
         if sum(day.bytes for day in days) >= _BYTES_AT_ONCE:
             yield days
@@ -116,25 +123,25 @@ def _start(worker: ThreadPoolExecutor, days: list[_Day], lake: Lake) -> _Started
     return [(day, worker.submit(_encode, day, lake, parsed, at)) for at, day in enumerate(days)]
 
 
-def _finish_all(lake: Lake, started: _Started, failed: list[date], begun: Begun | None) -> None:
+def _finish_all(lake: Lake, started: _Started, closing: Closing, failed: list[date], begun: Begun | None) -> None:
     for day, encoded in started:
         if begun:
             begun(day.date)
         if not _finish(lake, day, encoded):
             failed.append(day.date)
+        closing.close(day.descriptors)
 
 
-def _read(lake: Lake, date_: date, folder: Path) -> _Day | None:
-    """Look what of a day is in the lake already and read its files; None, logged, if that cannot be told."""
-    day = _Day(date_, folder)
+def _read(lake: Lake, day: _Day, closing: Closing) -> bool:
+    """Look what of a day is in the lake already and read its files; False, logged, if that cannot be told."""
     try:
         for location in _locations(lake.upload_dir):
-            day.listed |= recover(day_folder(location, date_))
-        _freeze(day)
+            day.listed |= recover(day_folder(location, day.date))
+        _freeze(day, closing)
     except (OSError, Damaged) as error:
         _log_failure(day, error)
-        return None
-    return day
+        return False
+    return True
 
 
 def _finish(lake: Lake, day: _Day, encoded: Future[_Encoded]) -> bool:
@@ -170,12 +177,13 @@ def _locations(upload_dir: Path) -> list[Path]:
         return []
 
 
-def _freeze(day: _Day) -> None:
-    """Read each of the day's files once, in the order of their names."""
+def _freeze(day: _Day, closing: Closing) -> None:
+    """Read each of the day's files once, in the order of their names; they stay open until the day is done."""
+    keep = partial(closing.keep, kept=day.descriptors)
     rows = sorted(entry.name for entry in row_files(day.folder))
     for name in rows:
         try:
-            data = read_bounded(f"{day.folder}/{name}")
+            data = read_bounded(f"{day.folder}/{name}", keep)
         except OSError as error:
             logger.error("could not read %s/%s: %s; it stays there for the next time", day.folder, name, error.strerror)
             day.complete = False

@@ -121,10 +121,11 @@ def row_files(folder: Path) -> Iterator[os.DirEntry[str]]:
         yield from (e for e in entries if FILE_NAME.fullmatch(e.name) and e.is_file(follow_symlinks=False))
 
 
-def read_bounded(path: str) -> bytes | None:
+def read_bounded(path: str, close: Callable[[int], object] = os.close) -> bytes | None:
     """Return a regular file's bytes, all of them, None if there are too many. A link or a pipe is refused.
 
-    The path is plain text: a backlog has 50,000 of them, and a `Path` costs more than reading such a file.
+    `close` gets the descriptor when all is read. The path is plain text: a backlog has 50,000 of them, and a `Path`
+    costs more than reading such a file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -138,7 +139,7 @@ def read_bounded(path: str) -> bytes | None:
             raise OSError(errno.EIO, f"{len(data)} of its {status.st_size} bytes could be read", path)
         return data
     finally:
-        os.close(descriptor)
+        close(descriptor)
 
 
 def temporaries(result_dir: Path) -> Iterator[Path]:

@@ -5,6 +5,7 @@ which and why is logged · 75 another conversion is running · 78 configuration.
 """
 
 import logging
+import resource
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from speedtest.handlers import start
 logger = logging.getLogger("speedtest.handlers.convert")
 
 LOCK_NAME = ".convert.lock"
+_OPEN_FILES = 4096
+"""What a conversion may keep open, if this is granted; with fewer it only takes longer."""
 
 
 class _WithoutPandas(MetaPathFinder):
@@ -50,6 +53,7 @@ def run(settings: Settings, log_level: str, begun: Begun | None = None) -> None:
     logs.configure(log_level, commit_hash=settings.commit_hash)
     if (why := start.refusal(settings.upload_dir)) and not start.passes(why):
         start.end(start.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {why.strerror}")
+    _open_more_files()
     lake = Lake(settings.result_dir, settings.upload_dir, settings.speedtest_location_uuid, derive)
     try:
         with Lock(settings.upload_dir / LOCK_NAME):
@@ -62,6 +66,12 @@ def run(settings: Settings, log_level: str, begun: Begun | None = None) -> None:
     if failed:
         logger.error("%d days could not be converted; they are tried again next time", failed)
         start.end(start.FAILED)
+
+
+def _open_more_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 if __name__ == "__main__":
