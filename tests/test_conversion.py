@@ -334,11 +334,12 @@ def test_the_handler_exits_78_where_it_can_never_write(tmp_path: Path) -> None:
     assert f"UPLOAD_DIR {tmp_path / 'file'} cannot be written" in ended.stderr
 
 
-def test_the_handler_does_without_pandas_whose_weight_it_need_not_carry(tmp_path: Path) -> None:
+def test_the_handler_does_without_numpy_and_pandas_whose_weight_it_need_not_carry(tmp_path: Path) -> None:
     keep(day_of(DAY, 3), tmp_path / "results")
     imported = run(tmp_path, "convert", PYTHONPROFILEIMPORTTIME="1").stderr
     assert " pyarrow.parquet\n" in imported
     assert "pandas.core" not in imported
+    assert "numpy._core" not in imported
     assert len(rows(tmp_path)) == 3
 
 

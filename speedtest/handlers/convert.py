@@ -7,15 +7,14 @@ which and why is logged · 75 another conversion is running · 78 configuration.
 import logging
 import resource
 import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import override
 
 from speedtest import logging as logs
-from speedtest.data.conversion import Begun, Lake, convert
 from speedtest.data.lock import Held, Lock
 from speedtest.engines import derive
 from speedtest.environment import Settings
@@ -28,16 +27,21 @@ _OPEN_FILES = 4096
 """What a conversion may keep open, if this is granted; with fewer it only takes longer."""
 
 
-class _WithoutPandas(MetaPathFinder):
-    """Pyarrow, at its first array, imports pandas if it can, 40 MiB and half a second, and then needs nothing of it."""
+class _Bare(MetaPathFinder):
+    """Pyarrow imports numpy, and at its first array pandas, if it can: 50 MiB and half a second, of no use here."""
 
     @override
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError("a conversion does without pandas", name=fullname)
+        if fullname in {"numpy", "pandas"}:
+            raise ModuleNotFoundError(f"a conversion does without {fullname}", name=fullname)
         return None
+
+
+def bare() -> None:
+    """Have pyarrow come without numpy and pandas, if it has not come yet. For a process that only converts."""
+    sys.meta_path.insert(0, _Bare())
 
 
 def main() -> None:
@@ -47,9 +51,11 @@ def main() -> None:
     run(settings, settings.log_level)
 
 
-def run(settings: Settings, log_level: str, begun: Begun | None = None) -> None:
+def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None = None) -> None:
     """Convert, under the lock; end with an exit code other than 0 if not all could be."""
-    sys.meta_path.insert(0, _WithoutPandas())
+    bare()
+    from speedtest.data.conversion import Lake, convert  # noqa: PLC0415 (not before `bare`)
+
     logs.configure(log_level, commit_hash=settings.commit_hash)
     if (why := start.refusal(settings.upload_dir)) and not start.passes(why):
         start.end(start.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {why.strerror}")

@@ -26,6 +26,9 @@ def days(results: Path) -> Iterator[tuple[str, list[Path]]]:
 def speedsnake() -> Work:
     from speedtest.handlers import convert
 
+    convert.bare()
+    import speedtest.data.conversion  # noqa: F401 (which `run` would import within the time)
+
     def work(results: Path, out: Path) -> None:
         os.environ |= {"RESULT_DIR": str(results), "UPLOAD_DIR": str(out), "LOG_LEVEL": "WARNING"}
         del sys.argv[1:]
