@@ -3,6 +3,8 @@
 import json
 import os
 import resource
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from daemon import rows, run
+from daemon import rows, run, variables
 from samples import HOME, OFFICE, day_of, keep, measured, utc
 
 from speedtest.data import conversion, parquet, results, schema
@@ -341,6 +343,14 @@ def test_the_handler_does_without_numpy_and_pandas_whose_weight_it_need_not_carr
     assert "pandas.core" not in imported
     assert "numpy._core" not in imported
     assert len(rows(tmp_path)) == 3
+
+
+def test_the_handler_converts_where_few_files_may_be_open_for_good(tmp_path: Path) -> None:
+    keep(day_of(DAY, 144), tmp_path / "results")
+    command = ["sh", "-c", 'ulimit -n 48 && exec "$0" -m speedtest.handlers.convert', sys.executable]
+    ended = subprocess.run(command, cwd=tmp_path, env=variables(tmp_path), capture_output=True, text=True, check=False)
+    assert (ended.returncode, len(rows(tmp_path))) == (0, 144), ended.stderr
+    assert names(tmp_path / "results") == []
 
 
 def test_a_folder_that_cannot_be_listed_is_told_and_hides_no_other_day(

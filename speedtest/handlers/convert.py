@@ -4,13 +4,16 @@ Exit codes: 0 done, also when there was nothing to do or a file went to quaranti
 which and why is logged · 75 another conversion is running · 78 configuration.
 """
 
+import fcntl
 import logging
+import os
 import resource
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 from typing import override
 
@@ -39,9 +42,19 @@ class _Bare(MetaPathFinder):
         return None
 
 
-def bare() -> None:
-    """Have pyarrow come without numpy and pandas, if it has not come yet. For a process that only converts."""
+def prepare() -> None:
+    """Make this a process that only converts, before it imports pyarrow: no numpy, no pandas, many open files.
+
+    Linux makes its table of open files longer step by step, and a process of several threads waits 10 ms for each. One
+    file of a high number makes it as long as it will have to be, at once.
+    """
     sys.meta_path.insert(0, _Bare())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    with Path(os.devnull).open("rb") as nothing:
+        os.close(fcntl.fcntl(nothing, fcntl.F_DUPFD_CLOEXEC, most - 1))
 
 
 def main() -> None:
@@ -53,13 +66,12 @@ def main() -> None:
 
 def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None = None) -> None:
     """Convert, under the lock; end with an exit code other than 0 if not all could be."""
-    bare()
-    from speedtest.data.conversion import Lake, convert  # noqa: PLC0415 (not before `bare`)
+    prepare()
+    from speedtest.data.conversion import Lake, convert  # noqa: PLC0415 (not before it)
 
     logs.configure(log_level, commit_hash=settings.commit_hash)
     if (why := start.refusal(settings.upload_dir)) and not start.passes(why):
         start.end(start.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {why.strerror}")
-    _open_more_files()
     lake = Lake(settings.result_dir, settings.upload_dir, settings.speedtest_location_uuid, derive)
     try:
         with Lock(settings.upload_dir / LOCK_NAME):
@@ -72,12 +84,6 @@ def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None
     if failed:
         logger.error("%d days could not be converted; they are tried again next time", failed)
         start.end(start.FAILED)
-
-
-def _open_more_files() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 if __name__ == "__main__":

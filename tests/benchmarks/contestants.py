@@ -26,7 +26,7 @@ def days(results: Path) -> Iterator[tuple[str, list[Path]]]:
 def speedsnake() -> Work:
     from speedtest.handlers import convert
 
-    convert.bare()
+    convert.prepare()
     import speedtest.data.conversion  # noqa: F401 (which `run` would import within the time)
 
     def work(results: Path, out: Path) -> None:
