@@ -22,11 +22,10 @@ class Closing:
     """Takes descriptors to be closed a little later. To be used by one thread."""
 
     def __init__(self) -> None:
-        """Keep no more open at a time than half of what this process may."""
-        self._most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
-        self._open = 0
+        """Leave half of the numbers that this process may give to its files to others."""
+        self._numbers = range(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._threads = ThreadPoolExecutor(_AT_ONCE, "close")
-        self._under_way: deque[tuple[int, Future[None]]] = deque()
+        self._under_way: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
         """Return this."""
@@ -41,22 +40,19 @@ class Closing:
 
     def keep(self, descriptor: int, kept: list[int]) -> None:
         """Add a descriptor to those that are `kept` open, or close it if there are too many."""
-        if self._open < self._most:
+        if descriptor in self._numbers:
             kept.append(descriptor)
-            self._open += 1
         else:
             os.close(descriptor)
 
     def close(self, kept: list[int]) -> None:
         """Have these closed from now on. Those of the calls but one before are, and their room on the disk is free."""
         self._wait(_AT_ONCE - 1)
-        self._under_way.append((len(kept), self._threads.submit(_close, kept)))
+        self._under_way.append(self._threads.submit(_close, kept))
 
     def _wait(self, most: int) -> None:
         while len(self._under_way) > most:
-            count, closed = self._under_way.popleft()
-            closed.result()
-            self._open -= count
+            self._under_way.popleft().result()
 
 
 def _close(descriptors: list[int]) -> None:

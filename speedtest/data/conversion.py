@@ -8,7 +8,7 @@ The crash promise: every row is in the lake exactly once, whatever happens betwe
   or numbered over; one that cannot be read stops its day.
 - A CSV file that is not what it should be is moved to `RESULT_DIR/quarantine/`, unchanged, the reason beside it.
 All this happens under `UPLOAD_DIR/.convert.lock`. File work is done in order by one thread, day after day; another
-parses and encodes the days that come next meanwhile, a few at once; a third closes files whose names are gone.
+parses and encodes the days that come next meanwhile, a few at once; two close files whose names are gone.
 """
 
 import contextlib
@@ -86,50 +86,60 @@ type Begun = Callable[[date], None]
 
 def convert(lake: Lake, today: date, begun: Begun | None = None) -> int:
     """Convert every day before `today` (UTC), oldest first; return how many could not be converted, each logged."""
-    failed: list[date] = []
     hidden: list[OSError] = []
     with Closing() as closing, ThreadPoolExecutor(1, "encode") as worker:
+        pipeline = _Pipeline(lake, closing, worker, begun)
         ahead: _Started = []
-        for days in _together(lake, complete_days(lake.result_dir, today, hidden.append), closing, failed):
-            started = _start(worker, days, lake)
-            _finish_all(lake, ahead, closing, failed, begun)
+        for days in pipeline.read(complete_days(lake.result_dir, today, hidden.append)):
+            started = pipeline.start(days)
+            pipeline.finish(ahead)
             ahead = started
-        _finish_all(lake, ahead, closing, failed, begun)
+        pipeline.finish(ahead)
     for error in hidden:
         logger.error("could not convert what is in %s: %s; mend its owner or mode", error.filename, error.strerror)
-    return len(failed) + len(hidden)
+    return pipeline.failed + len(hidden)
 
 
-def _together(
-    lake: Lake, found: Iterable[tuple[date, Path]], closing: Closing, failed: list[date]
-) -> Iterator[list[_Day]]:
-    """Read day after day and yield those that are parsed together."""
-    days: list[_Day] = []
-    for date_, folder in found:
-        day = _Day(date_, folder)
-        if _read(lake, day, closing):
-            days.append(day)
-        else:
-            closing.close(day.descriptors)
-            failed.append(date_)
-        if sum(day.bytes for day in days) >= _BYTES_AT_ONCE:
-            yield days
-            days = []
-    yield days
+class _Pipeline(msgspec.Struct):
+    """The days on their way: read, in the hands of the second thread, published and removed."""
 
+    lake: Lake
+    closing: Closing
+    worker: ThreadPoolExecutor
+    begun: Begun | None
+    failed: int = 0
 
-def _start(worker: ThreadPoolExecutor, days: list[_Day], lake: Lake) -> _Started:
-    parsed = worker.submit(parse_days, [day.sources for day in days], lake.address, lake.derive)
-    return [(day, worker.submit(_encode, day, lake, parsed, at)) for at, day in enumerate(days)]
+    def read(self, found: Iterable[tuple[date, Path]]) -> Iterator[list[_Day]]:
+        """Yield those that are parsed together; at first a single one, so that the second thread need not wait."""
+        days: list[_Day] = []
+        enough = 0
+        for date_, folder in found:
+            day = _Day(date_, folder)
+            if _read(self.lake, day, self.closing):
+                days.append(day)
+            else:
+                self._done(day, well=False)
+            if sum(day.bytes for day in days) > enough:
+                yield days
+                days = []
+                enough = _BYTES_AT_ONCE
+        yield days
 
+    def start(self, days: list[_Day]) -> _Started:
+        """Have these parsed and encoded."""
+        parsed = self.worker.submit(parse_days, [day.sources for day in days], self.lake.address, self.lake.derive)
+        return [(day, self.worker.submit(_encode, day, self.lake, parsed, at)) for at, day in enumerate(days)]
 
-def _finish_all(lake: Lake, started: _Started, closing: Closing, failed: list[date], begun: Begun | None) -> None:
-    for day, encoded in started:
-        if begun:
-            begun(day.date)
-        if not _finish(lake, day, encoded):
-            failed.append(day.date)
-        closing.close(day.descriptors)
+    def finish(self, started: _Started) -> None:
+        """Publish and remove these, one after the other."""
+        for day, encoded in started:
+            if self.begun:
+                self.begun(day.date)
+            self._done(day, well=_finish(self.lake, day, encoded))
+
+    def _done(self, day: _Day, *, well: bool) -> None:
+        self.failed += not well
+        self.closing.close(day.descriptors)
 
 
 def _read(lake: Lake, day: _Day, closing: Closing) -> bool:
