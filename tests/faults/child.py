@@ -157,7 +157,9 @@ def _attach(pid: int, log: Path, inject: str | None) -> subprocess.Popen[bytes]:
     A child that is merely known to be traced may run for a moment before strace sees its calls.
     """
     assert STRACE, "strace is not installed"
-    _wait_until(lambda: " (stopped)" in Path(f"/proc/{pid}/status").read_text(), "stop")
+    _wait_until(
+        lambda: " (stopped)" in Path(f"/proc/{pid}/status").read_text(), "stop", lambda: f"of the child: {_status(pid)}"
+    )
     arguments = [STRACE, "-f", "-qq", "-y", "-s", "20000000", "-o", str(log), "-p", str(pid)]
     tracer = subprocess.Popen([*arguments, *(["-e", f"inject={inject}"] if inject else [])], stderr=subprocess.DEVNULL)
     _wait_until(lambda: tracer.poll() is not None or _stops(log), "strace")
@@ -181,11 +183,17 @@ def _stopped(pid: int, log: Path, *, times: int) -> bool:
     return _stops(log) >= times
 
 
-def _wait_until(condition: Callable[[], object], what: str) -> None:
+def _status(pid: int) -> str:
+    """Return what the kernel says of a process, and the call in which each of its threads waits."""
+    calls = [path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/syscall")]
+    return f"{Path(f'/proc/{pid}/status').read_text()}{calls}"
+
+
+def _wait_until(condition: Callable[[], object], what: str, seen: Callable[[], str] = str) -> None:
     end = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > end:
-            raise RuntimeError(f"waited {PATIENCE:g} s for {what}")
+            raise RuntimeError(f"waited {PATIENCE:g} s for {what} {seen()}")
         time.sleep(0.0005)
 
 
