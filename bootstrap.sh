@@ -133,7 +133,7 @@ verb_lint-all() {
 verb_test-infrastructure() {
   bring_for_development
   bring_tools aws --exclude-newer 2026-03-05
-  exec pytest -m standins tests/test_deployment.py
+  exec pytest -m standins tests/project/test_deployment.py
 }
 
 verb_image() {

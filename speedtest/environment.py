@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from speedtest import choice, hours
-from speedtest.choice import Engines
-from speedtest.hours import Hours
+from speedtest.values import hours, targets
+from speedtest.values.hours import Hours
+from speedtest.values.targets import Engines
 
 SHORTEST_INTERVAL_SECONDS = 0.001
 LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
@@ -90,7 +90,7 @@ def read(environment: Mapping[str, str], engines: Engines) -> Settings:
             wrong.append(str(error))
     if values.get("sleep_jitter_seconds", 0) > values.get("sleep_seconds", math.inf):
         wrong.append(_longer_than_interval(values))
-    if wrong or (wrong := choice.settle(values, engines)):
+    if wrong or (wrong := targets.settle(values, engines)):
         raise Mistakes(wrong)
     values["speedtest_server_id"] = values["speedtest_server_id"] or ()
     values["tz"] = values["tz"] or machine_zone()
@@ -143,25 +143,25 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             "SPEEDTEST_ENGINE",
             "auto",
             f"auto, or one or several of {', '.join(engines)}, separated by commas",
-            choice.engines(engines),
+            targets.engines(engines),
         ),
         Variable(
             "SPEEDTEST_SERVER",
             None,
             "a server, or ENGINE=SERVER for each engine that takes one, separated by commas",
-            choice.servers(engines),
+            targets.servers(engines),
         ),
         Variable(
             "SPEEDTEST_SERVER_ID",
             None,
             "a server's number, such as 12345, or several, separated by commas",
-            choice.server_ids,
+            targets.server_ids,
         ),
         Variable(
             "SPEEDTEST_INTERFACE",
             None,
             "the name of a network interface, such as eth0, or its address",
-            choice.interface,
+            targets.interface,
         ),
         Variable(
             "SPEEDTEST_SECONDS_PER_DIRECTION",

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import msgspec
 
+from speedtest.daemon.schedule import Skip
 from speedtest.engines import asked_for
 from speedtest.engines.output import Engine, Target
+from speedtest.engines.steps import Steps, Stopped
 from speedtest.environment import Settings
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished, Sieve, Stop, run as run_program
-from speedtest.schedule import Skip
-from speedtest.steps import Steps, Stopped
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from machine import Machine, Server, serving
+from paths import PROJECT
 from standins import debian, programs
-
-PROJECT = Path(__file__).parent.parent
 
 # Who runs the tests may ignore it, as `nohup` does, and every daemon that they start would, too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

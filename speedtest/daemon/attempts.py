@@ -5,13 +5,14 @@ from collections.abc import Generator, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from speedtest import schedule, speedtest
-from speedtest.clock import Clock
+from speedtest import speedtest
+from speedtest.daemon import schedule
+from speedtest.daemon.clock import Clock
+from speedtest.daemon.schedule import State
 from speedtest.engines.output import Target
 from speedtest.environment import Settings
 from speedtest.measurement import Measurement
 from speedtest.process import Stop
-from speedtest.schedule import State
 from speedtest.speedtest import Program, Slot
 
 logger = logging.getLogger(__name__)

@@ -8,18 +8,18 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
-from speedtest import logging as logs, schedule, speedtest
-from speedtest.clock import Clock
-from speedtest.data import heartbeat, remembered, results
+from speedtest import logging as logs, speedtest
+from speedtest.daemon import data_use, memory, schedule
+from speedtest.daemon.attempts import Attempts
+from speedtest.daemon.clock import Clock
+from speedtest.daemon.due import Ticks
+from speedtest.daemon.schedule import BUSY, State
+from speedtest.data import heartbeat, results
 from speedtest.data.heartbeat import Heartbeat
-from speedtest.data.waiting import Waiting
+from speedtest.data.row_queue import Waiting
 from speedtest.environment import Settings
-from speedtest.handlers import costs
-from speedtest.handlers.attempts import Attempts
-from speedtest.handlers.ticks import Ticks
 from speedtest.measurement import Measurement
 from speedtest.process import Finished, Stop, run as run_program
-from speedtest.schedule import BUSY, State
 from speedtest.speedtest import Program, Slot
 
 logger = logging.getLogger(__name__)
@@ -108,9 +108,9 @@ class Service:
         now = self.clock.now()
         before = schedule.gigabytes(self._state, now)
         schedule.note(self._state, measurement, now)
-        costs.warn(self.settings, before, schedule.gigabytes(self._state, now))
-        self._cost_told = self._cost_told or costs.tell(self.settings, measurement)
-        self._write("the state of the schedule", lambda: remembered.write(self._state, self.settings.result_dir))
+        data_use.warn(self.settings, before, schedule.gigabytes(self._state, now))
+        self._cost_told = self._cost_told or data_use.tell(self.settings, measurement)
+        self._write("the state of the schedule", lambda: memory.write(self._state, self.settings.result_dir))
 
     def convert_complete_days(self) -> None:
         """Start a conversion beside the loop if there is a complete day, none is running and no row waits."""

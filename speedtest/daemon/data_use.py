@@ -2,10 +2,10 @@
 
 import logging
 
-from speedtest import schedule
+from speedtest.daemon import schedule
+from speedtest.daemon.schedule import BYTES_PER_GB, DAYS_PER_MONTH
 from speedtest.environment import Settings
 from speedtest.measurement import Measurement
-from speedtest.schedule import BYTES_PER_GB, DAYS_PER_MONTH
 
 logger = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 import logging
 from datetime import timedelta
 
-from speedtest import schedule
-from speedtest.clock import Clock
+from speedtest.daemon import schedule
+from speedtest.daemon.clock import Clock
 from speedtest.environment import Settings
 from speedtest.speedtest import Slot
 

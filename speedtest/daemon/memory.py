@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from speedtest.daemon.schedule import State
 from speedtest.data import heartbeat
 from speedtest.data.files import replace
-from speedtest.schedule import State
 
 logger = logging.getLogger(__name__)
 

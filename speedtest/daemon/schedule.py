@@ -13,8 +13,8 @@ from typing import Annotated
 import msgspec
 
 from speedtest.environment import Settings
-from speedtest.hours import MINUTES_PER_DAY
 from speedtest.measurement import Measurement, SkipKind
+from speedtest.values.hours import MINUTES_PER_DAY
 
 FIRST_REST_SECONDS = 15 * 60.0
 """How long an engine rests that was told it asks too often; Ookla's refusals last 15 minutes to 2 hours."""

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from speedtest.data import files
-from speedtest.data.closing import Closing
+from speedtest.data.deferred_close import Closing
 from speedtest.data.parquet import Damaged, encode, highest_number, recover, verify
 from speedtest.data.results import LARGEST_FILE, complete_days, day_folder, read_bounded, row_files
 from speedtest.data.table import SOURCE, Derive, Parsed, Source, parse, parse_days

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from speedtest import environment
-from speedtest.data.opened import Opened
 from speedtest.data.parquet import parquet_files, sources_of
 from speedtest.data.results import days, read_bounded, row_files
 from speedtest.data.table import SCHEMA, SOURCE, Derive, Source, parse
+from speedtest.data.table_cache import Opened
 
 logger = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""What people look at: readers of the lake, each in a process of its own. Nothing here writes to it."""
+"""Figures from rows: what happened, how often, how fast. Nothing here draws, and nothing writes to the lake."""

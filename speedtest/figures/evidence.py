@@ -9,8 +9,8 @@ import msgspec
 
 from speedtest.data import results
 from speedtest.data.parquet import parquet_files
-from speedtest.view.figures import Question
-from speedtest.view.rows import Folders
+from speedtest.figures.rows import Folders
+from speedtest.figures.types import Question
 
 
 class Evidence(msgspec.Struct, frozen=True):

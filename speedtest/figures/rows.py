@@ -8,7 +8,7 @@ import msgspec
 import pandas as pd
 
 from speedtest.data import lake, results
-from speedtest.data.opened import Opened
+from speedtest.data.table_cache import Opened
 from speedtest.engines import derive
 from speedtest.measurement import COMMON_COLUMNS
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from speedtest.data import heartbeat
 from speedtest.data.results import days as days_of
-from speedtest.view.rows import Rows
+from speedtest.figures.rows import Rows
 
 _DAY = timedelta(days=1)
 _LOOKED_BACK = timedelta(days=31)

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from speedtest.view import slots
-from speedtest.view.figures import Bin, Engine, Failures, Hour, Kept, Plan, Question, Server, Spread, Summary
-from speedtest.view.slots import Outage, Slots
+from speedtest.figures import slots
+from speedtest.figures.slots import Outage, Slots
+from speedtest.figures.types import Bin, Engine, Failures, Hour, Kept, Plan, Question, Server, Spread, Summary
 
 MOST_BINS = 120
 MOST_ENGINES = 6
@@ -41,7 +41,7 @@ _SERVER = ["server_id", "server_name"]
 
 
 def summarise(rows: pd.DataFrame, asked: Question, plan: Plan) -> Summary:
-    """Return the figures of the rows that answer a question (see `view.rows`)."""
+    """Return the figures of the rows that answer a question (see `figures.rows`)."""
     failed = rows[rows["status"] == "failed"]
     counted, found = _slots(rows, asked)
     width = bin_width(rows, asked)

@@ -1,13 +1,13 @@
 """What is asked of a line, and what is said of it: the figures that the report, the page and other systems show.
 
-Speeds are Mbit/s (10^6 bit/s), latencies ms, losses percent, shares percent. `view.summary` computes them.
+Speeds are Mbit/s (10^6 bit/s), latencies ms, losses percent, shares percent. `figures.summary` computes them.
 """
 
 from datetime import datetime
 
 import msgspec
 
-from speedtest.view.slots import Outage, Slots
+from speedtest.figures.slots import Outage, Slots
 
 
 class Question(msgspec.Struct, frozen=True):

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 
-from speedtest.view import slots, state
-from speedtest.view.rows import Rows
-from speedtest.view.state import State
+from speedtest.figures import slots, state
+from speedtest.figures.rows import Rows
+from speedtest.figures.state import State
 
 SPANS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 

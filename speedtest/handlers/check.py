@@ -7,25 +7,26 @@ from typing import NoReturn
 import msgspec
 
 from speedtest import speedtest
+from speedtest.data import probe
 from speedtest.environment import Settings
-from speedtest.handlers import start
 from speedtest.process import Stop
 from speedtest.speedtest import Program
+from speedtest.terminal import exits, startup
 
 
 def check(settings: Settings, *, as_json: bool = False) -> NoReturn:
     """Print the settings, the program and the state of each folder; exit 0, 69 without a program, 78 for a folder."""
-    start.warn_of_unknown_variables()
+    startup.warn_of_unknown_variables()
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir, "LOG_DIR": settings.log_dir}
-    refused = {name: start.refusal(folder) for name, folder in folders.items()}
+    refused = {name: probe.refusal(folder) for name, folder in folders.items()}
     programs = list(speedtest.find_all(settings, os.environ, Stop()).values())
     written = {name.upper(): _as_written(value) for name, value in msgspec.structs.asdict(settings).items()}
     (_say_json if as_json else _say)(written, refused, programs)
     if refused["RESULT_DIR"] or refused["UPLOAD_DIR"]:
-        start.end(start.MISCONFIGURED, "a folder cannot be written: mend it or set another one")
+        exits.end(exits.MISCONFIGURED, "a folder cannot be written: mend it or set another one")
     if not programs:
-        start.end(start.NO_PROGRAM, start.no_program(settings))
-    sys.exit(start.OK)
+        exits.end(exits.NO_PROGRAM, startup.no_program(settings))
+    sys.exit(exits.OK)
 
 
 def _as_written(value: object) -> str | None:

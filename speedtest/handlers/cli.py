@@ -10,12 +10,12 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from speedtest.handlers import command, start, terminal
 from speedtest.handlers.demo import demo
 from speedtest.handlers.export import export
 from speedtest.handlers.once import once
 from speedtest.handlers.report import report
 from speedtest.handlers.status import status
+from speedtest.terminal import command, console, startup
 
 app = typer.Typer(
     name="speedsnake",
@@ -67,7 +67,7 @@ def check(
     """
     from speedtest.handlers.check import check as settings_in_force  # noqa: PLC0415 (see above)
 
-    settings_in_force(start.settings(), as_json=as_json)
+    settings_in_force(startup.settings(), as_json=as_json)
 
 
 def convert() -> None:
@@ -77,12 +77,13 @@ def convert() -> None:
 
     Exit codes: 0 done, 1 a day could not be converted, 75 another conversion is running, 78 configuration.
     """
-    if not terminal.watched():
+    if not console.watched():
         _become("speedtest.handlers.convert")
-    from speedtest.handlers import backlog, convert as handler  # noqa: PLC0415 (see above)
+    from speedtest.handlers import convert as handler  # noqa: PLC0415 (see above)
+    from speedtest.terminal import conversion_bar  # noqa: PLC0415 (see above)
 
-    settings = start.settings()
-    with backlog.bar(settings.result_dir) as begun:
+    settings = startup.settings()
+    with conversion_bar.bar(settings.result_dir) as begun:
         handler.run(settings, _quieter(settings.log_level), begun)
 
 

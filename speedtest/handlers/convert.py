@@ -18,10 +18,11 @@ from types import ModuleType
 from typing import override
 
 from speedtest import logging as logs
+from speedtest.data import probe
 from speedtest.data.lock import Held, Lock
 from speedtest.engines import derive
 from speedtest.environment import Settings
-from speedtest.handlers import start
+from speedtest.terminal import exits, startup
 
 logger = logging.getLogger("speedtest.handlers.convert")
 
@@ -59,8 +60,8 @@ def prepare() -> None:
 
 def main() -> None:
     """Convert, under the lock, and exit."""
-    start.no_arguments("convert", __doc__)
-    settings = start.settings()
+    startup.no_arguments("convert", __doc__)
+    settings = startup.settings()
     run(settings, settings.log_level)
 
 
@@ -70,20 +71,20 @@ def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None
     from speedtest.data.conversion import Lake, convert  # noqa: PLC0415 (not before it)
 
     logs.configure(log_level, commit_hash=settings.commit_hash)
-    if (why := start.refusal(settings.upload_dir)) and not start.passes(why):
-        start.end(start.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {why.strerror}")
+    if (why := probe.refusal(settings.upload_dir)) and not probe.passes(why):
+        exits.end(exits.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {why.strerror}")
     lake = Lake(settings.result_dir, settings.upload_dir, settings.speedtest_location_uuid, derive)
     try:
         with Lock(settings.upload_dir / LOCK_NAME):
             failed = convert(lake, datetime.now(UTC).date(), begun)
     except Held as held:
-        start.end(start.BUSY, f"another conversion is running: {held}")
+        exits.end(exits.BUSY, f"another conversion is running: {held}")
     except OSError as error:
         logger.error("the conversion could not go on: %s; nothing is lost, it goes on once the disk lets it", error)
-        start.end(start.FAILED)
+        exits.end(exits.FAILED)
     if failed:
         logger.error("%d days could not be converted; they are tried again next time", failed)
-        start.end(start.FAILED)
+        exits.end(exits.FAILED)
 
 
 if __name__ == "__main__":

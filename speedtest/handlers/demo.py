@@ -15,8 +15,8 @@ import msgspec
 import typer
 
 from speedtest.data.lock import Held, Lock
-from speedtest.handlers import start, terminal
-from speedtest.handlers.command import alone
+from speedtest.terminal import console, exits
+from speedtest.terminal.command import alone
 
 MARK = ".speedsnake-demo.json"
 """In a folder that a demo made, and may make again."""
@@ -47,9 +47,9 @@ def demo(
     try:
         _make_anew_if_old(folder, datetime.now(UTC))
     except Held as held:
-        start.end(start.BUSY, f"another demo is being made: {held}")
+        exits.end(exits.BUSY, f"another demo is being made: {held}")
     except OSError as error:
-        start.end(start.FAILED, f"the demo could not be made in {folder}: {error}")
+        exits.end(exits.FAILED, f"the demo could not be made in {folder}: {error}")
     _tell(folder)
     if page:
         _serve(folder)
@@ -70,7 +70,7 @@ def _make_anew_if_old(folder: Path, now: datetime) -> None:
 
 def _refuse_strangers(folder: Path) -> None:
     if folder.exists() and not (folder / MARK).exists() and any(path.name != ".lock" for path in folder.iterdir()):
-        start.end(os.EX_USAGE, f"{folder} holds something that no demo made: name another one with --folder")
+        exits.end(os.EX_USAGE, f"{folder} holds something that no demo made: name another one with --folder")
 
 
 def _made(folder: Path) -> _Made | None:
@@ -86,27 +86,27 @@ def _mark(folder: Path, made: _Made) -> None:
 
 def _make(folder: Path, now: datetime) -> int:
     """Write the rows, convert them, and return how many there are."""
-    from speedtest import demo as year  # noqa: PLC0415 (help and completion come without it)
+    from speedtest import sample_year as year  # noqa: PLC0415 (help and completion come without it)
     from speedtest.data.conversion import Lake, convert  # noqa: PLC0415 (the same)
     from speedtest.engines import derive  # noqa: PLC0415 (the same)
-    from speedtest.handlers import backlog  # noqa: PLC0415 (the same)
+    from speedtest.terminal import conversion_bar  # noqa: PLC0415 (the same)
 
     rows = year.write(folder / "results", now)
     lake = Lake(folder / "results", folder / "uploads", "demo", derive)
-    with backlog.bar(lake.result_dir) if terminal.watched() else contextlib.nullcontext() as begun:
+    with conversion_bar.bar(lake.result_dir) if console.watched() else contextlib.nullcontext() as begun:
         if convert(lake, now.date(), begun):
-            start.end(start.FAILED, f"the demo's rows in {folder} could not all be converted; what is above says why")
+            exits.end(exits.FAILED, f"the demo's rows in {folder} could not all be converted; what is above says why")
     return rows
 
 
 def _tell(folder: Path) -> None:
     made = _made(folder)
-    out = terminal.console()
-    out.print(terminal.line("demo", f"{made.rows if made else 0:,} rows of two lines over a year"))
-    out.print(terminal.line("results", folder / "results"))
-    out.print(terminal.line("uploads", folder / "uploads"))
+    out = console.console()
+    out.print(console.line("demo", f"{made.rows if made else 0:,} rows of two lines over a year"))
+    out.print(console.line("results", folder / "results"))
+    out.print(console.line("uploads", folder / "uploads"))
     variables = f"RESULT_DIR={folder / 'results'} UPLOAD_DIR={folder / 'uploads'}"
-    out.print(terminal.line("look at it", f"{variables} speedsnake status"))
+    out.print(console.line("look at it", f"{variables} speedsnake status"))
 
 
 def _serve(folder: Path) -> NoReturn:

@@ -15,12 +15,12 @@ from typing import Annotated, BinaryIO
 
 import typer
 
+from speedtest.data.whole_file import whole
 from speedtest.engines import derive
-from speedtest.handlers import start
-from speedtest.handlers.command import alone
-from speedtest.handlers.options import Locations, Output, Since, Until
-from speedtest.handlers.whole import whole
-from speedtest.view.period import Unclear, period
+from speedtest.terminal import exits, startup
+from speedtest.terminal.command import alone
+from speedtest.terminal.options import Locations, Output, Since, Until
+from speedtest.values.period import Unclear, period
 
 
 class Form(StrEnum):
@@ -53,13 +53,13 @@ def export(  # noqa: PLR0913 (each is an option)
     Exit codes: 0, 1 a file cannot be read or written, 64 an argument that means nothing, 78 configuration.
     """
     from speedtest.data import lake, parquet  # noqa: PLC0415 (help and completion come without it)
-    from speedtest.view.export import write  # noqa: PLC0415 (the same)
+    from speedtest.data.formats import write  # noqa: PLC0415 (the same)
 
-    settings = start.settings()
+    settings = startup.settings()
     try:
         first, last = period(since, until, datetime.now(UTC))
     except Unclear as unclear:
-        start.end(os.EX_USAGE, str(unclear))
+        exits.end(os.EX_USAGE, str(unclear))
     days = lake.read_days(
         since=first,
         until=last,
@@ -74,7 +74,7 @@ def export(  # noqa: PLR0913 (each is an option)
     except BrokenPipeError:
         raise
     except (parquet.Damaged, OSError) as error:
-        start.end(start.FAILED, f"the export was given up: {error}")
+        exits.end(exits.FAILED, f"the export was given up: {error}")
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def _opened(output: Path | None, form: Form) -> Iterator[BinaryIO]:
     """Give what to write to for a block."""
     if output is None or str(output) == "-":
         if form is Form.parquet and sys.stdout.isatty():
-            start.end(os.EX_USAGE, "Parquet is nothing for a terminal: name a file with -o, or send it on with a pipe")
+            exits.end(os.EX_USAGE, "Parquet is nothing for a terminal: name a file with -o, or send it on with a pipe")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     elif output.exists() and not output.is_file():  # a pipe or a device is written to, never replaced

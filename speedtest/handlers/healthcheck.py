@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from speedtest.data import heartbeat
+from speedtest.data import heartbeat, probe
 from speedtest.data.heartbeat import Heartbeat
 from speedtest.environment import Settings
-from speedtest.handlers import start
+from speedtest.terminal import exits, startup
 
 GRACE_SECONDS = 30.0
 """How late a test may start before the daemon counts as hung, beside the longest that a test may run."""
@@ -22,7 +22,7 @@ GRACE_SECONDS = 30.0
 def reason(settings: Settings) -> str | None:
     """Return what is wrong with the daemon of these settings, None if it is well."""
     for name, folder in (("RESULT_DIR", settings.result_dir), ("UPLOAD_DIR", settings.upload_dir)):
-        if why := start.refusal(folder):
+        if why := probe.refusal(folder):
             return f"{name} {folder} cannot be written: {why.strerror}"
     return judge(settings.result_dir)
 
@@ -56,10 +56,10 @@ def _waiting(state: Heartbeat, result_dir: Path) -> str | None:
 
 def main() -> None:
     """Exit with the answer."""
-    start.no_arguments("healthcheck", __doc__)
-    why = reason(start.settings())
+    startup.no_arguments("healthcheck", __doc__)
+    why = reason(startup.settings())
     if why:
-        start.end(start.FAILED, f"unhealthy: {why}")
+        exits.end(exits.FAILED, f"unhealthy: {why}")
     sys.stdout.write("healthy\n")
 
 

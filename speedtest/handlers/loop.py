@@ -14,14 +14,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from speedtest import logging as logs, speedtest
-from speedtest.clock import Clock
-from speedtest.data import files, remembered, results
+from speedtest.daemon import data_use, memory
+from speedtest.daemon.clock import Clock
+from speedtest.daemon.cycle import Service
+from speedtest.data import files, probe, results
 from speedtest.data.lock import Held, Lock
 from speedtest.environment import Settings
-from speedtest.handlers import costs, start
-from speedtest.handlers.service import Service
 from speedtest.process import Stop
 from speedtest.speedtest import Program, Slot
+from speedtest.terminal import exits, startup
 
 logger = logging.getLogger("speedtest.handlers.loop")
 
@@ -62,20 +63,20 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who starts us may ignore it, and then no child can be waited for
     match sys.argv[1:]:
         case []:
-            _serve(start.settings())
+            _serve(startup.settings())
         case ["--check"]:
             from speedtest.handlers.check import check  # noqa: PLC0415 (the daemon carries only what it needs)
 
-            check(start.settings())
+            check(startup.settings())
         case ["--help" | "-h"]:
             sys.stdout.write(f"{USAGE}\n{__doc__}")
         case _:
-            start.end(os.EX_USAGE, USAGE)
+            exits.end(os.EX_USAGE, USAGE)
 
 
 def _serve(settings: Settings) -> None:
     logs.configure(settings.log_level, settings.log_dir, commit_hash=settings.commit_hash)
-    start.warn_of_unknown_variables()
+    startup.warn_of_unknown_variables()
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with _alone(settings):
@@ -83,11 +84,11 @@ def _serve(settings: Settings) -> None:
         if stop.requested:
             return
         if not programs:
-            start.end(start.NO_PROGRAM, start.no_program(settings))
+            exits.end(exits.NO_PROGRAM, startup.no_program(settings))
         service = Service(
             settings=settings,
             programs=programs,
-            state=remembered.recall(settings.result_dir),
+            state=memory.recall(settings.result_dir),
             clock=Clock(stop),
             environment=os.environ,
             stop=stop,
@@ -101,7 +102,7 @@ def _measure_until_stopped(service: Service, programs: Mapping[str, Program]) ->
         "started: %s every %g s, %s",
         ", ".join(f"{program.engine.name} {program.version}" for program in programs.values()),
         service.settings.sleep_seconds,
-        costs.rate(service.settings),
+        data_use.rate(service.settings),
         extra={
             "program": ", ".join(str(program.path) for program in programs.values()),
             "location": service.settings.speedtest_location_uuid,
@@ -127,17 +128,17 @@ def _sweep(result_dir: Path) -> None:
 def _alone(settings: Settings) -> Lock:
     """Take the lock on RESULT_DIR, or end; a folder that can never be written ends the start as well."""
     for name, folder in (("RESULT_DIR", settings.result_dir), ("UPLOAD_DIR", settings.upload_dir)):
-        why = start.refusal(folder)
-        if why and not start.passes(why):
-            start.end(start.MISCONFIGURED, f"{name} {folder} cannot be written: {why.strerror}; set {name} or mend it")
+        why = probe.refusal(folder)
+        if why and not probe.passes(why):
+            exits.end(exits.MISCONFIGURED, f"{name} {folder} cannot be written: {why.strerror}; set {name} or mend it")
         if why:
             logger.error("%s %s cannot be written now: %s", name, folder, why.strerror)
     try:
         return Lock(settings.result_dir / LOCK_NAME)
     except Held as held:
-        start.end(start.BUSY, f"another daemon runs in RESULT_DIR {settings.result_dir}: {held}")
+        exits.end(exits.BUSY, f"another daemon runs in RESULT_DIR {settings.result_dir}: {held}")
     except OSError as error:
-        start.end(start.MISCONFIGURED, f"RESULT_DIR {settings.result_dir} cannot be locked: {error.strerror}")
+        exits.end(exits.MISCONFIGURED, f"RESULT_DIR {settings.result_dir} cannot be locked: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -15,17 +15,17 @@ import msgspec
 import typer
 
 from speedtest import logging as logs, speedtest
-from speedtest.data import results
+from speedtest.data import probe, results
 from speedtest.data.lock import Held, Lock
-from speedtest.data.waiting import Waiting
+from speedtest.data.row_queue import Waiting
+from speedtest.engines.progress import Listener
 from speedtest.environment import Settings
-from speedtest.handlers import result, start, terminal
-from speedtest.handlers.command import alone
-from speedtest.handlers.live import Watching
 from speedtest.measurement import COMMON_COLUMNS, Measurement
 from speedtest.process import Stop
-from speedtest.progress import Listener
 from speedtest.speedtest import Program, Slot
+from speedtest.terminal import console, exits, row, startup
+from speedtest.terminal.command import alone
+from speedtest.terminal.test_bar import Watching
 
 LOCK_NAME = ".once.lock"
 SUFFIX = "_once"
@@ -44,49 +44,49 @@ def once(
     Exit codes: 0 measured, 1 the test failed, 69 no program found, 75 another `once` runs, 78 configuration.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who starts us may ignore it, and then no child can be waited for
-    settings = start.settings()
+    settings = startup.settings()
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
-    start.warn_of_unknown_variables()
+    startup.warn_of_unknown_variables()
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with _alone(settings):
         program = speedtest.find(settings, os.environ, stop)
         if program is None and not stop.requested:
-            start.end(start.NO_PROGRAM, start.no_program(settings))
+            exits.end(exits.NO_PROGRAM, startup.no_program(settings))
         kept = _measure(program, settings, stop) if program else None
     if kept is None:
-        start.end(start.INTERRUPTED, "ended before there was a result: no row")
+        exits.end(exits.INTERRUPTED, "ended before there was a result: no row")
     measurement, path = kept
     if as_json:
         columns = {name: getattr(measurement, name) for name in COMMON_COLUMNS}
         sys.stdout.write(msgspec.json.encode(columns).decode() + "\n")
     else:
-        result.show(measurement, path)
-    sys.exit(start.OK if measurement.status == "ok" and path else start.FAILED)
+        row.show(measurement, path)
+    sys.exit(exits.OK if measurement.status == "ok" and path else exits.FAILED)
 
 
 def _alone(settings: Settings) -> Lock:
     """Keep others who measure by hand away: two tests at once spoil each other's figures."""
     folder = settings.result_dir
-    if (why := start.refusal(folder)) and not start.passes(why):
-        start.end(
-            start.MISCONFIGURED, f"RESULT_DIR {folder} cannot be written: {why.strerror}; set RESULT_DIR or mend it"
+    if (why := probe.refusal(folder)) and not probe.passes(why):
+        exits.end(
+            exits.MISCONFIGURED, f"RESULT_DIR {folder} cannot be written: {why.strerror}; set RESULT_DIR or mend it"
         )
     try:
         return Lock(folder / LOCK_NAME)
     except Held as held:
-        start.end(start.BUSY, f"another measurement by hand is running: {held}")
+        exits.end(exits.BUSY, f"another measurement by hand is running: {held}")
     except OSError as error:
-        start.end(start.MISCONFIGURED, f"RESULT_DIR {folder} cannot be locked: {error.strerror}")
+        exits.end(exits.MISCONFIGURED, f"RESULT_DIR {folder} cannot be locked: {error.strerror}")
 
 
 def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurement, Path | None] | None:
     """Make one attempt and keep its row; None if it was ended. It is safe before the terminal is drawn on again."""
-    watching = Watching(terminal.console(errors=True), program.engine.name)
+    watching = Watching(console.console(errors=True), program.engine.name)
     listener = Listener(program.engine.progress, watching.tell) if program.engine.progress else None
     with watching.shown():
         measurement = speedtest.run(
-            program, settings, Slot(datetime.now(UTC)), os.environ, stop, sieve=listener if terminal.watched() else None
+            program, settings, Slot(datetime.now(UTC)), os.environ, stop, sieve=listener if console.watched() else None
         )
         if measurement is None:
             return None

@@ -22,8 +22,8 @@ import msgspec
 
 from speedtest import environment, logging as logs
 from speedtest.environment import Mistakes
-from speedtest.handlers import start
-from speedtest.view.page import password
+from speedtest.page import password
+from speedtest.terminal import exits
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         settings, secret = _settings(variables), password.read(variables)
     except Mistakes as mistakes:
-        start.end(start.MISCONFIGURED, *mistakes.lines)
+        exits.end(exits.MISCONFIGURED, *mistakes.lines)
     logs.configure(settings.log_level)
     listener = _listener(settings)
     _say(listener, secret)
@@ -77,7 +77,7 @@ class _Parser(argparse.ArgumentParser):
     @override
     def error(self, message: str) -> NoReturn:
         """End with 64, as with every program here."""
-        start.end(os.EX_USAGE, f"{message}; --help says what there is")
+        exits.end(os.EX_USAGE, f"{message}; --help says what there is")
 
 
 def _settings(variables: Mapping[str, str]) -> Settings:
@@ -95,10 +95,10 @@ def _settings(variables: Mapping[str, str]) -> Settings:
 
 
 def _application(settings: Settings, secret: str | None) -> "Starlette":
-    from speedtest.view.figures import Plan  # noqa: PLC0415 (the same)
-    from speedtest.view.page.answers import Answers  # noqa: PLC0415 (help comes without it)
-    from speedtest.view.page.app import application  # noqa: PLC0415 (the same)
-    from speedtest.view.rows import Folders  # noqa: PLC0415 (the same)
+    from speedtest.figures.rows import Folders  # noqa: PLC0415 (the same)
+    from speedtest.figures.types import Plan  # noqa: PLC0415 (the same)
+    from speedtest.page.app import application  # noqa: PLC0415 (the same)
+    from speedtest.page.queries import Answers  # noqa: PLC0415 (help comes without it)
 
     plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
     return application(Answers(Folders(settings.result_dir, settings.upload_dir), plan), secret)
@@ -111,7 +111,7 @@ def _listener(settings: Settings) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=_WAITING_CONNECTIONS)
     except OSError as error:
-        start.end(start.BUSY if error.errno == errno.EADDRINUSE else start.MISCONFIGURED, _refusal(host, port, error))
+        exits.end(exits.BUSY if error.errno == errno.EADDRINUSE else exits.MISCONFIGURED, _refusal(host, port, error))
 
 
 def _refusal(host: str, port: int, error: OSError) -> str:
@@ -172,7 +172,7 @@ def _stop() -> NoReturn:
     """End at once, without waiting for a computation that nobody waits for any more: there is nothing to save."""
     logging.shutdown()
     sys.stderr.flush()
-    os._exit(start.OK)
+    os._exit(exits.OK)
 
 
 if __name__ == "__main__":

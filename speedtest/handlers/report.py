@@ -12,12 +12,12 @@ from typing import Annotated
 import typer
 
 from speedtest import environment
+from speedtest.data.whole_file import whole
 from speedtest.environment import Mistakes
-from speedtest.handlers import start
-from speedtest.handlers.command import alone
-from speedtest.handlers.options import Locations, Output, Since, Until
-from speedtest.handlers.whole import whole
-from speedtest.view.period import Unclear, period
+from speedtest.terminal import exits, startup
+from speedtest.terminal.command import alone
+from speedtest.terminal.options import Locations, Output, Since, Until
+from speedtest.values.period import Unclear, period
 
 
 def report(
@@ -37,22 +37,22 @@ def report(
     Exit codes: 0, 1 a file cannot be read or written, 64 an argument that means nothing, 78 configuration.
     """
     if output and as_json:
-        start.end(os.EX_USAGE, "--json prints the figures, -o writes a page of HTML: ask for one of them")
-    settings = start.settings()
+        exits.end(os.EX_USAGE, "--json prints the figures, -o writes a page of HTML: ask for one of them")
+    settings = startup.settings()
     try:
         first, last = period(since, until, now := datetime.now(UTC))
         plan_mbps = [environment.value(name, os.environ) for name in ("PLAN_DOWNLOAD_MBPS", "PLAN_UPLOAD_MBPS")]
     except Unclear as unclear:
-        start.end(os.EX_USAGE, str(unclear))
+        exits.end(os.EX_USAGE, str(unclear))
     except Mistakes as mistakes:
-        start.end(start.MISCONFIGURED, *mistakes.lines)
+        exits.end(exits.MISCONFIGURED, *mistakes.lines)
 
     import msgspec  # noqa: PLC0415 (help and completion come without these)
 
     from speedtest.data.parquet import Damaged  # noqa: PLC0415
-    from speedtest.view import report as view  # noqa: PLC0415
-    from speedtest.view.figures import Plan  # noqa: PLC0415
-    from speedtest.view.rows import Folders, Rows  # noqa: PLC0415
+    from speedtest.figures.rows import Folders, Rows  # noqa: PLC0415
+    from speedtest.figures.types import Plan  # noqa: PLC0415
+    from speedtest.report import render as view  # noqa: PLC0415
 
     rows, plan = Rows(Folders(settings.result_dir, settings.upload_dir)), Plan(*plan_mbps)
     try:
@@ -63,7 +63,7 @@ def report(
             texts = [view.text(summary, plan) for summary in found]
             made = msgspec.json.encode(found).decode() if as_json else "\n\n".join(texts) or view.NOTHING
     except (Damaged, OSError) as error:
-        start.end(start.FAILED, str(error))
+        exits.end(exits.FAILED, str(error))
     if not output:
         sys.stdout.write(f"{made}\n")
         return
@@ -71,7 +71,7 @@ def report(
         with whole(output) as out:
             out.write(made.encode())
     except OSError as error:
-        start.end(start.FAILED, f"the report could not be written to {output}: {error.strerror}")
+        exits.end(exits.FAILED, f"the report could not be written to {output}: {error.strerror}")
 
 
 if __name__ == "__main__":

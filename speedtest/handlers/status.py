@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from speedtest.daemon.memory import recall
+from speedtest.daemon.schedule import BYTES_PER_GB, gigabytes
 from speedtest.data import heartbeat
-from speedtest.data.remembered import recall
 from speedtest.environment import Settings
-from speedtest.handlers import healthcheck, start
-from speedtest.handlers.command import alone
-from speedtest.handlers.terminal import console, line
-from speedtest.schedule import BYTES_PER_GB, gigabytes
+from speedtest.handlers import healthcheck
+from speedtest.terminal import exits, startup
+from speedtest.terminal.command import alone
+from speedtest.terminal.console import console, line
 
 if TYPE_CHECKING:
-    from speedtest.view.state import Result
-    from speedtest.view.status import Disk, Line
+    from speedtest.figures.state import Result
+    from speedtest.figures.uptime import Disk, Line
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -51,16 +52,16 @@ def status(
     Exit codes: 0, or 1 where a file of the lake cannot be read, 78 configuration.
     """
     from speedtest.data.parquet import Damaged  # noqa: PLC0415 (help and completion come without it)
-    from speedtest.view import status as view  # noqa: PLC0415 (the same)
-    from speedtest.view.rows import Folders, Rows  # noqa: PLC0415 (the same)
+    from speedtest.figures import uptime as view  # noqa: PLC0415 (the same)
+    from speedtest.figures.rows import Folders, Rows  # noqa: PLC0415 (the same)
 
-    settings = start.settings()
+    settings = startup.settings()
     now = datetime.now(UTC)
     rows = Rows(Folders(settings.result_dir, settings.upload_dir))
     try:
         found = [view.line(rows, name, now) for name in ([location] if location else rows.locations())]
     except (Damaged, OSError) as error:
-        start.end(start.FAILED, str(error))
+        exits.end(exits.FAILED, str(error))
     disks = [view.disk(folder) for folder in (settings.result_dir, settings.upload_dir)]
     daemon, quarantined = _daemon(settings, now), view.quarantined(settings.result_dir)
     if as_json:

@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from speedtest.view.page import asked, metrics, openapi
-from speedtest.view.page.answers import Answers, Page
-from speedtest.view.page.openapi import Locations, Problem, Results
+from speedtest.page import metrics, openapi, parameters
+from speedtest.page.openapi import Locations, Problem, Results
+from speedtest.page.queries import Answers, Page
 
 
 def routes(answers: Answers) -> list[Route]:
@@ -20,24 +20,24 @@ def routes(answers: Answers) -> list[Route]:
 
     async def results(request: Request) -> Response:
         given = request.query_params
-        asked.only(given, ("since", "until", "location", "limit", "cursor"))
-        since, skip = asked.cursor(given)
-        question = asked.question(given, await known(), "24h")
+        parameters.only(given, ("since", "until", "location", "limit", "cursor"))
+        since, skip = parameters.cursor(given)
+        question = parameters.question(given, await known(), "24h")
         if since:
             question = msgspec.structs.replace(question, since=since)
-        page = await answers.results(question, asked.number(given, "limit", asked.DEFAULT_LIMIT), skip)
+        page = await answers.results(question, parameters.number(given, "limit", parameters.DEFAULT_LIMIT), skip)
         return as_json(Results(question.location, page.rows, _next(request, page, question.location)))
 
     async def summary(request: Request) -> Response:
-        asked.only(request.query_params, ("since", "until", "location"))
-        return as_json(await answers.summary(asked.question(request.query_params, await known(), "30d")))
+        parameters.only(request.query_params, ("since", "until", "location"))
+        return as_json(await answers.summary(parameters.question(request.query_params, await known(), "30d")))
 
     async def locations(request: Request) -> Response:
-        asked.only(request.query_params, ())
+        parameters.only(request.query_params, ())
         return as_json(Locations(await known()))
 
     async def now(request: Request) -> Response:
-        asked.only(request.query_params, ())
+        parameters.only(request.query_params, ())
         return as_json(await answers.now())
 
     async def described(_: Request) -> Response:
@@ -85,8 +85,8 @@ def _next(request: Request, page: Page, location: str) -> str | None:
         return None
     last = page.rows[-1].timestamp
     same = sum(row.timestamp == last for row in page.rows)
-    since, skipped = asked.cursor(request.query_params)
+    since, skipped = parameters.cursor(request.query_params)
     if since and page.rows[0].timestamp == last and since == last.isoformat():
         same += skipped
     kept = {name: value for name, value in request.query_params.items() if name not in ("since", "cursor")}
-    return asked.query(kept | {"location": location, "cursor": f"{last.isoformat()}~{same}"})
+    return parameters.query(kept | {"location": location, "cursor": f"{last.isoformat()}~{same}"})

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from speedtest.data.parquet import Damaged
-from speedtest.view.page import api, html
-from speedtest.view.page.answers import Answers
-from speedtest.view.page.door import Door
-from speedtest.view.page.guard import Guard
-from speedtest.view.period import Unclear
+from speedtest.page import api, html
+from speedtest.page.guard import Guard
+from speedtest.page.headers import Door
+from speedtest.page.queries import Answers
+from speedtest.values.period import Unclear
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,13 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from speedtest.view import show, words
-from speedtest.view.figures import Summary
-from speedtest.view.page import asked
-from speedtest.view.page.answers import Answers, Now
-from speedtest.view.page.asked import Shown
-from speedtest.view.state import Daemon, State
+from speedtest.figures.state import Daemon, State
+from speedtest.figures.types import Summary
+from speedtest.page import parameters
+from speedtest.page.parameters import Shown
+from speedtest.page.queries import Answers, Now
+from speedtest.report import drawing, words
 
+TEMPLATES = Path(__file__).parent / "templates"
 _TEST_SECONDS = 45
 """A result is there so long after its test began, mostly."""
 _SHORTEST_REFRESH, _LONGEST_REFRESH = 60, 3600
@@ -47,12 +49,12 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 def routes(answers: Answers) -> list[Route]:
     """Return the routes of the page and what it is drawn with."""
-    style = _Fixed("text/css", _text("style.css") + _text("page.css"))
+    style = _Fixed("text/css", str(drawing.style()) + _text("page.css"))
     icon = _Fixed("image/svg+xml", _text("icon.svg"))
 
     async def page(request: Request) -> Response:
         now = await answers.now()
-        shown = asked.shown(request.query_params, [line.location for line in now.lines])
+        shown = parameters.shown(request.query_params, [line.location for line in now.lines])
         body = _page(shown, now, *await answers.drawn(shown.asked))
         headers = {"Cache-Control": "private, no-cache"}
         if shown.refresh == "on":
@@ -65,7 +67,7 @@ def routes(answers: Answers) -> list[Route]:
 def problem(why: str, status: int) -> Response:
     """Return what is wrong as a page."""
     title = HTTPStatus(status).phrase
-    body = show.templates().get_template("problem.html").render(title=title, why=why)
+    body = drawing.templates(TEMPLATES).get_template("problem.html").render(title=title, why=why)
     return Response(body, status, media_type="text/html")
 
 
@@ -87,7 +89,7 @@ def unless_known(request: Request, body: str, media_type: str, headers: dict[str
 def _page(shown: Shown, now: Now, summary: Summary, sections: Markup) -> str:
     line = next((each for each in now.lines if each.location == shown.location), None)
     return (
-        show.templates()
+        drawing.templates(TEMPLATES)
         .get_template("page.html")
         .render(
             shown=shown,
@@ -95,9 +97,9 @@ def _page(shown: Shown, now: Now, summary: Summary, sections: Markup) -> str:
             summary=summary,
             sections=sections,
             locations=_locations(now.lines),
-            ranges=asked.RANGES,
-            themes=asked.THEMES,
-            refreshes=asked.REFRESH,
+            ranges=parameters.RANGES,
+            themes=parameters.THEMES,
+            refreshes=parameters.REFRESH,
         )
     )
 
@@ -107,7 +109,7 @@ def _locations(lines: Sequence[State]) -> list[tuple[str, str]]:
 
 
 def _text(name: str) -> str:
-    return (show.TEMPLATES / name).read_text(encoding="utf-8")
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 class _Fixed:

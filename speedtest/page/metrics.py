@@ -10,9 +10,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from speedtest.view.page.answers import Now
-from speedtest.view.state import Result, State
-from speedtest.view.words import harmless
+from speedtest.figures.state import Result, State
+from speedtest.page.queries import Now
+from speedtest.report.words import harmless
 
 __all__ = ["CONTENT_TYPE_LATEST", "text"]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from speedtest.view.figures import Summary
-from speedtest.view.page.answers import MOST_RESULTS, Now
-from speedtest.view.page.asked import DEFAULT_LIMIT
-from speedtest.view.period import EXAMPLES
-from speedtest.view.state import Result
+from speedtest.figures.state import Result
+from speedtest.figures.types import Summary
+from speedtest.page.parameters import DEFAULT_LIMIT
+from speedtest.page.queries import MOST_RESULTS, Now
+from speedtest.values.period import EXAMPLES
 
 
 class Results(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 from starlette.exceptions import HTTPException
 
-from speedtest.view.page.answers import MOST_RESULTS, Asked
+from speedtest.page.queries import MOST_RESULTS, Asked
 
 RANGES = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", "all": "all"}
 THEMES = {"auto": "as the system", "light": "light", "dark": "dark"}

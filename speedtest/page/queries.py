@@ -14,11 +14,13 @@ import msgspec
 import pyarrow as pa
 from markupsafe import Markup
 
-from speedtest.view import period, show, state
-from speedtest.view.figures import Plan, Question, Summary
-from speedtest.view.rows import OF_A_SUMMARY, Folders, Rows
-from speedtest.view.state import Daemon, Result, State
-from speedtest.view.summary import summarise
+from speedtest.figures import state
+from speedtest.figures.rows import OF_A_SUMMARY, Folders, Rows
+from speedtest.figures.state import Daemon, Result, State
+from speedtest.figures.summary import summarise
+from speedtest.figures.types import Plan, Question, Summary
+from speedtest.report import drawing
+from speedtest.values import period
 
 MOST_RESULTS = 5_000
 """Rows of one answer."""
@@ -39,7 +41,7 @@ pa.set_io_thread_count(1)
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A line and a period, as `view.period` reads it; without `since` from its first row, without `until` to now."""
+    """A line and a period, as `values.period` reads it; without `since` from its first row, without `until` to now."""
 
     location: str
     since: str | None = None
@@ -103,7 +105,7 @@ class Answers:
     def _drawn(self, asked: Asked, now: datetime) -> tuple[Summary, Markup]:
         found = self._found(asked, now)
         if found.sections is None:
-            found.sections = show.sections(show.view(found.summary, self.plan))
+            found.sections = drawing.sections(drawing.view(found.summary, self.plan))
         return found.summary, found.sections
 
     def _found(self, asked: Asked, now: datetime) -> _Computed:

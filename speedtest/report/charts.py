@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from speedtest.view import axes, words
-from speedtest.view.figures import Bin, Failures, Hour, Summary
+from speedtest.figures.types import Bin, Failures, Hour, Summary
+from speedtest.report import axes, words
 
 WIDE, NARROW = 760, 350
 HEIGHT = 220

@@ -9,10 +9,10 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
-from speedtest.view import charts, words
-from speedtest.view.charts import NARROW, WIDE, Chart, Line, Paper
-from speedtest.view.evidence import Evidence
-from speedtest.view.figures import Engine, Plan, Summary
+from speedtest.figures.evidence import Evidence
+from speedtest.figures.types import Engine, Plan, Summary
+from speedtest.report import charts, words
+from speedtest.report.charts import NARROW, WIDE, Chart, Line, Paper
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_DRAWN = 3
@@ -144,10 +144,13 @@ def _shares(summary: Summary) -> Sequence[tuple[str, str, str, float, float]]:
 
 
 @cache
-def templates() -> jinja2.Environment:
-    """Return the templates, with the words of `view.words` as filters; whatever they insert is escaped."""
+def templates(*more: Path) -> jinja2.Environment:
+    """Return the templates here and in `more` folders, with the words of `report.words` as filters.
+
+    Whatever a template inserts is escaped.
+    """
     found = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader([TEMPLATES, *more]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from speedtest.view import evidence, show, words
-from speedtest.view.figures import Plan, Question, Spread, Summary
-from speedtest.view.rows import Rows
-from speedtest.view.show import View
-from speedtest.view.summary import summarise
+from speedtest.figures import evidence
+from speedtest.figures.rows import Rows
+from speedtest.figures.summary import summarise
+from speedtest.figures.types import Plan, Question, Spread, Summary
+from speedtest.report import drawing, words
+from speedtest.report.drawing import View
 
 NOTHING = "No row was found: `speedsnake status` says whether the daemon runs and where it keeps what it measures."
 
@@ -31,13 +32,13 @@ def html(rows: Rows, since: datetime | None, until: datetime, locations: Sequenc
     """Return the report as one HTML file."""
     asked = list(questions(rows, since, until, locations))
     answers = zip(asked, summaries(rows, asked, plan), strict=True)
-    views = [show.view(summary, plan, evidence.of(rows.folders, each)) for each, summary in answers]
+    views = [drawing.view(summary, plan, evidence.of(rows.folders, each)) for each, summary in answers]
     return (
-        show.templates()
+        drawing.templates()
         .get_template("report.html")
         .render(
             views=views,
-            style=show.style(),
+            style=drawing.style(),
             made=datetime.now(UTC),
             since=since,
             until=until,
@@ -48,7 +49,7 @@ def html(rows: Rows, since: datetime | None, until: datetime, locations: Sequenc
 
 def text(summary: Summary, plan: Plan) -> str:
     """Return what a terminal shows of a summary: no control character of any row gets there."""
-    shown: View = show.view(summary, plan)
+    shown: View = drawing.view(summary, plan)
     lines = [f"{words.harmless(summary.location)}", shown.sentence, ""]
     if not summary.rows:
         return "\n".join(lines)

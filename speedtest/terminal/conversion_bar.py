@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from speedtest.data.conversion import Begun
 from speedtest.data.results import complete_days
-from speedtest.handlers import terminal
+from speedtest.terminal import console
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def bar(result_dir: Path) -> Iterator[Begun]:
     """Show, for a block, how many of the complete days are done; yield what hears of each as it begins."""
     total = sum(1 for _ in complete_days(result_dir, datetime.now(UTC).date(), lambda _: None))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"))
-    with Progress(*columns, TimeRemainingColumn(), console=terminal.console(errors=True)) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=console.console(errors=True)) as progress:
         task = progress.add_task("converting", total=total)
         before = -1
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from speedtest.view.period import EXAMPLES
+from speedtest.values.period import EXAMPLES
 
 Since = Annotated[
     str | None, typer.Option(metavar="INSTANT", help=f"From this instant: {EXAMPLES}. Without a zone: UTC.")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from rich.text import Text
 
-from speedtest.handlers.terminal import console, line
 from speedtest.measurement import Measurement
+from speedtest.terminal.console import console, line
 
 
 def show(measurement: Measurement, path: Path | None) -> None:

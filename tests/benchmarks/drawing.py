@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from speedtest.view import report
-from speedtest.view.figures import Plan, Summary
-from speedtest.view.rows import Folders, Rows
+from speedtest.figures.rows import Folders, Rows
+from speedtest.figures.types import Plan, Summary
+from speedtest.report import render
 from tests.benchmarks.harness import memory
 
 CHARTS = 6
@@ -29,9 +29,9 @@ class Drawn(msgspec.Struct, frozen=True):
 
 
 def ours(summary: Summary) -> int:
-    from speedtest.view import show
+    from speedtest.report import drawing
 
-    return len(show.templates().get_template("sections.html").module.sections(show.view(summary, Plan())))  # pyrefly: ignore[missing-attribute]
+    return len(drawing.templates().get_template("sections.html").module.sections(drawing.view(summary, Plan())))  # pyrefly: ignore[missing-attribute]
 
 
 def altair_svg(summary: Summary) -> int:
@@ -64,8 +64,8 @@ def main() -> None:
     """Draw once."""
     name, lake = sys.argv[1:]
     rows = Rows(Folders(Path(lake, "none"), Path(lake)))
-    asked = list(report.questions(rows, None, datetime(2100, 1, 1, tzinfo=UTC), []))
-    (summary,) = report.summaries(rows, asked, Plan())
+    asked = list(render.questions(rows, None, datetime(2100, 1, 1, tzinfo=UTC), []))
+    (summary,) = render.summaries(rows, asked, Plan())
     with contextlib.suppress(ImportError):
         import jinja2  # noqa: F401 (the report's text needs it anyway)
     before, start = memory()["VmRSS"], time.perf_counter()

@@ -11,8 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
-
-PROJECT = Path(__file__).parent.parent.parent
+from paths import PROJECT
 
 
 class Cost(msgspec.Struct, frozen=True):

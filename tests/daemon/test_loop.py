@@ -20,11 +20,12 @@ from standins.ookla_behaviours import NOW
 from standins.ookla_results import V1_2_0
 
 from speedtest import environment
-from speedtest.clock import Clock
-from speedtest.data import remembered, results
+from speedtest.daemon import memory
+from speedtest.daemon.clock import Clock
+from speedtest.daemon.cycle import Service
+from speedtest.data import results
 from speedtest.engines import ENGINES
 from speedtest.handlers.loop import loop
-from speedtest.handlers.service import Service
 from speedtest.process import Stop
 from speedtest.speedtest import Program, Slot
 
@@ -329,7 +330,7 @@ def test_the_daemon_imports_nothing_heavy_not_even_when_it_converts(tmp_path: Pa
     process.terminate()
     assert process.wait(PATIENCE) == 0
     own = imported(stderr.read_text().partition('"message": "converted')[0])
-    assert "speedtest.handlers.loop" in own or "speedtest.handlers.service" in own
+    assert "speedtest.handlers.loop" in own or "speedtest.daemon.cycle" in own
     outside = {name.partition(".")[0] for name in own if not name.startswith("_")} - set(sys.stdlib_module_names)
     looked_for = {"sitecustomize", "usercustomize", "typing_extensions"}  # by Python and msgspec, taken if there
     assert outside - looked_for == {"speedtest", "msgspec", "pythonjsonlogger"}
@@ -406,7 +407,7 @@ def service_in(folder: Path) -> Service:
     return Service(
         settings=settings,
         programs={"ookla": Program(ENGINES["ookla"], folder, "1", (0, 0, 0))},
-        state=remembered.recall(settings.result_dir),
+        state=memory.recall(settings.result_dir),
         clock=Clock(stop),
         environment=variables(folder) | folders,
         stop=stop,

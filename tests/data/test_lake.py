@@ -15,8 +15,8 @@ from samples import HOME, OFFICE, day_of, keep, measured, utc
 from speedtest.data import lake as lakes, schema
 from speedtest.data.conversion import Lake, convert
 from speedtest.data.lake import read, read_days
-from speedtest.data.opened import Opened
 from speedtest.data.parquet import Damaged
+from speedtest.data.table_cache import Opened
 from speedtest.engines import derive
 
 DAY = utc(2026, 3, 28)

@@ -8,7 +8,7 @@ from samples import measured, utc
 
 from speedtest.data import results
 from speedtest.data.results import Row
-from speedtest.data.waiting import Waiting
+from speedtest.data.row_queue import Waiting
 
 DAYS = (27, 28, 29)
 

@@ -10,7 +10,7 @@ from standins.ookla_results import V1_2_0
 
 from speedtest.engines import ENGINES
 from speedtest.engines.output import Progress
-from speedtest.progress import LONGEST_LINE, Listener
+from speedtest.engines.progress import LONGEST_LINE, Listener
 
 READ = ENGINES["ookla"].progress
 EVENTS = texts.TEST_START + texts.DOWNLOADING + texts.UPLOADING

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from attempts import NOW, SECOND, attempt, find, settings, write_program
-from conftest import PROJECT
+from paths import PROJECT
 from standins import iperf3 as iperf3_server, librespeed, ookla
 from standins.service import FAR, NEAR, Service
 

@@ -3,4 +3,4 @@
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1]))  # the stand-ins call each other `standins`, as pytest has it
+sys.path.append(str(Path(__file__).parents[1] / "support"))  # as pytest has it

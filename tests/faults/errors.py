@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from functools import partial
 
-from speedtest.handlers import start
+from speedtest.terminal import exits
 from tests.faults import child
 from tests.faults.child import Point, Run
 from tests.faults.family import Ask, Bench, Family, Form, Found, Job, chunks, needs_strace, prepared, workshop
@@ -81,7 +81,7 @@ def _manners(run: Run, point: Point, *, may_hang: bool) -> list[str]:
 
 def _unaccounted(scenario: Scenario, run: Run) -> list[str]:
     """A row that was not saved when the daemon ended was printed, so that its file can be made again."""
-    if run.hung or run.code == start.MISCONFIGURED:  # nothing was measured
+    if run.hung or run.code == exits.MISCONFIGURED:  # nothing was measured
         return []
     reported = {line.partition(" ")[2] for line in run.reported}
     printed = {json.loads(line)["unsaved_row"].encode() for line in run.stderr if line.startswith('{"unsaved_row"')}

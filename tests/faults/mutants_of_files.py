@@ -8,9 +8,9 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Self, override
 
-from speedtest.data import files, waiting
+from speedtest.data import files, row_queue
 from speedtest.data.results import Row
-from speedtest.data.waiting import Waiting
+from speedtest.data.row_queue import Waiting
 from speedtest.handlers import convert
 from tests.faults.patch import get, nothing, put
 
@@ -120,7 +120,7 @@ def saved_though_refused() -> None:
 
         return saved
 
-    put(waiting, "save", make)
+    put(row_queue, "save", make)
 
 
 def queue_dropped() -> None:

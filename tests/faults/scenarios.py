@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 
 from speedtest.data import results
-from speedtest.data.waiting import Waiting
-from speedtest.handlers import convert, loop, start
+from speedtest.data.row_queue import Waiting
+from speedtest.handlers import convert, loop
+from speedtest.terminal import startup
 from tests.faults.child import Report
 from tests.faults.rows import HERE, THERE, Original, Row, row, together
 
@@ -66,7 +67,7 @@ def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
     """Start as the daemon does, keep these rows, one each cycle, and stop; report each that is saved or printed."""
     folder = tree / RESULTS
     _set_environment(tree)
-    with loop._alone(start.settings()):  # noqa: SLF001 (a step of the daemon's start)
+    with loop._alone(startup.settings()):  # noqa: SLF001 (a step of the daemon's start)
         loop._sweep(folder)  # noqa: SLF001 (the next)
         waiting = Waiting(folder)
         names = {results.encode(each.measurement): each.name for each in rows}

@@ -12,7 +12,7 @@ from daemon import Daemon, run as run_handler, until
 from standins import ookla
 
 from speedtest.data import lake, results
-from speedtest.data.waiting import Waiting
+from speedtest.data.row_queue import Waiting
 from tests.faults import child, judge, mutants
 from tests.faults.child import Report
 from tests.faults.family import Ask, Family, Form, Found, Job, workshop

@@ -8,7 +8,7 @@ from views import folders, good
 
 from speedtest.data.conversion import Lake, convert
 from speedtest.engines import derive
-from speedtest.view.rows import Rows
+from speedtest.figures.rows import Rows
 
 
 def test_the_location_with_the_newest_day_comes_first(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from hypothesis import given, settings, strategies as st
 from samples import utc
 from views import INTERVAL, failed, folders, good, skipped, summary
 
+from speedtest.figures import slots
+from speedtest.figures.rows import Rows
+from speedtest.figures.types import Summary
 from speedtest.measurement import Measurement
-from speedtest.view import slots
-from speedtest.view.figures import Summary
-from speedtest.view.rows import Rows
 
 DAY = utc(2026, 3, 28)
 HOUR = timedelta(hours=1)

@@ -10,9 +10,9 @@ import pytest
 from samples import HOME, OFFICE, utc
 from views import INTERVAL, failed, folders, good, skipped, summary
 
-from speedtest.view.figures import Plan, Question, Spread, Summary
-from speedtest.view.rows import Folders, Rows
-from speedtest.view.summary import MOST_BINS, MOST_OUTAGES, MOST_SERVERS, bin_width, summarise
+from speedtest.figures.rows import Folders, Rows
+from speedtest.figures.summary import MOST_BINS, MOST_OUTAGES, MOST_SERVERS, bin_width, summarise
+from speedtest.figures.types import Plan, Question, Spread, Summary
 
 START = utc(2026, 3, 27)
 DAYS = 4

@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from speedtest import environment, hours, schedule
+from speedtest import environment
+from speedtest.daemon import schedule
 from speedtest.engines import ENGINES
-from speedtest.hours import MINUTES_PER_DAY
+from speedtest.values import hours
+from speedtest.values.hours import MINUTES_PER_DAY
 
 MINUTE = st.integers(0, MINUTES_PER_DAY - 1)
 SPANS = st.lists(st.tuples(MINUTE, MINUTE).filter(lambda span: span[0] != span[1]), min_size=1, max_size=4)

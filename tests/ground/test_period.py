@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from samples import utc
 
-from speedtest.view.period import EXAMPLES, Unclear, instant, period
+from speedtest.values.period import EXAMPLES, Unclear, instant, period
 
 NOW = utc(2026, 3, 29, 14, 30, 15)
 

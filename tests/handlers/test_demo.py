@@ -10,7 +10,7 @@ import pytest
 from command import Terminal, speedsnake
 from daemon import start, until, variables
 
-from speedtest import demo
+from speedtest import sample_year
 from speedtest.data import lake
 from speedtest.engines import ENGINES
 from speedtest.measurement import Measurement
@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def now(folder: Path) -> datetime:
     """Return the instant that it was made for."""
-    made = json.loads((folder / ".speedsnake-demo.json").read_text())["made"]
+    made = json.loads((folder / ".speedsnake-sample_year.json").read_text())["made"]
     return datetime.fromisoformat(made)
 
 
@@ -45,15 +45,15 @@ def rows(folder: Path) -> pd.DataFrame:
 def test_all_of_it_is_converted_but_today_and_nothing_is_put_aside(
     folder: Path, now: datetime, rows: pd.DataFrame
 ) -> None:
-    assert len(rows) == sum(1 for line in demo.LINES for _ in demo.rows(line, now))
+    assert len(rows) == sum(1 for line in sample_year.LINES for _ in sample_year.rows(line, now))
     left = {path.parent.name for path in (folder / "results").rglob("*.csv")}
     assert left <= {f"day={now:%d}"}
     assert not (folder / "results/quarantine").exists()
 
 
 def test_its_rows_are_marked_and_no_engine_is_called_so(rows: pd.DataFrame) -> None:
-    assert set(rows["engine"]) == {demo.ENGINE}
-    assert demo.ENGINE not in ENGINES
+    assert set(rows["engine"]) == {sample_year.ENGINE}
+    assert sample_year.ENGINE not in ENGINES
 
 
 def test_it_ends_now_and_begins_a_year_ago(now: datetime, rows: pd.DataFrame) -> None:
@@ -73,7 +73,7 @@ def test_there_is_something_to_see(now: datetime, rows: pd.DataFrame) -> None:
     assert 35 < (home.loc[now - timedelta(days=40.3) : now - timedelta(days=39.9), "status"] == "failed").sum() < 50
     gaps = home["slot"].diff()
     assert timedelta(days=1.9) < gaps.max() < timedelta(days=2.1)
-    assert set(home["error_kind"].dropna()) >= {kind for kind, _, _ in demo.FAILURES}
+    assert set(home["error_kind"].dropna()) >= {kind for kind, _, _ in sample_year.FAILURES}
     assert set(rows.loc[rows["status"] == "skipped", "error_kind"]) == {"busy", "quiet-hours"}
     assert (good["packet_loss_percent"] > 0).sum() > 100
     assert good["server_id"].nunique() == 2
@@ -89,8 +89,8 @@ def test_every_row_can_be_true(rows: pd.DataFrame) -> None:
 
 def test_the_same_instant_makes_the_same_rows() -> None:
     def some() -> Iterator[Measurement]:
-        for line in demo.LINES:
-            yield from list(demo.rows(line, NOW))[-500:]
+        for line in sample_year.LINES:
+            yield from list(sample_year.rows(line, NOW))[-500:]
 
     assert list(some()) == list(some())
 

@@ -17,9 +17,9 @@ from views import failed, folders, good, skipped
 
 from speedtest.data import heartbeat
 from speedtest.data.heartbeat import Heartbeat
-from speedtest.view import words
-from speedtest.view.page.door import HEADERS
-from speedtest.view.rows import Folders
+from speedtest.figures.rows import Folders
+from speedtest.page.headers import HEADERS
+from speedtest.report import words
 
 ROUTES = (
     "/",

@@ -11,17 +11,16 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from conftest import PROJECT
 from openapi_spec_validator import validate
-from pages import Page, days_until_now, lake, serving, this_slot
+from pages import HOSTILE, Page, days_until_now, lake, serving, this_slot
+from paths import PROJECT
 from prometheus_client.parser import text_string_to_metric_families
 from samples import HOME, OFFICE
 from views import failed, folders, good
 
 from speedtest.data.heartbeat import Heartbeat, write
-from speedtest.view.rows import COLUMNS, Folders, Rows
+from speedtest.figures.rows import COLUMNS, Folders, Rows
 
-HOSTILE = '<script>alert("1")</script>\u202e\x1b[31m\x07{{7*7}}\\"\n=cmd()'
 DOCS = PROJECT / "docs"
 
 

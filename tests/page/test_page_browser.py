@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from browser import ARGUMENTS, THEMES, chromium, look
-from pages import Page, days_until_now, lake, serving, this_slot
+from pages import HOSTILE, Page, days_until_now, lake, serving, this_slot
 from playwright.sync_api import Browser, sync_playwright
 from samples import HOME, OFFICE, keep
-from test_page_api import HOSTILE
 from views import failed, folders, good
 
 VIEWS = {

@@ -9,7 +9,7 @@ from daemon import run
 from pages import Page, serving
 from views import folders
 
-from speedtest.view.page.guard import MOST_WRONG, WITHIN_SECONDS, Guesses, is_local, network
+from speedtest.page.guard import MOST_WRONG, WITHIN_SECONDS, Guesses, is_local, network
 
 SECRET = "pass:wörd 1"  # noqa: S105 (of a test)
 

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from paths import PROJECT
 
 from speedtest.data import lake
 from tests.benchmarks import __main__ as command, questions, rows

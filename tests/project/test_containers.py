@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
+from paths import PROJECT
 
-PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text()
 PRODUCTION = "docker/production"
 DEVELOPMENT = "docker/development"

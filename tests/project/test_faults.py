@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from paths import PROJECT
 
 from tests.faults.__main__ import BROKEN_PROTOCOL, NAMES
 
-PROJECT = Path(__file__).parent.parent
 PATIENCE = 1800
 """Seconds for all families; they take three minutes on two free cores."""
 

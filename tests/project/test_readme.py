@@ -11,15 +11,16 @@ from typing import get_args
 
 import pytest
 from command import speedsnake
-from conftest import PROJECT
 from daemon import PATIENCE, run
+from paths import PROJECT
 from samples import day_of, keep, measured, utc
 
 from speedtest import environment
 from speedtest.data import schema
 from speedtest.engines import ENGINES
-from speedtest.handlers import cli, start
+from speedtest.handlers import cli
 from speedtest.measurement import ErrorKind, SkipKind
+from speedtest.terminal import exits
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
@@ -90,13 +91,13 @@ def test_every_engine_is_told() -> None:
 def test_every_exit_code_is_told() -> None:
     told = {int(cells[0]) for cells in table_rows(section("Exit codes")) if cells[0].isdigit()}
     assert told == {
-        start.OK,
-        start.FAILED,
-        start.NO_PROGRAM,
-        start.BUSY,
-        start.MISCONFIGURED,
+        exits.OK,
+        exits.FAILED,
+        exits.NO_PROGRAM,
+        exits.BUSY,
+        exits.MISCONFIGURED,
         os.EX_USAGE,
-        start.INTERRUPTED,
+        exits.INTERRUPTED,
     }
 
 

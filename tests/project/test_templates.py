@@ -1,13 +1,13 @@
 """What no stand-in for AWS applies, read from the templates as they are."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from paths import PROJECT
 
-INFRASTRUCTURE = Path(__file__).parent.parent / "infrastructure"
+INFRASTRUCTURE = PROJECT / "infrastructure"
 
 
 class Loader(yaml.SafeLoader):

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).parent.parent
+from paths import PROJECT
+
 TOOLS = PROJECT / ".tools" / "aws" / "bin"
 DEPLOY = PROJECT / ".github" / "actions" / "deploy-cloudformation" / "deploy.sh"
 PATIENCE = 120.0

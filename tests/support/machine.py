@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import override
 
-PROJECT = Path(__file__).parent.parent
+from paths import PROJECT
+
 SCRIPT = (PROJECT / "bootstrap.sh").read_text()
 UNUSABLE, UNAVAILABLE, MISCONFIGURED = 64, 69, 78
 PATIENCE = 120.0

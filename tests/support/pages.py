@@ -15,8 +15,8 @@ from daemon import PATIENCE, until, variables
 from samples import HOME
 from views import INTERVAL, failed, folders, good, skipped
 
+from speedtest.figures.rows import Folders
 from speedtest.measurement import Measurement
-from speedtest.view.rows import Folders
 
 ONLY_READING = """
 import runpy, sys
@@ -28,6 +28,8 @@ sys.addaudithook(watch)
 runpy.run_module("speedtest.handlers.page", run_name="__main__")
 """
 """Runs the page and tells of everything that Python does to a file besides reading it."""
+
+HOSTILE = '<script>alert("1")</script>\u202e\x1b[31m\x07{{7*7}}\\"\n=cmd()'
 
 
 class Page:

@@ -12,11 +12,11 @@ from typing import override
 from standins.ookla_behaviours import say
 
 from speedtest import environment, speedtest
-from speedtest.clock import Clock
-from speedtest.data import remembered
+from speedtest.daemon import memory
+from speedtest.daemon.clock import Clock
+from speedtest.daemon.cycle import Service
 from speedtest.engines import ENGINES
 from speedtest.handlers import loop
-from speedtest.handlers.service import Service
 from speedtest.measurement import Measurement
 from speedtest.process import Stop
 
@@ -204,7 +204,7 @@ def serve(
     service = Simulated(
         settings=settings,
         programs=speedtest.find_all(settings, clock.environment, stop),
-        state=remembered.recall(settings.result_dir),
+        state=memory.recall(settings.result_dir),
         clock=clock,
         environment=clock.environment,
         stop=stop,

@@ -8,10 +8,10 @@ from samples import HOME, keep, measured
 
 from speedtest.data.conversion import Lake, convert
 from speedtest.engines import derive
+from speedtest.figures.rows import Folders, Rows
+from speedtest.figures.summary import summarise
+from speedtest.figures.types import Plan, Question, Summary
 from speedtest.measurement import Measurement
-from speedtest.view.figures import Plan, Question, Summary
-from speedtest.view.rows import Folders, Rows
-from speedtest.view.summary import summarise
 
 INTERVAL = timedelta(minutes=10)
 

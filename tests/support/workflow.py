@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 import yaml
+from paths import PROJECT
 
-GITHUB = Path(__file__).parent.parent / ".github"
+GITHUB = PROJECT / ".github"
 TOKEN = re.compile(r"\s*(?:'(?P<text>[^']*)'|(?P<sign>&&|\|\||==|[!()])|(?P<name>[a-z][\w.-]*))")
 STATUS = ("success", "failure", "cancelled", "always")
 

@@ -1,0 +1,1 @@
+"""Figures as people see them: words, charts, and the report as text or HTML. Nothing here reads a disk."""

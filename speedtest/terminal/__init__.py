@@ -1,0 +1,1 @@
+"""How commands speak to a person: start, options, colours, bars and exit codes."""
