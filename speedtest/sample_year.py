@@ -45,7 +45,7 @@ FAILURES: tuple[tuple[ErrorKind, str, int | None], ...] = (
 _DOWN: tuple[ErrorKind, str, int | None] = ("exit", "Configuration - Could not resolve host name", 2)
 
 
-class Server(msgspec.Struct, frozen=True):
+class SampleServer(msgspec.Struct, frozen=True):
     """A server that is measured with, and how far away it is."""
 
     id: str | None
@@ -54,12 +54,12 @@ class Server(msgspec.Struct, frozen=True):
     extra_ms: float
 
 
-NOBODY = Server(None, None, None, 0.0)
+NOBODY = SampleServer(None, None, None, 0.0)
 """The server of a test that failed: its row has the same columns."""
-SERVERS = (Server("1001", "Demo Carrier", "Bern", 0.0), Server("1002", "Demo University", "Basel", 4.5))
+SERVERS = (SampleServer("1001", "Demo Carrier", "Bern", 0.0), SampleServer("1002", "Demo University", "Basel", 4.5))
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class SampleLine(msgspec.Struct, frozen=True, kw_only=True):
     """What a line is like on a good day."""
 
     location: str
@@ -80,7 +80,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LINES = (
-    Line(
+    SampleLine(
         location="demo-home",
         zone="Europe/Zurich",
         minutes=10,
@@ -93,7 +93,7 @@ LINES = (
         busiest=21.0,
         working_days=False,
     ),
-    Line(
+    SampleLine(
         location="demo-office",
         zone="Europe/Zurich",
         minutes=30,
@@ -132,7 +132,7 @@ def write(result_dir: Path, now: datetime) -> int:
     return count
 
 
-def rows(line: Line, now: datetime) -> Iterator[Measurement]:
+def rows(line: SampleLine, now: datetime) -> Iterator[Measurement]:
     """Yield a line's rows of a year up to now, oldest first."""
     chance = random.Random(f"{_SEED} {line.location}")  # noqa: S311 (plausible, not secret)
     zone = ZoneInfo(line.zone)
@@ -146,7 +146,7 @@ def rows(line: Line, now: datetime) -> Iterator[Measurement]:
         slot += step
 
 
-def _row(line: Line, slot: datetime, ago: float, local: datetime, chance: random.Random) -> Measurement | None:
+def _row(line: SampleLine, slot: datetime, ago: float, local: datetime, chance: random.Random) -> Measurement | None:
     """Return the row of a slot so many days ago, None while no daemon ran."""
     is_home = not line.working_days
     if is_home and _AWAY[0] < ago < _AWAY[1]:
@@ -163,7 +163,7 @@ def _row(line: Line, slot: datetime, ago: float, local: datetime, chance: random
     return _measured(line, slot, slow * _share(line, local), chance)
 
 
-def _share(line: Line, local: datetime) -> float:
+def _share(line: SampleLine, local: datetime) -> float:
     """Return the part of the line's speed that is left at this local hour."""
     hour = local.hour + local.minute / 60
     apart = min(abs(hour - line.busiest), 24 - abs(hour - line.busiest))
@@ -171,7 +171,7 @@ def _share(line: Line, local: datetime) -> float:
     return 1 - line.dip * math.exp(-((apart / 2.6) ** 2)) * (_WEEKEND_DIP if resting else 1)
 
 
-def _measured(line: Line, slot: datetime, share: float, chance: random.Random) -> Measurement:
+def _measured(line: SampleLine, slot: datetime, share: float, chance: random.Random) -> Measurement:
     server = SERVERS[chance.random() < _SECOND_SERVER]
     download = line.download_mbps * share * chance.gauss(1, 0.03)
     download *= _STALLED_SHARE if chance.random() < _STALLED else 1
@@ -198,7 +198,7 @@ def _measured(line: Line, slot: datetime, share: float, chance: random.Random) -
     )
 
 
-def _failed(line: Line, slot: datetime, failure: tuple[ErrorKind, str, int | None]) -> Measurement:
+def _failed(line: SampleLine, slot: datetime, failure: tuple[ErrorKind, str, int | None]) -> Measurement:
     kind, words, exit_code = failure
     return Measurement(
         timestamp=slot,
@@ -212,12 +212,12 @@ def _failed(line: Line, slot: datetime, failure: tuple[ErrorKind, str, int | Non
     )
 
 
-def _skipped(line: Line, slot: datetime, kind: SkipKind, words: str) -> Measurement:
+def _skipped(line: SampleLine, slot: datetime, kind: SkipKind, words: str) -> Measurement:
     common = _common(line, slot) | {"started_at": None, "attempt": None}
     return Measurement(timestamp=slot, status="skipped", error_kind=kind, error=words, **common)
 
 
-def _common(line: Line, slot: datetime, server: Server = NOBODY) -> dict[str, Any]:
+def _common(line: SampleLine, slot: datetime, server: SampleServer = NOBODY) -> dict[str, Any]:
     return {
         "raw": {"server_id": server.id, "server_name": server.name, "server_location": server.location},
         "engine": ENGINE,

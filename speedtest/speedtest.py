@@ -2,45 +2,21 @@
 
 import logging
 import math
-import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
-from speedtest.daemon.schedule import Skip
+from speedtest import programs
 from speedtest.engines import asked_for
-from speedtest.engines.output import Engine, Target
+from speedtest.engines.engine import Engine, Target
 from speedtest.engines.steps import Steps, Stopped
 from speedtest.environment import Settings
 from speedtest.measurement import Failure, Measurement
-from speedtest.process import Finished, Sieve, Stop, run as run_program
+from speedtest.process import Finished, Sieve, Stop
+from speedtest.programs import Program
 
 logger = logging.getLogger(__name__)
-
-VERSION_SECONDS = 15.0
-"""How long a program may take to tell its version; Python's takes a second on a slow machine."""
-
-_SECRET = re.compile(r"^AWS_|(^|_)TOKEN$|(^|_)SECRET|(^|_)PASSWORD", re.IGNORECASE)
-_PYTHON = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"})
-
-
-class Program(msgspec.Struct, frozen=True):
-    """A speed-test program on this machine: which engine reads it, where it lies, which version it says it is."""
-
-    engine: Engine
-    path: Path
-    version: str
-    identity: tuple[int, int, int]
-
-    def is_unchanged(self) -> bool:
-        """Say whether the same file still lies there, so that its version need not be asked for again."""
-        try:
-            return _identity(self.path) == self.identity
-        except OSError:
-            return False
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -50,41 +26,6 @@ class Slot(msgspec.Struct, frozen=True):
     attempt: int = 1
     ends: float = math.inf
     """When the next one is due, by the monotonic clock."""
-
-
-def find(settings: Settings, environment: Mapping[str, str], stop: Stop) -> Program | None:
-    """Return the first program of those that `SPEEDTEST_ENGINE` asks for, None if there is none."""
-    return next(iter(find_all(settings, environment, stop).values()), None)
-
-
-def find_all(settings: Settings, environment: Mapping[str, str], stop: Stop) -> dict[str, Program]:
-    """Return the programs that `SPEEDTEST_ENGINE` asks for, by its items, without those that are not on PATH."""
-    found: dict[str, Program] = {}
-    for item in settings.speedtest_engine:
-        program = find_one(item, environment, stop)
-        if program:
-            found[item] = program
-        elif len(settings.speedtest_engine) > 1:
-            logger.warning("no program found for the engine %s: the others of SPEEDTEST_ENGINE have to do", item)
-    return found
-
-
-def find_one(item: str, environment: Mapping[str, str], stop: Stop) -> Program | None:
-    """Return the program for one item of `SPEEDTEST_ENGINE`, None if there is none.
-
-    A name is not trusted: `speedtest` may be Ookla's or Python's program, so each is asked for its version.
-    """
-    wanted = asked_for(item)
-    for name in dict.fromkeys(name for engine in wanted for name in engine.programs):
-        for path in _on_path(name, environment):
-            printed = _version_answer(path, environment, stop)
-            if stop.requested:
-                return None
-            for engine in wanted:
-                if name in engine.programs and (version := engine.version(printed)):
-                    return Program(engine, path, version, _identity(path))
-            logger.warning("passed over %s: it does not say that it is %s", path, " or ".join(e.name for e in wanted))
-    return None
 
 
 def target(engine: Engine, settings: Settings, turn: int) -> Target:
@@ -142,7 +83,9 @@ def run(  # noqa: PLR0913 (what, where, when and in what surroundings)
     started_at = started_at or datetime.now(UTC)
     where = where or target(program.engine, settings, round(slot.due.timestamp() / settings.sleep_seconds))
     where = msgspec.structs.replace(where, live=sieve is not None)
-    steps = Steps(program.path, settings.speedtest_timeout_seconds, stop, child_environment(environment), sieve)
+    steps = Steps(
+        program.path, settings.speedtest_timeout_seconds, stop, programs.child_environment(environment), sieve
+    )
     try:
         measurement = _in_utc(_attempt(program.engine, where, steps))
     except Stopped:
@@ -168,22 +111,6 @@ def run(  # noqa: PLR0913 (what, where, when and in what surroundings)
     )
 
 
-def skipped(slot: Slot, why: Skip, settings: Settings) -> Measurement:
-    """Return the row of a slot that passes without an attempt; it is dated by the slot."""
-    return Measurement(
-        timestamp=slot.due,
-        status="skipped",
-        engine=why.engine,
-        error_kind=why.kind,
-        error=why.words,
-        interval_seconds=settings.sleep_seconds,
-        speedtest_address=settings.speedtest_location_uuid,
-        commit_hash=settings.commit_hash,
-        timezone=settings.tz,
-        slot=slot.due,
-    )
-
-
 def _attempt(engine: Engine, where: Target, steps: Steps) -> Measurement:
     if where.excluded_id and engine.listing:
         listed = engine.listing.read(steps.run(engine.listing.arguments(where)))
@@ -204,16 +131,6 @@ def _attempt(engine: Engine, where: Target, steps: Steps) -> Measurement:
         raise Failure("malformed", f"SpeedSnake could not read the answer: {error!r}") from error
 
 
-def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables a speed-test program gets: no secrets, no Python paths of ours, and a HOME in any case.
-
-    Ookla's CLI aborts without HOME; Python's imports this package in place of itself where PYTHONPATH leads here.
-    """
-    passed = {name: value for name, value in environment.items() if name not in _PYTHON and not _SECRET.search(name)}
-    passed["HOME"] = passed.get("HOME") or passed.get("TMPDIR") or "/tmp"  # noqa: S108 (for its settings file, no secret)
-    return passed
-
-
 def _in_utc(measurement: Measurement) -> Measurement:
     """Date it in UTC; the first and the last day of the calendar may have no such date."""
     try:
@@ -228,29 +145,3 @@ def _failed(started_at: datetime, failure: Failure) -> Measurement:
     return Measurement(
         timestamp=started_at, status="failed", error_kind=failure.kind, error=failure.words, raw=failure.raw
     )
-
-
-def _on_path(name: str, environment: Mapping[str, str]) -> Iterator[Path]:
-    """Yield every executable of this name on PATH, absolute, each once."""
-    folders = dict.fromkeys(environment.get("PATH", os.defpath).split(os.pathsep))
-    for folder in folders:
-        path = Path(folder or ".", name).absolute()
-        if os.access(path, os.X_OK) and path.is_file():  # in this order: is_file raises where it may not look
-            yield path
-
-
-def _version_answer(path: Path, environment: Mapping[str, str], stop: Stop) -> str:
-    """Return what the program prints when asked for its version; nothing if it cannot be asked."""
-    try:
-        finished = run_program(
-            [str(path), "--version"], seconds=VERSION_SECONDS, stop=stop, environment=child_environment(environment)
-        )
-    except OSError as error:
-        logger.warning("%s could not be started: %s", path, error.strerror)
-        return ""
-    return finished.stdout.decode("utf-8", "replace")
-
-
-def _identity(path: Path) -> tuple[int, int, int]:
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -5,15 +5,16 @@ from collections.abc import Generator, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from speedtest import speedtest
+from speedtest import programs, speedtest
 from speedtest.daemon import schedule
 from speedtest.daemon.clock import Clock
-from speedtest.daemon.schedule import State
-from speedtest.engines.output import Target
+from speedtest.daemon.schedule import Memory
+from speedtest.engines.engine import Target
 from speedtest.environment import Settings
 from speedtest.measurement import Measurement
 from speedtest.process import Stop
-from speedtest.speedtest import Program, Slot
+from speedtest.programs import Program
+from speedtest.speedtest import Slot
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class Attempts:
         *,
         programs: Mapping[str, Program],
         settings: Settings,
-        state: State,
+        state: Memory,
         clock: Clock,
         environment: Mapping[str, str],
         stop: Stop,
@@ -48,7 +49,7 @@ class Attempts:
         A row must have been noted in the state before the next is asked for.
         """
         if why := self._refusal():
-            yield speedtest.skipped(slot, why, self._settings)
+            yield schedule.skipped(slot, why, self._settings)
             return
         self._slot, self._pinned, self._turn = slot, True, self._state.slots_measured
         self._state.slots_measured += 1
@@ -95,7 +96,7 @@ class Attempts:
         if self._stop.requested or (self._slot.attempt > 1 and self._refusal()):
             return None
         if not self._programs[item].is_unchanged():
-            self._programs[item] = speedtest.find_one(item, self._environment, self._stop) or self._programs[item]
+            self._programs[item] = programs.find_one(item, self._environment, self._stop) or self._programs[item]
         row = speedtest.run(
             self._programs[item],
             self._settings,

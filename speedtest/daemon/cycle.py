@@ -8,19 +8,20 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
-from speedtest import logging as logs, speedtest
+from speedtest import logging as logs
 from speedtest.daemon import data_use, memory, schedule
 from speedtest.daemon.attempts import Attempts
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.due import Ticks
-from speedtest.daemon.schedule import BUSY, State
+from speedtest.daemon.schedule import BUSY, Memory
 from speedtest.data import heartbeat, results
 from speedtest.data.heartbeat import Heartbeat
-from speedtest.data.row_queue import Waiting
+from speedtest.data.row_queue import RowQueue
 from speedtest.environment import Settings
 from speedtest.measurement import Measurement
 from speedtest.process import Finished, Stop, run as run_program
-from speedtest.speedtest import Program, Slot
+from speedtest.programs import Program
+from speedtest.speedtest import Slot
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _CONVERT = (sys.executable, "-m", "speedtest.handlers.convert")
 _TIMESTAMP = re.compile(rb'"timestamp": *"[^"]*"')
 
 
-class Service:
+class Daemon:
     """One running daemon."""
 
     def __init__(  # noqa: PLR0913 (what was found at the start)
@@ -39,7 +40,7 @@ class Service:
         *,
         settings: Settings,
         programs: Mapping[str, Program],
-        state: State,
+        state: Memory,
         clock: Clock,
         environment: Mapping[str, str],
         stop: Stop,
@@ -49,7 +50,7 @@ class Service:
         self.clock = clock
         self.stop = stop
         self.ticks = Ticks(settings, clock)
-        self.waiting = Waiting(settings.result_dir)
+        self.waiting = RowQueue(settings.result_dir)
         self._attempts = Attempts(
             programs=programs, settings=settings, state=state, clock=clock, environment=environment, stop=stop
         )
@@ -85,7 +86,7 @@ class Service:
     def missed(self) -> Iterator[Measurement]:
         """Yield a row for each slot that came due while the last test ran."""
         for slot in self.ticks.missed():
-            yield speedtest.skipped(slot, BUSY, self.settings)
+            yield schedule.skipped(slot, BUSY, self.settings)
 
     def keep(self, measurement: Measurement) -> None:
         """Save the row, or let it wait for the disk, say what was measured, and note what later tests depend on."""

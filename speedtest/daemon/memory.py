@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from speedtest.daemon.schedule import State
+from speedtest.daemon.schedule import Memory
 from speedtest.data import heartbeat
 from speedtest.data.files import replace
 
@@ -17,21 +17,21 @@ logger = logging.getLogger(__name__)
 FILE_NAME = ".schedule.json"
 
 
-def write(state: State, result_dir: Path) -> None:
+def write(state: Memory, result_dir: Path) -> None:
     """Replace the file. Raises OSError if the disk refuses it."""
     replace(result_dir / FILE_NAME, msgspec.json.encode(state) + b"\n")
 
 
-def recall(result_dir: Path) -> State:
+def recall(result_dir: Path) -> Memory:
     """Return what was written last; where nothing can be read, start anew, with a warning if a daemon has run here."""
     path = result_dir / FILE_NAME
     try:
-        return msgspec.json.decode(path.read_bytes(), type=State)
+        return msgspec.json.decode(path.read_bytes(), type=Memory)
     except FileNotFoundError:
         if not (result_dir / heartbeat.FILE_NAME).exists():
-            return State()
+            return Memory()
         why = "is not there"
     except (OSError, msgspec.MsgspecError) as error:
         why = f"cannot be read: {error}"
     logger.warning("%s %s: this month's bytes are counted from 0, and no engine rests", path, why)
-    return State()
+    return Memory()

@@ -14,6 +14,7 @@ import msgspec
 
 from speedtest.environment import Settings
 from speedtest.measurement import Measurement, SkipKind
+from speedtest.speedtest import Slot
 from speedtest.values.hours import MINUTES_PER_DAY
 
 FIRST_REST_SECONDS = 15 * 60.0
@@ -26,17 +27,17 @@ _MONTHS_KEPT = 13
 _SECONDS_PER_DAY = 24 * 3600
 
 
-class Rest(msgspec.Struct, frozen=True):
+class Pause(msgspec.Struct, frozen=True):
     """An engine is left alone until then, for so long."""
 
     until: Annotated[datetime, msgspec.Meta(tz=True)]
     seconds: Annotated[float, msgspec.Meta(gt=0)]
 
 
-class State(msgspec.Struct, kw_only=True):
+class Memory(msgspec.Struct, kw_only=True):
     """What must outlive a restart. It decides when a test starts, never anything about rows."""
 
-    rests: dict[str, Rest] = {}
+    rests: dict[str, Pause] = {}
     """By the engine's name; one that is over stays until a success, so that the next is longer."""
     bytes_by_month: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
     """Bytes that tests moved in a local calendar month, `YYYY-MM`."""
@@ -55,7 +56,7 @@ class Skip(msgspec.Struct, frozen=True):
 BUSY = Skip("busy", "the last test was still running")
 
 
-def refusal(settings: Settings, engines: Sequence[str], state: State, now: datetime) -> Skip | None:
+def refusal(settings: Settings, engines: Sequence[str], state: Memory, now: datetime) -> Skip | None:
     """Return why no engine may test now, None if one may: quiet hours first, then the budget, then those that rest."""
     if is_quiet(settings, now):
         return Skip("quiet-hours", f"{time.strftime('%H:%M', time.localtime(now.timestamp()))} is in QUIET_HOURS")
@@ -69,6 +70,22 @@ def refusal(settings: Settings, engines: Sequence[str], state: State, now: datet
     return None
 
 
+def skipped(slot: Slot, why: Skip, settings: Settings) -> Measurement:
+    """Return the row of a slot that passes without an attempt; it is dated by the slot."""
+    return Measurement(
+        timestamp=slot.due,
+        status="skipped",
+        engine=why.engine,
+        error_kind=why.kind,
+        error=why.words,
+        interval_seconds=settings.sleep_seconds,
+        speedtest_address=settings.speedtest_location_uuid,
+        commit_hash=settings.commit_hash,
+        timezone=settings.tz,
+        slot=slot.due,
+    )
+
+
 def is_quiet(settings: Settings, now: datetime) -> bool:
     """Say whether `QUIET_HOURS` covers the local time of this instant."""
     if not settings.quiet_hours:
@@ -77,19 +94,19 @@ def is_quiet(settings: Settings, now: datetime) -> bool:
     return settings.quiet_hours.covers(local.tm_hour * 60 + local.tm_min)
 
 
-def rests(state: State, engine: str, now: datetime) -> bool:
+def rests(state: Memory, engine: str, now: datetime) -> bool:
     """Say whether an engine rests; a rest far longer than any was noted by a clock that has been set back since."""
     rest = state.rests.get(engine)
     return rest is not None and timedelta(0) < rest.until - now <= timedelta(seconds=2 * LONGEST_REST_SECONDS)
 
 
-def note(state: State, measurement: Measurement, now: datetime) -> None:
+def note(state: Memory, measurement: Measurement, now: datetime) -> None:
     """Take from a row what matters to later tests: a rest begins, doubles or is forgotten; bytes are added up."""
     engine = measurement.engine
     if engine and measurement.error_kind == "rate-limited":
         before = state.rests.get(engine)
         seconds = min(before.seconds * 2, LONGEST_REST_SECONDS) if before else FIRST_REST_SECONDS
-        state.rests[engine] = Rest(now + timedelta(seconds=seconds), seconds)
+        state.rests[engine] = Pause(now + timedelta(seconds=seconds), seconds)
     elif engine and measurement.status == "ok":
         state.rests.pop(engine, None)
     if measurement.data_bytes:
@@ -104,7 +121,7 @@ def month(now: datetime) -> str:
     return time.strftime("%Y-%m", time.localtime(now.timestamp()))
 
 
-def gigabytes(state: State, now: datetime) -> float:
+def gigabytes(state: Memory, now: datetime) -> float:
     """Return what this month's tests have moved so far, in GB of 10^9 bytes."""
     return state.bytes_by_month.get(month(now), 0) / BYTES_PER_GB
 

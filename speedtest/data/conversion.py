@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from speedtest.data import files
-from speedtest.data.deferred_close import Closing
+from speedtest.data.deferred_close import DeferredClose
 from speedtest.data.parquet import Damaged, encode, highest_number, recover, verify
 from speedtest.data.results import LARGEST_FILE, complete_days, day_folder, read_bounded, row_files
 from speedtest.data.table import SOURCE, Derive, Parsed, Source, parse, parse_days
@@ -87,7 +87,7 @@ type Begun = Callable[[date], None]
 def convert(lake: Lake, today: date, begun: Begun | None = None) -> int:
     """Convert every day before `today` (UTC), oldest first; return how many could not be converted, each logged."""
     hidden: list[OSError] = []
-    with Closing() as closing, ThreadPoolExecutor(1, "encode") as worker:
+    with DeferredClose() as closing, ThreadPoolExecutor(1, "encode") as worker:
         pipeline = _Pipeline(lake, closing, worker, begun)
         ahead: _Started = []
         for days in pipeline.read(complete_days(lake.result_dir, today, hidden.append)):
@@ -104,7 +104,7 @@ class _Pipeline(msgspec.Struct):
     """The days on their way: read, in the hands of the second thread, published and removed."""
 
     lake: Lake
-    closing: Closing
+    closing: DeferredClose
     worker: ThreadPoolExecutor
     begun: Begun | None
     failed: int = 0
@@ -142,7 +142,7 @@ class _Pipeline(msgspec.Struct):
         self.closing.close(day.descriptors)
 
 
-def _read(lake: Lake, day: _Day, closing: Closing) -> bool:
+def _read(lake: Lake, day: _Day, closing: DeferredClose) -> bool:
     """Look what of a day is in the lake already and read its files; False, logged, if that cannot be told."""
     try:
         for location in _locations(lake.upload_dir):
@@ -187,7 +187,7 @@ def _locations(upload_dir: Path) -> list[Path]:
         return []
 
 
-def _freeze(day: _Day, closing: Closing) -> None:
+def _freeze(day: _Day, closing: DeferredClose) -> None:
     """Read each of the day's files once, in the order of their names; they stay open until the day is done."""
     keep = partial(closing.keep, kept=day.descriptors)
     rows = sorted(entry.name for entry in row_files(day.folder))

@@ -18,7 +18,7 @@ _AT_ONCE = 2
 """Threads that close; more gain nothing."""
 
 
-class Closing:
+class DeferredClose:
     """Takes descriptors to be closed a little later. To be used by one thread."""
 
     def __init__(self) -> None:

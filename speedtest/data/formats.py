@@ -16,7 +16,7 @@ from pyarrow import csv
 from speedtest.data import schema
 from speedtest.data.table import SCHEMA
 
-type Form = Literal["csv", "json", "parquet"]
+type FormatName = Literal["csv", "json", "parquet"]
 
 ROWS_AT_ONCE = 5_000
 _OBJECTS_AT_ONCE = 1000
@@ -24,7 +24,7 @@ _FORMULA = "^[=+\\-@\t\r]"
 """What a spreadsheet takes for the beginning of a formula, or skips to find one."""
 
 
-def write(days: Iterable[pa.Table], form: Form, out: BinaryIO, *, raw: bool = False) -> int:
+def write(days: Iterable[pa.Table], form: FormatName, out: BinaryIO, *, raw: bool = False) -> int:
     """Write the rows and return how many; what a spreadsheet would run gets an apostrophe before it unless `raw`."""
     tables = _joined(days)
     match form:

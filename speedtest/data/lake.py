@@ -21,7 +21,7 @@ from speedtest import environment
 from speedtest.data.parquet import parquet_files, sources_of
 from speedtest.data.results import days, read_bounded, row_files
 from speedtest.data.table import SCHEMA, SOURCE, Derive, Source, parse
-from speedtest.data.table_cache import Opened
+from speedtest.data.table_cache import TableCache
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def read(  # noqa: PLR0913 (each narrows the question, all by name)
     upload_dir: str | os.PathLike[str] | None = None,
     result_dir: str | os.PathLike[str] | None = None,
     derive: Derive | None = None,
-    opened: Opened | None = None,
+    opened: TableCache | None = None,
 ) -> pd.DataFrame:
     """Return every row from `since` (included) to `until` (not included) at these locations, in time order.
 
@@ -61,7 +61,7 @@ def read(  # noqa: PLR0913 (each narrows the question, all by name)
     asked = _Asked(since, until, location, upload_dir, result_dir, derive)
     names = SCHEMA.names if columns is None else list(columns)
     needed = list(dict.fromkeys([*names, *_ALWAYS]))
-    table = _rows(asked, asked.around, needed, Opened() if opened is None else opened)
+    table = _rows(asked, asked.around, needed, TableCache() if opened is None else opened)
     return table.select(names).to_pandas(types_mapper=_NULLABLE.get)
 
 
@@ -81,7 +81,7 @@ def read_days(  # noqa: PLR0913 (each narrows the question, all by name)
     asked = _Asked(since, until, location, upload_dir, result_dir, derive)
     filed = {day for day, _ in days(asked.results, *asked.around)} | {*_published(asked.uploads, *asked.around)}
     for few in itertools.batched(sorted(filed), _DAYS_AT_ONCE, strict=False):
-        yield _rows(asked, (few[0], few[-1]), SCHEMA.names, Opened())
+        yield _rows(asked, (few[0], few[-1]), SCHEMA.names, TableCache())
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -114,7 +114,7 @@ class _Asked(msgspec.Struct, frozen=True):
         return _days_around(_instant(self.since), _instant(self.until))
 
 
-def _rows(asked: _Asked, around: tuple[date, date], columns: list[str], opened: Opened) -> pa.Table:
+def _rows(asked: _Asked, around: tuple[date, date], columns: list[str], opened: TableCache) -> pa.Table:
     """Return the rows that are filed from the first to the last of these days, in time order."""
     wanted = asked.locations
     waiting = _waiting(days(asked.results, *around), asked.derive or _unknown)

@@ -19,7 +19,7 @@ MOST_ROWS = 10_000
 """How many rows wait at most: two months at ten minutes, about 25 MB."""
 
 
-class Waiting:
+class RowQueue:
     """The way of every row to the disk."""
 
     def __init__(self, result_dir: Path, most: int = MOST_ROWS, suffix: str = "") -> None:

@@ -13,7 +13,7 @@ from speedtest.data.table import SCHEMA
 type _Key = tuple[Path, int, tuple[str, ...]]
 
 
-class Opened:
+class TableCache:
     """Reads files, and keeps the tables of the last `most` for who asks again; with 0 it keeps nothing."""
 
     def __init__(self, most: int = 0) -> None:

@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from speedtest.engines.output import Engine
+from speedtest.engines.engine import Engine
 from speedtest.measurement import Failure, Measurement
 
 

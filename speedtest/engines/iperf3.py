@@ -23,15 +23,13 @@ from typing import Annotated
 
 import msgspec
 
+from speedtest.engines.engine import Engine, Place, Target
 from speedtest.engines.interface import is_address
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
     Count,
-    Engine,
     Flat,
-    Place,
-    Target,
     believed,
     check,
     complaint,
@@ -79,11 +77,6 @@ class _Fields(msgspec.Struct):
     udp_end_sum_bytes: Count = 0
     udp_end_sum_jitter_ms: Amount | None = None
     udp_end_sum_lost_percent: Amount | None = None
-
-
-def _version(printed: str) -> str | None:
-    found = _VERSION.search(printed)
-    return found[1] if found else None
 
 
 def _arguments(target: Target) -> list[list[str]]:
@@ -183,7 +176,7 @@ def _latency_ms(streams: Sequence[_Stream]) -> float | None:
 ENGINE = Engine(
     name="iperf3",
     programs=("iperf3",),
-    version=_version,
+    version=_VERSION,
     arguments=_arguments,
     step_failed=_step_failed,
     read=_read,

@@ -20,21 +20,9 @@ from typing import Annotated
 
 import msgspec
 
+from speedtest.engines.engine import Engine, Place, Target
 from speedtest.engines.interface import is_address
-from speedtest.engines.output import (
-    Amount,
-    Count,
-    Engine,
-    Place,
-    Target,
-    believed,
-    check,
-    complaint,
-    documents,
-    flatten,
-    last_words,
-    texts,
-)
+from speedtest.engines.output import Amount, Count, believed, check, complaint, documents, flatten, last_words, texts
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished
 
@@ -52,11 +40,6 @@ class _Fields(msgspec.Struct):
     jitter: Amount
     bytes_sent: Count
     bytes_received: Count
-
-
-def _version(printed: str) -> str | None:
-    found = _VERSION.search(printed)
-    return found[1] if found else None
 
 
 def _arguments(target: Target) -> list[list[str]]:
@@ -112,7 +95,7 @@ def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
 ENGINE = Engine(
     name="librespeed",
     programs=("librespeed-cli",),
-    version=_version,
+    version=_VERSION,
     arguments=_arguments,
     read=_read,
     numbers="librespeed",

@@ -13,15 +13,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from speedtest.engines.engine import Engine, Listing, Progress, Target
 from speedtest.engines.interface import is_address
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
-    Engine,
     Flat,
-    Listing,
-    Progress,
-    Target,
     believed,
     check,
     complaint,
@@ -89,11 +86,6 @@ class _Event(msgspec.Struct):
     ping: _Stage = _Stage()
     download: _Stage = _Stage()
     upload: _Stage = _Stage()
-
-
-def _version(printed: str) -> str | None:
-    found = _VERSION.search(printed)
-    return found[1].rstrip(".") if found else None
 
 
 def _arguments(target: Target) -> list[list[str]]:
@@ -216,7 +208,7 @@ ENGINE = Engine(
     name="ookla",
     auto=1,
     programs=("speedtest",),
-    version=_version,
+    version=_VERSION,
     arguments=_arguments,
     read=_read,
     progress=_progress,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from speedtest.engines.output import Progress
+from speedtest.engines.engine import Progress
 
 LONGEST_LINE = 64 * 1024
 """Bytes without a line's end that are held back; a line of progress has 200."""

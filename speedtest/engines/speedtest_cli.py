@@ -12,13 +12,12 @@ from typing import Annotated
 
 import msgspec
 
+from speedtest.engines.engine import Engine, Target
 from speedtest.engines.interface import address_of
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
     Count,
-    Engine,
-    Target,
     believed,
     check,
     complaint,
@@ -43,11 +42,6 @@ class _Fields(msgspec.Struct):
     ping: Amount
     bytes_sent: Count
     bytes_received: Count
-
-
-def _version(printed: str) -> str | None:
-    found = _VERSION.search(printed)
-    return found[1] if found else None
 
 
 def _arguments(target: Target) -> list[list[str]]:
@@ -98,7 +92,7 @@ ENGINE = Engine(
     name="speedtest-cli",
     auto=2,
     programs=("speedtest-cli", "speedtest"),
-    version=_version,
+    version=_VERSION,
     arguments=_arguments,
     read=_read,
     derive=_derive,

@@ -8,7 +8,7 @@ import msgspec
 import pandas as pd
 
 from speedtest.data import lake, results
-from speedtest.data.table_cache import Opened
+from speedtest.data.table_cache import TableCache
 from speedtest.engines import derive
 from speedtest.measurement import COMMON_COLUMNS
 
@@ -33,7 +33,7 @@ class Rows:
         """Read these columns, and keep what was read of so many Parquet files."""
         self.folders = folders
         self._columns = columns
-        self._opened = Opened(keep)
+        self._opened = TableCache(keep)
 
     def of(self, since: datetime, until: datetime, location: str | None = None) -> pd.DataFrame:
         """Return the rows from `since` (included) to `until` (not included), in time order.

@@ -46,7 +46,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     server_name: str | None
 
 
-class Daemon(msgspec.Struct, frozen=True, kw_only=True):
+class DaemonState(msgspec.Struct, frozen=True, kw_only=True):
     """What the heartbeat in RESULT_DIR says."""
 
     next_due: datetime
@@ -56,7 +56,7 @@ class Daemon(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that the disk refused."""
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class LineState(msgspec.Struct, frozen=True, kw_only=True):
     """One line, now."""
 
     location: str
@@ -74,12 +74,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that tests moved in the calendar month of `TZ`, as DATA_BUDGET_GB_PER_MONTH counts them."""
 
 
-def of(rows: Rows, location: str, now: datetime) -> State:
+def of(rows: Rows, location: str, now: datetime) -> LineState:
     """Return the state of a location. Raises what `Rows.of` raises."""
     return of_rows(newest(rows, location, now), location, now)
 
 
-def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> State:
+def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> LineState:
     """Return the state that a location's newest rows show."""
     tests = frame[frame["status"].isin(("ok", "failed"))]
     good = tests[tests["status"] == "ok"]
@@ -87,7 +87,7 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> State:
     latest = next(iter(results(frame.tail(1))), None)
     last_success = next(iter(results(good.tail(1))), None)
     month = datetime(*now.astimezone().timetuple()[:2], 1).astimezone()
-    return State(
+    return LineState(
         location=location,
         up=last.status == "ok" if last and latest and _is_current(latest, now) else None,
         last=last,
@@ -98,14 +98,14 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> State:
     )
 
 
-def daemon(result_dir: Path, now: datetime) -> Daemon | None:
+def daemon(result_dir: Path, now: datetime) -> DaemonState | None:
     """Return what the daemon of this folder said last, None if nothing that can be read is there."""
     try:
         said = heartbeat.read(result_dir)
     except (OSError, msgspec.MsgspecError):
         return None
     overdue = (now - said.next_due).total_seconds()
-    return Daemon(
+    return DaemonState(
         next_due=said.next_due,
         late=overdue > said.timeout_seconds + _GRACE_SECONDS,
         rows_waiting=said.rows_waiting,

@@ -15,7 +15,18 @@ import pandas as pd
 
 from speedtest.figures import slots
 from speedtest.figures.slots import Outage, Slots
-from speedtest.figures.types import Bin, Engine, Failures, Hour, Kept, Plan, Question, Server, Spread, Summary
+from speedtest.figures.types import (
+    Bin,
+    EngineFigures,
+    Failures,
+    Hour,
+    Kept,
+    Plan,
+    Question,
+    ServerFigures,
+    Spread,
+    Summary,
+)
 
 MOST_BINS = 120
 MOST_ENGINES = 6
@@ -85,7 +96,7 @@ def bin_width(rows: pd.DataFrame, asked: Question) -> int:
     return next((width for width in widths if seconds / width < MOST_BINS - 1), int(seconds // (MOST_BINS - 2)) + 1)
 
 
-def _engines(rows: pd.DataFrame, width: int, plan: Plan) -> Iterator[Engine]:
+def _engines(rows: pd.DataFrame, width: int, plan: Plan) -> Iterator[EngineFigures]:
     is_test, is_good = _is_test(rows), rows["status"] == "ok"
     names = [*rows.loc[is_good, "engine"].value_counts().index, *rows.loc[is_test, "engine"].value_counts().index]
     for name in list(dict.fromkeys(names))[:MOST_ENGINES]:
@@ -93,7 +104,7 @@ def _engines(rows: pd.DataFrame, width: int, plan: Plan) -> Iterator[Engine]:
         good = rows.loc[is_its & is_good, _MEASURED]  # no column more: of a year each is half a megabyte
         local = _local(rows.loc[is_its & is_good, ["timestamp", "timezone"]])
         versions, number = rows.loc[is_its, "engine_version"].dropna().unique(), int(is_its.sum())
-        yield Engine(
+        yield EngineFigures(
             name=str(name),
             versions=sorted(map(str, versions))[:MOST_SERVERS],
             tests=number,
@@ -175,13 +186,13 @@ def _hours(good: pd.DataFrame, keys: list[pd.Series]) -> Iterator[Hour]:
         )
 
 
-def _servers(good: pd.DataFrame, known: pd.DataFrame) -> Iterator[Server]:
+def _servers(good: pd.DataFrame, known: pd.DataFrame) -> Iterator[ServerFigures]:
     by_server = good.groupby([known["server_id"], known["server_name"]])
     columns = ["download_mbps", "upload_mbps", "latency_ms"]
     figures = by_server[columns].median().assign(tests=by_server.size()).reset_index()
     for line in figures.nlargest(MOST_SERVERS, "tests").to_dict("records"):
         medians = (_number(line[column]) for column in columns)
-        yield Server(line["server_id"] or None, line["server_name"] or None, int(line["tests"]), *medians)
+        yield ServerFigures(line["server_id"] or None, line["server_name"] or None, int(line["tests"]), *medians)
 
 
 def _failures(failed: pd.DataFrame, width: int) -> Iterator[Failures]:

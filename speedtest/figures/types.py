@@ -73,7 +73,7 @@ class Hour(msgspec.Struct, frozen=True):
     latency_ms: float | None
 
 
-class Server(msgspec.Struct, frozen=True):
+class ServerFigures(msgspec.Struct, frozen=True):
     """The good tests with one server, medians."""
 
     server_id: str | None
@@ -84,7 +84,7 @@ class Server(msgspec.Struct, frozen=True):
     latency_ms: float | None
 
 
-class Engine(msgspec.Struct, frozen=True, kw_only=True):
+class EngineFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What one program measured."""
 
     name: str
@@ -105,7 +105,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     bins: list[Bin]
     hours: list[Hour]
     week: list[Hour]
-    servers: list[Server]
+    servers: list[ServerFigures]
     """The most used first."""
 
 
@@ -132,7 +132,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     last: datetime | None
     slots: Slots
     bin_seconds: int
-    engines: list[Engine]
+    engines: list[EngineFigures]
     """The one with the most good tests first: the one that headlines speak of."""
     failures: list[Failures]
     failures_by_kind: dict[str, int]

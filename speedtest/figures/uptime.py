@@ -9,12 +9,12 @@ import pandas as pd
 
 from speedtest.figures import slots, state
 from speedtest.figures.rows import Rows
-from speedtest.figures.state import State
+from speedtest.figures.state import LineState
 
 SPANS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 
 
-class Line(State, frozen=True, kw_only=True):
+class LineUptime(LineState, frozen=True, kw_only=True):
     """One location."""
 
     uptime_percent: dict[str, float | None]
@@ -30,11 +30,11 @@ class Disk(msgspec.Struct, kw_only=True):
     """On its file system, for this user; None where there is no such folder."""
 
 
-def line(rows: Rows, location: str, now: datetime) -> Line:
+def line(rows: Rows, location: str, now: datetime) -> LineUptime:
     """Return how a line stands. Raises what `Rows.of` raises."""
     frame = state.newest(rows, location, now)
     uptime = {name: _uptime(frame, now - span, now) for name, span in SPANS.items()}
-    return Line(**msgspec.structs.asdict(state.of_rows(frame, location, now)), uptime_percent=uptime)
+    return LineUptime(**msgspec.structs.asdict(state.of_rows(frame, location, now)), uptime_percent=uptime)
 
 
 def _uptime(frame: pd.DataFrame, since: datetime, until: datetime) -> float | None:

@@ -6,11 +6,11 @@ from typing import NoReturn
 
 import msgspec
 
-from speedtest import speedtest
+from speedtest import programs
 from speedtest.data import probe
 from speedtest.environment import Settings
 from speedtest.process import Stop
-from speedtest.speedtest import Program
+from speedtest.programs import Program
 from speedtest.terminal import exits, startup
 
 
@@ -19,12 +19,12 @@ def check(settings: Settings, *, as_json: bool = False) -> NoReturn:
     startup.warn_of_unknown_variables()
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir, "LOG_DIR": settings.log_dir}
     refused = {name: probe.refusal(folder) for name, folder in folders.items()}
-    programs = list(speedtest.find_all(settings, os.environ, Stop()).values())
+    found = list(programs.find_all(settings, os.environ, Stop()).values())
     written = {name.upper(): _as_written(value) for name, value in msgspec.structs.asdict(settings).items()}
-    (_say_json if as_json else _say)(written, refused, programs)
+    (_say_json if as_json else _say)(written, refused, found)
     if refused["RESULT_DIR"] or refused["UPLOAD_DIR"]:
         exits.end(exits.MISCONFIGURED, "a folder cannot be written: mend it or set another one")
-    if not programs:
+    if not found:
         exits.end(exits.NO_PROGRAM, startup.no_program(settings))
     sys.exit(exits.OK)
 

@@ -23,7 +23,7 @@ from speedtest.terminal.options import Locations, Output, Since, Until
 from speedtest.values.period import Unclear, period
 
 
-class Form(StrEnum):
+class Format(StrEnum):
     """What can be written."""
 
     csv = "csv"
@@ -36,7 +36,7 @@ def export(  # noqa: PLR0913 (each is an option)
     since: Since = None,
     until: Until = None,
     location: Locations = None,
-    form: Annotated[Form, typer.Option("--format", help="What to write.")] = Form.csv,
+    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.csv,
     output: Output = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="CSV: texts as they are, also those that a spreadsheet would run.")
@@ -78,10 +78,10 @@ def export(  # noqa: PLR0913 (each is an option)
 
 
 @contextmanager
-def _opened(output: Path | None, form: Form) -> Iterator[BinaryIO]:
+def _opened(output: Path | None, form: Format) -> Iterator[BinaryIO]:
     """Give what to write to for a block."""
     if output is None or str(output) == "-":
-        if form is Form.parquet and sys.stdout.isatty():
+        if form is Format.parquet and sys.stdout.isatty():
             exits.end(os.EX_USAGE, "Parquet is nothing for a terminal: name a file with -o, or send it on with a pipe")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

@@ -13,15 +13,16 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from speedtest import logging as logs, speedtest
+from speedtest import logging as logs, programs
 from speedtest.daemon import data_use, memory
 from speedtest.daemon.clock import Clock
-from speedtest.daemon.cycle import Service
+from speedtest.daemon.cycle import Daemon
 from speedtest.data import files, probe, results
 from speedtest.data.lock import Held, Lock
 from speedtest.environment import Settings
 from speedtest.process import Stop
-from speedtest.speedtest import Program, Slot
+from speedtest.programs import Program
+from speedtest.speedtest import Slot
 from speedtest.terminal import exits, startup
 
 logger = logging.getLogger("speedtest.handlers.loop")
@@ -30,7 +31,7 @@ LOCK_NAME = ".speedtest.lock"
 USAGE = "usage: python -m speedtest.handlers.loop [--check]\n"
 
 
-def loop(cycle: Callable[[Service, Slot], None]) -> Callable[[Service], None]:
+def loop(cycle: Callable[[Daemon, Slot], None]) -> Callable[[Daemon], None]:
     """Make a cycle into a daemon: call it when a slot is due until a stop is requested.
 
     Slots are an interval of the monotonic clock apart. A cycle that raises is logged, and the next one comes in its
@@ -38,10 +39,10 @@ def loop(cycle: Callable[[Service, Slot], None]) -> Callable[[Service], None]:
     """
 
     @functools.wraps(cycle)
-    def forever(service: Service) -> None:
-        while service.wait_for_next_slot():
+    def forever(daemon: Daemon) -> None:
+        while daemon.wait_for_next_slot():
             try:
-                cycle(service, service.ticks.take())
+                cycle(daemon, daemon.ticks.take())
             except Exception:
                 logger.exception("this cycle failed in a way that nobody foresaw; please report it")
 
@@ -49,13 +50,13 @@ def loop(cycle: Callable[[Service, Slot], None]) -> Callable[[Service], None]:
 
 
 @loop
-def run(service: Service, slot: Slot) -> None:
+def run(daemon: Daemon, slot: Slot) -> None:
     """Go through one cycle; the decorator waits for the next."""
-    for measurement in service.measure(slot):
-        service.keep(measurement)
-    for measurement in service.missed():
-        service.keep(measurement)
-    service.convert_complete_days()
+    for measurement in daemon.measure(slot):
+        daemon.keep(measurement)
+    for measurement in daemon.missed():
+        daemon.keep(measurement)
+    daemon.convert_complete_days()
 
 
 def main() -> None:
@@ -80,39 +81,39 @@ def _serve(settings: Settings) -> None:
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with _alone(settings):
-        programs = speedtest.find_all(settings, os.environ, stop)
+        found = programs.find_all(settings, os.environ, stop)
         if stop.requested:
             return
-        if not programs:
+        if not found:
             exits.end(exits.NO_PROGRAM, startup.no_program(settings))
-        service = Service(
+        daemon = Daemon(
             settings=settings,
-            programs=programs,
+            programs=found,
             state=memory.recall(settings.result_dir),
             clock=Clock(stop),
             environment=os.environ,
             stop=stop,
         )
-        _measure_until_stopped(service, programs)
+        _measure_until_stopped(daemon, found)
 
 
-def _measure_until_stopped(service: Service, programs: Mapping[str, Program]) -> None:
-    _sweep(service.settings.result_dir)
+def _measure_until_stopped(daemon: Daemon, found: Mapping[str, Program]) -> None:
+    _sweep(daemon.settings.result_dir)
     logger.info(
         "started: %s every %g s, %s",
-        ", ".join(f"{program.engine.name} {program.version}" for program in programs.values()),
-        service.settings.sleep_seconds,
-        data_use.rate(service.settings),
+        ", ".join(f"{program.engine.name} {program.version}" for program in found.values()),
+        daemon.settings.sleep_seconds,
+        data_use.rate(daemon.settings),
         extra={
-            "program": ", ".join(str(program.path) for program in programs.values()),
-            "location": service.settings.speedtest_location_uuid,
+            "program": ", ".join(str(program.path) for program in found.values()),
+            "location": daemon.settings.speedtest_location_uuid,
         },
     )
     try:
-        run(service)
+        run(daemon)
     finally:
-        service.close()
-    logger.info("stopped by %s", service.stop.signal.name if service.stop.signal else "nothing")
+        daemon.close()
+    logger.info("stopped by %s", daemon.stop.signal.name if daemon.stop.signal else "nothing")
 
 
 def _sweep(result_dir: Path) -> None:

@@ -14,18 +14,19 @@ from typing import Annotated
 import msgspec
 import typer
 
-from speedtest import logging as logs, speedtest
+from speedtest import logging as logs, programs, speedtest
 from speedtest.data import probe, results
 from speedtest.data.lock import Held, Lock
-from speedtest.data.row_queue import Waiting
+from speedtest.data.row_queue import RowQueue
 from speedtest.engines.progress import Listener
 from speedtest.environment import Settings
 from speedtest.measurement import COMMON_COLUMNS, Measurement
 from speedtest.process import Stop
-from speedtest.speedtest import Program, Slot
+from speedtest.programs import Program
+from speedtest.speedtest import Slot
 from speedtest.terminal import console, exits, row, startup
 from speedtest.terminal.command import alone
-from speedtest.terminal.test_bar import Watching
+from speedtest.terminal.test_bar import TestBar
 
 LOCK_NAME = ".once.lock"
 SUFFIX = "_once"
@@ -50,7 +51,7 @@ def once(
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with _alone(settings):
-        program = speedtest.find(settings, os.environ, stop)
+        program = programs.find(settings, os.environ, stop)
         if program is None and not stop.requested:
             exits.end(exits.NO_PROGRAM, startup.no_program(settings))
         kept = _measure(program, settings, stop) if program else None
@@ -82,7 +83,7 @@ def _alone(settings: Settings) -> Lock:
 
 def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurement, Path | None] | None:
     """Make one attempt and keep its row; None if it was ended. It is safe before the terminal is drawn on again."""
-    watching = Watching(console.console(errors=True), program.engine.name)
+    watching = TestBar(console.console(errors=True), program.engine.name)
     listener = Listener(program.engine.progress, watching.tell) if program.engine.progress else None
     with watching.shown():
         measurement = speedtest.run(
@@ -96,7 +97,7 @@ def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurem
 
 def _keep(measurement: Measurement, result_dir: Path) -> Path | None:
     """Save the row, or print it on standard error, from where a person can recover it."""
-    waiting = Waiting(result_dir, suffix=SUFFIX)
+    waiting = RowQueue(result_dir, suffix=SUFFIX)
     row = results.encode(measurement)
     waiting.add(row)
     path = waiting.save().get(row)

@@ -98,10 +98,10 @@ def _application(settings: Settings, secret: str | None) -> "Starlette":
     from speedtest.figures.rows import Folders  # noqa: PLC0415 (the same)
     from speedtest.figures.types import Plan  # noqa: PLC0415 (the same)
     from speedtest.page.app import application  # noqa: PLC0415 (the same)
-    from speedtest.page.queries import Answers  # noqa: PLC0415 (help comes without it)
+    from speedtest.page.queries import Queries  # noqa: PLC0415 (help comes without it)
 
     plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
-    return application(Answers(Folders(settings.result_dir, settings.upload_dir), plan), secret)
+    return application(Queries(Folders(settings.result_dir, settings.upload_dir), plan), secret)
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -22,12 +22,12 @@ from speedtest.terminal.console import console, line
 
 if TYPE_CHECKING:
     from speedtest.figures.state import Result
-    from speedtest.figures.uptime import Disk, Line
+    from speedtest.figures.uptime import Disk, LineUptime
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
-class Daemon(msgspec.Struct, kw_only=True):
+class DaemonStatus(msgspec.Struct, kw_only=True):
     """What the heartbeat says of the daemon, and what a health check makes of it."""
 
     on_time: bool
@@ -76,11 +76,11 @@ def status(
     _show_disks(disks, quarantined)
 
 
-def _daemon(settings: Settings, now: datetime) -> Daemon:
+def _daemon(settings: Settings, now: datetime) -> DaemonStatus:
     why = healthcheck.judge(settings.result_dir)
     budget = settings.data_budget_gb_per_month
     used = None if budget is None else gigabytes(recall(settings.result_dir), now)
-    daemon = Daemon(on_time=why is None, why_not=why, gb_of_budget=used)
+    daemon = DaemonStatus(on_time=why is None, why_not=why, gb_of_budget=used)
     try:
         beat = heartbeat.read(settings.result_dir)
     except (OSError, msgspec.MsgspecError):  # `why` says so
@@ -90,7 +90,7 @@ def _daemon(settings: Settings, now: datetime) -> Daemon:
     return daemon
 
 
-def _show_daemon(daemon: Daemon, settings: Settings, now: datetime) -> None:
+def _show_daemon(daemon: DaemonStatus, settings: Settings, now: datetime) -> None:
     out = console()
     out.print(line("daemon", daemon.why_not or "on time", "red" if daemon.why_not else "green"))
     if daemon.next_due:
@@ -101,7 +101,7 @@ def _show_daemon(daemon: Daemon, settings: Settings, now: datetime) -> None:
         out.print(line("of the budget", f"{daemon.gb_of_budget:.1f} of {settings.data_budget_gb_per_month:g} GB"))
 
 
-def _show_line(found: "Line", now: datetime) -> None:
+def _show_line(found: "LineUptime", now: datetime) -> None:
     out = console()
     out.print()
     out.print(line("location", found.location))

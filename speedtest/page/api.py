@@ -9,10 +9,10 @@ from starlette.routing import Route
 
 from speedtest.page import metrics, openapi, parameters
 from speedtest.page.openapi import Locations, Problem, Results
-from speedtest.page.queries import Answers, Page
+from speedtest.page.queries import Queries, ResultPage
 
 
-def routes(answers: Answers) -> list[Route]:
+def routes(answers: Queries) -> list[Route]:
     """Return the routes that these answers are given by."""
 
     async def known() -> list[str]:
@@ -52,7 +52,7 @@ def routes(answers: Answers) -> list[Route]:
     ]
 
 
-def routes_of_monitoring(answers: Answers) -> list[Route]:
+def routes_of_monitoring(answers: Queries) -> list[Route]:
     """Return the routes of what watches: Prometheus, and whoever starts the page."""
 
     async def scraped(_: Request) -> Response:
@@ -79,7 +79,7 @@ def problem(why: str, status: int) -> Response:
     return as_json(Problem(why), status)
 
 
-def _next(request: Request, page: Page, location: str) -> str | None:
+def _next(request: Request, page: ResultPage, location: str) -> str | None:
     """Return the query of the rows behind these."""
     if not page.more:
         return None

@@ -13,18 +13,18 @@ from starlette.responses import Response
 from speedtest.data.parquet import Damaged
 from speedtest.page import api, html
 from speedtest.page.guard import Guard
-from speedtest.page.headers import Door
-from speedtest.page.queries import Answers
+from speedtest.page.headers import SecurityHeaders
+from speedtest.page.queries import Queries
 from speedtest.values.period import Unclear
 
 logger = logging.getLogger(__name__)
 
 
-def application(answers: Answers, password: str | None) -> Starlette:
+def application(answers: Queries, password: str | None) -> Starlette:
     """Return the application, which asks for this password if there is one."""
     return Starlette(
         routes=[*html.routes(answers), *api.routes(answers), *api.routes_of_monitoring(answers)],
-        middleware=[Middleware(Door), Middleware(Guard, password=password)],
+        middleware=[Middleware(SecurityHeaders), Middleware(Guard, password=password)],
         exception_handlers={
             HTTPException: _mistaken,
             Unclear: _unclear,

@@ -23,7 +23,7 @@ HEADERS = {
 """`Cache-Control` is for answers that do not say otherwise."""
 
 
-class Door:
+class SecurityHeaders:
     """Lets GET and HEAD in, and sets the headers of what goes out."""
 
     def __init__(self, app: ASGIApp) -> None:

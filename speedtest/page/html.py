@@ -17,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from speedtest.figures.state import Daemon, State
+from speedtest.figures.state import DaemonState, LineState
 from speedtest.figures.types import Summary
 from speedtest.page import parameters
-from speedtest.page.parameters import Shown
-from speedtest.page.queries import Answers, Now
+from speedtest.page.parameters import PageParameters
+from speedtest.page.queries import Now, Queries
 from speedtest.report import drawing, words
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -33,8 +33,8 @@ _SHORTEST_REFRESH, _LONGEST_REFRESH = 60, 3600
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """What stands above the figures: one line, now."""
 
-    line: State | None
-    daemon: Daemon | None
+    line: LineState | None
+    daemon: DaemonState | None
     zone: ZoneInfo
 
     @property
@@ -47,7 +47,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         return ("Up", "good") if self.line.up else ("Down", "bad")
 
 
-def routes(answers: Answers) -> list[Route]:
+def routes(answers: Queries) -> list[Route]:
     """Return the routes of the page and what it is drawn with."""
     style = _Fixed("text/css", str(drawing.style()) + _text("page.css"))
     icon = _Fixed("image/svg+xml", _text("icon.svg"))
@@ -71,7 +71,7 @@ def problem(why: str, status: int) -> Response:
     return Response(body, status, media_type="text/html")
 
 
-def refresh_seconds(daemon: Daemon | None, now: datetime) -> int:
+def refresh_seconds(daemon: DaemonState | None, now: datetime) -> int:
     """Return when to look again: when the next result may be there, in a minute if nobody says."""
     seconds = (daemon.next_due - now).total_seconds() + _TEST_SECONDS if daemon else 0
     return round(min(max(seconds, _SHORTEST_REFRESH), _LONGEST_REFRESH))
@@ -86,7 +86,7 @@ def unless_known(request: Request, body: str, media_type: str, headers: dict[str
     return Response(body, media_type=media_type, headers=headers | {"ETag": tag})
 
 
-def _page(shown: Shown, now: Now, summary: Summary, sections: Markup) -> str:
+def _page(shown: PageParameters, now: Now, summary: Summary, sections: Markup) -> str:
     line = next((each for each in now.lines if each.location == shown.location), None)
     return (
         drawing.templates(TEMPLATES)
@@ -104,7 +104,7 @@ def _page(shown: Shown, now: Now, summary: Summary, sections: Markup) -> str:
     )
 
 
-def _locations(lines: Sequence[State]) -> list[tuple[str, str]]:
+def _locations(lines: Sequence[LineState]) -> list[tuple[str, str]]:
     return [(line.location, words.harmless(line.location)) for line in lines]
 
 

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from speedtest.figures.state import Result, State
+from speedtest.figures.state import LineState, Result
 from speedtest.page.queries import Now
 from speedtest.report.words import harmless
 
@@ -67,7 +67,7 @@ class _Lines(Collector):
 
 
 def _measured(
-    lines: Sequence[State], name: str, meaning: str, of: Callable[[Result], float | None], unit: float
+    lines: Sequence[LineState], name: str, meaning: str, of: Callable[[Result], float | None], unit: float
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"speedtest_{name}", meaning, labels=["location", "engine"])
     for line in lines:
@@ -78,7 +78,7 @@ def _measured(
 
 
 def _of_lines(
-    lines: Sequence[State], name: str, meaning: str, of: Callable[[State], float | None]
+    lines: Sequence[LineState], name: str, meaning: str, of: Callable[[LineState], float | None]
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"speedtest_{name}", meaning, labels=["location"])
     for line in lines:
@@ -91,13 +91,13 @@ def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"speedtest_{name}", meaning, value=value)
 
 
-def _up(line: State) -> float | None:
+def _up(line: LineState) -> float | None:
     return None if line.up is None else float(line.up)
 
 
-def _attempt(line: State) -> float | None:
+def _attempt(line: LineState) -> float | None:
     return line.last.timestamp.timestamp() if line.last else None
 
 
-def _success(line: State) -> float | None:
+def _success(line: LineState) -> float | None:
     return line.last_success.timestamp() if line.last_success else None

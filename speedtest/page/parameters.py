@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 from starlette.exceptions import HTTPException
 
-from speedtest.page.queries import MOST_RESULTS, Asked
+from speedtest.page.queries import MOST_RESULTS, Query
 
 RANGES = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", "all": "all"}
 THEMES = {"auto": "as the system", "light": "light", "dark": "dark"}
@@ -21,7 +21,7 @@ _NAMED = 5
 _MOST_SKIPPED = 1_000_000
 
 
-class Shown(msgspec.Struct, frozen=True, kw_only=True):
+class PageParameters(msgspec.Struct, frozen=True, kw_only=True):
     """What the page is asked to show; `range` is None where a first or a last day is given, which go before it."""
 
     location: str
@@ -32,13 +32,13 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     refresh: str
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> Query:
         """Return the question; days are those of UTC, the last one included."""
         if self.range:
-            return Asked(self.location, None if self.range == "all" else self.range)
+            return Query(self.location, None if self.range == "all" else self.range)
         last = min(self.last, _LAST_DAY)
         after_last = str(date.fromisoformat(last) + timedelta(days=1)) if last else None
-        return Asked(self.location, self.first or None, after_last)
+        return Query(self.location, self.first or None, after_last)
 
     def link(self, **other: str) -> str:
         """Return the query of this page with other parameters; what is as it is anyway is left out."""
@@ -53,14 +53,14 @@ def query(parameters: Mapping[str, str]) -> str:
     return f"?{urlencode(parameters)}"
 
 
-def shown(parameters: Mapping[str, str], locations: Sequence[str]) -> Shown:
+def shown(parameters: Mapping[str, str], locations: Sequence[str]) -> PageParameters:
     """Return what the page shows. Raises HTTPException 400 for what means nothing, 404 for a location without rows."""
     only(parameters, ("range", "from", "to", "location", "theme", "refresh"))
     first, last = (_day(parameters, name) for name in ("from", "to"))
     named = _one_of(parameters, "range", RANGES, "")
     if first and last and last < first:
         raise wrong(f"from={first} is after to={last}: the period would be empty")
-    return Shown(
+    return PageParameters(
         location=location(parameters, locations),
         range=None if first or last else named or DEFAULT_RANGE,
         first=first,
@@ -70,10 +70,10 @@ def shown(parameters: Mapping[str, str], locations: Sequence[str]) -> Shown:
     )
 
 
-def question(parameters: Mapping[str, str], locations: Sequence[str], since: str) -> Asked:
+def question(parameters: Mapping[str, str], locations: Sequence[str], since: str) -> Query:
     """Return what an API route is asked: `location`, `since` (this one where no end is given either), `until`."""
     until = parameters.get("until") or None
-    return Asked(location(parameters, locations), parameters.get("since") or (None if until else since), until)
+    return Query(location(parameters, locations), parameters.get("since") or (None if until else since), until)
 
 
 def location(parameters: Mapping[str, str], locations: Sequence[str]) -> str:

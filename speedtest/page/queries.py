@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from speedtest.figures import state
 from speedtest.figures.rows import OF_A_SUMMARY, Folders, Rows
-from speedtest.figures.state import Daemon, Result, State
+from speedtest.figures.state import DaemonState, LineState, Result
 from speedtest.figures.summary import summarise
 from speedtest.figures.types import Plan, Question, Summary
 from speedtest.report import drawing
@@ -40,7 +40,7 @@ pa.set_cpu_count(1)  # its threads would compete with each other for what little
 pa.set_io_thread_count(1)
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Query(msgspec.Struct, frozen=True):
     """A line and a period, as `values.period` reads it; without `since` from its first row, without `until` to now."""
 
     location: str
@@ -48,7 +48,7 @@ class Asked(msgspec.Struct, frozen=True):
     until: str | None = None
 
 
-class Page(msgspec.Struct, frozen=True):
+class ResultPage(msgspec.Struct, frozen=True):
     """Rows in time order, and whether more follow."""
 
     rows: list[Result]
@@ -58,8 +58,8 @@ class Page(msgspec.Struct, frozen=True):
 class Now(msgspec.Struct, frozen=True):
     """All lines and the daemon, now."""
 
-    lines: list[State]
-    daemon: Daemon | None
+    lines: list[LineState]
+    daemon: DaemonState | None
 
 
 class _Computed(msgspec.Struct):
@@ -69,7 +69,7 @@ class _Computed(msgspec.Struct):
     sections: Markup | None = None
 
 
-class Answers:
+class Queries:
     """Answers about these folders."""
 
     def __init__(self, folders: Folders, plan: Plan) -> None:
@@ -79,14 +79,14 @@ class Answers:
         self._large, self._small = ThreadPoolExecutor(1, "large"), ThreadPoolExecutor(1, "small")
         self._rows = Rows(folders, keep=_KEPT_FILES, columns=OF_A_SUMMARY)
         self._recent = Rows(folders, keep=_KEPT_RECENT_FILES)
-        self._summaries: OrderedDict[Asked, _Computed] = OrderedDict()
+        self._summaries: OrderedDict[Query, _Computed] = OrderedDict()
         self._now: tuple[str, datetime, Now] | None = None
 
-    async def summary(self, asked: Asked) -> Summary:
+    async def summary(self, asked: Query) -> Summary:
         """Return the figures, at most a minute old. Raises Unclear, and what `Rows.of` raises."""
         return await _in(self._large, lambda: self._found(asked, datetime.now(UTC)).summary)
 
-    async def drawn(self, asked: Asked) -> tuple[Summary, Markup]:
+    async def drawn(self, asked: Query) -> tuple[Summary, Markup]:
         """Return the same, and the sections of the report, drawn."""
         return await _in(self._large, lambda: self._drawn(asked, datetime.now(UTC)))
 
@@ -94,7 +94,7 @@ class Answers:
         """Return how it stands: the locations with the newest rows first, at most `MOST_LOCATIONS`."""
         return await _in(self._small, lambda: self._stand(datetime.now(UTC)))
 
-    async def results(self, asked: Asked, limit: int, skip: int) -> Page:
+    async def results(self, asked: Query, limit: int, skip: int) -> ResultPage:
         """Return at most so many rows, after as many as are skipped."""
         return await _in(self._small, lambda: self._page(asked, limit, skip, datetime.now(UTC)))
 
@@ -102,13 +102,13 @@ class Answers:
         """Raise OSError if a folder cannot be read."""
         await _in(self._small, self._recent.mark)
 
-    def _drawn(self, asked: Asked, now: datetime) -> tuple[Summary, Markup]:
+    def _drawn(self, asked: Query, now: datetime) -> tuple[Summary, Markup]:
         found = self._found(asked, now)
         if found.sections is None:
             found.sections = drawing.sections(drawing.view(found.summary, self.plan))
         return found.summary, found.sections
 
-    def _found(self, asked: Asked, now: datetime) -> _Computed:
+    def _found(self, asked: Query, now: datetime) -> _Computed:
         mark = self._rows.mark()
         found = self._summaries.get(asked)
         if found is None or not _is_fresh(found.when, now, same=found.mark == mark):
@@ -119,7 +119,7 @@ class Answers:
         self._summaries.move_to_end(asked)
         return found
 
-    def _computed(self, asked: Asked, now: datetime) -> Summary:
+    def _computed(self, asked: Query, now: datetime) -> Summary:
         begun = self._rows.first(asked.location)
         since, until = _period(asked, begun, now)
         question = Question(asked.location, since, until, known_before=begun is not None and begun < since)
@@ -136,7 +136,7 @@ class Answers:
             pa.default_memory_pool().release_unused()
         return msgspec.structs.replace(self._now[2], daemon=state.daemon(self._folders.results, now))
 
-    def _page(self, asked: Asked, limit: int, skip: int, now: datetime) -> Page:
+    def _page(self, asked: Query, limit: int, skip: int, now: datetime) -> ResultPage:
         """Read a month at a time, until there are enough."""
         since, until = _period(asked, self._recent.first(asked.location), now)
         rows: list[Result] = []
@@ -148,10 +148,10 @@ class Answers:
             skip = max(0, skip - len(frame))
             since = end
         pa.default_memory_pool().release_unused()
-        return Page(rows[:limit], more=len(rows) > limit)
+        return ResultPage(rows[:limit], more=len(rows) > limit)
 
 
-def _period(asked: Asked, begun: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+def _period(asked: Query, begun: datetime | None, now: datetime) -> tuple[datetime, datetime]:
     """Return from when to when: nothing before the first row, and nothing after now. Raises Unclear."""
     first, last = period.period(asked.since, asked.until, now)
     until = min(last or now, now)

@@ -42,7 +42,7 @@ class Chart(msgspec.Struct, frozen=True):
     shapes: list[Shape]
 
 
-class Line(msgspec.Struct, frozen=True):
+class Curve(msgspec.Struct, frozen=True):
     """A quantity over time: its name in the style sheet and in words, and its value in a bin."""
 
     name: str
@@ -129,7 +129,7 @@ def throughput(paper: Paper, bins: list[Bin], way: str, plan: float | None) -> C
     return Chart(paper.width, HEIGHT, label, frame.shapes)
 
 
-def lines(paper: Paper, bins: list[Bin], over: list[Line], unit: str) -> Chart:
+def lines(paper: Paper, bins: list[Bin], over: list[Curve], unit: str) -> Chart:
     """Draw quantities of one unit over time."""
     values = [value for each in bins for line in over if (value := line.value(each)) is not None]
     frame = _Time(paper, max(values, default=0))

@@ -10,19 +10,19 @@ import msgspec
 from markupsafe import Markup
 
 from speedtest.figures.evidence import Evidence
-from speedtest.figures.types import Engine, Plan, Summary
+from speedtest.figures.types import EngineFigures, Plan, Summary
 from speedtest.report import charts, words
-from speedtest.report.charts import NARROW, WIDE, Chart, Line, Paper
+from speedtest.report.charts import NARROW, WIDE, Chart, Curve, Paper
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_DRAWN = 3
 _MONTHS_SHOWN = 24
 _LATENCIES = [
-    Line("idle", "idle latency", lambda each: each.latency_ms),
-    Line("download", "latency while downloading", lambda each: each.download_latency_ms),
-    Line("upload", "latency while uploading", lambda each: each.upload_latency_ms),
+    Curve("idle", "idle latency", lambda each: each.latency_ms),
+    Curve("download", "latency while downloading", lambda each: each.download_latency_ms),
+    Curve("upload", "latency while uploading", lambda each: each.upload_latency_ms),
 ]
-_LOSS = [Line("loss", "packet loss", lambda each: each.packet_loss_percent)]
+_LOSS = [Curve("loss", "packet loss", lambda each: each.packet_loss_percent)]
 
 
 class Both(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     zone: ZoneInfo
     zones: str
-    engines: Sequence[Engine]
+    engines: Sequence[EngineFigures]
     planned: bool
     plans: dict[str, float | None]
     shares: Sequence[tuple[str, str, str, float, float]]
@@ -60,7 +60,7 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
 
     papers = [Paper(summary, zone, width) for width in (WIDE, NARROW)]
 
-    def lines(over: list[Line], unit: str) -> dict[str, Both]:
+    def lines(over: list[Curve], unit: str) -> dict[str, Both]:
         return {
             engine.name: Both(*(charts.lines(paper, engine.bins, over, unit) for paper in papers)) for engine in engines
         }

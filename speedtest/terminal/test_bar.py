@@ -8,12 +8,12 @@ from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 
-from speedtest.engines.output import Progress
+from speedtest.engines.engine import Progress
 
 _BAR_WIDTH = 30
 
 
-class Watching:
+class TestBar:
     """Draws what it was told last, in a thread of its own: who tells it never waits for the terminal."""
 
     def __init__(self, console: Console, program: str) -> None:

@@ -28,6 +28,7 @@ from speedtest import environment, speedtest
 from speedtest.engines import ENGINES
 from speedtest.measurement import Measurement
 from speedtest.process import Stop
+from speedtest.programs import find
 from speedtest.speedtest import Slot
 from tests.benchmarks.line import FAR, NEAR, Line, NotAllowed, Speed, end, fork
 
@@ -121,15 +122,15 @@ PROGRAMS: Mapping[str, tuple[Callable[[], Path], Server]] = {
 
 def measure(engine: str, speed: Speed, runs: int) -> Iterator[Measurement]:
     """Let one program measure a line so many times."""
-    find, serve = PROGRAMS[engine]
-    path = find()
+    bring, serve = PROGRAMS[engine]
+    path = bring()
     with Line(speed) as line, contextlib.ExitStack() as servers:
         with line.at(FAR):
             variables = servers.enter_context(serve(path, speed))
         around = programs.isolated() | variables | {"PATH": f"{path.parent}:{os.environ['PATH']}"}
         around |= {"SPEEDTEST_ENGINE": engine, "SPEEDTEST_SECONDS_PER_DIRECTION": str(SECONDS)}
         settings = environment.read(around, ENGINES)
-        program = speedtest.find(settings, around, Stop())
+        program = find(settings, around, Stop())
         if program is None:
             raise RuntimeError(f"{path} does not answer as {engine}")
         for _ in range(runs):

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from daemon import Daemon, rows, until
+from daemon import DaemonProcess, rows, until
 from standins.service import Service
 
 from speedtest.data import schema
@@ -39,7 +39,7 @@ def measured(speedtest_cli: Path, tmp_path_factory: pytest.TempPathFactory) -> t
     watched.chmod(0o755)
     with (
         Service() as service,
-        Daemon(folder, watched.parent, SLEEP_SECONDS="0.5", **service.environment) as daemon,
+        DaemonProcess(folder, watched.parent, SLEEP_SECONDS="0.5", **service.environment) as daemon,
     ):
         until(lambda: len(daemon.said("measured")) >= TESTS, "tests")
         assert daemon.stop() == 0

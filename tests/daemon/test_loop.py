@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon import PATIENCE, Daemon, rows, run, start, until, variables
+from daemon import PATIENCE, DaemonProcess, rows, run, start, until, variables
 from samples import day_of, failed, keep
 from standins import ookla
 from standins.ookla_behaviours import NOW
@@ -22,12 +22,13 @@ from standins.ookla_results import V1_2_0
 from speedtest import environment
 from speedtest.daemon import memory
 from speedtest.daemon.clock import Clock
-from speedtest.daemon.cycle import Service
+from speedtest.daemon.cycle import Daemon
 from speedtest.data import results
 from speedtest.engines import ENGINES
 from speedtest.handlers.loop import loop
 from speedtest.process import Stop
-from speedtest.speedtest import Program, Slot
+from speedtest.programs import Program
+from speedtest.speedtest import Slot
 
 LAST_WEEK = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=7)
 TODAY = V1_2_0.replace("2024-03-09T14:25:36Z", NOW)
@@ -45,7 +46,7 @@ def program(folder: Path, behaviour: str = "good result, 1.2.0", seconds: float 
 
 def test_the_first_test_starts_at_once_and_its_row_is_kept(tmp_path: Path) -> None:
     program(tmp_path)
-    with Daemon(tmp_path, tmp_path / "bin", SPEEDTEST_LOCATION_UUID="home") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SPEEDTEST_LOCATION_UUID="home") as daemon:
         (row,) = daemon.first_rows()
         assert (row["status"], row["speedtest_address"], row["attempt"]) == ("ok", "home", 1)
         assert abs(row["slot"] - row["started_at"]) < timedelta(seconds=10)
@@ -57,7 +58,7 @@ def test_the_first_test_starts_at_once_and_its_row_is_kept(tmp_path: Path) -> No
 
 def test_a_failed_test_is_a_row_and_the_daemon_goes_on(tmp_path: Path) -> None:
     program(tmp_path, "error object on stdout")
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
         for row in daemon.first_rows(3):
             assert (row["status"], row["error_kind"], row["error"], row["exit_code"]) == (
                 "failed",
@@ -71,7 +72,7 @@ def test_a_failed_test_is_a_row_and_the_daemon_goes_on(tmp_path: Path) -> None:
 
 def test_every_slot_is_a_row_and_those_that_a_long_test_missed_say_busy(tmp_path: Path) -> None:
     program(tmp_path, seconds=0.7)
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
         until(lambda: len(daemon.said("measured")) >= 3, "three tests")
         assert daemon.stop() == 0
     found = sorted(daemon.rows(), key=lambda row: row["slot"])
@@ -86,7 +87,7 @@ def test_every_slot_is_a_row_and_those_that_a_long_test_missed_say_busy(tmp_path
 
 def test_slots_that_pass_while_the_daemon_is_held_have_no_row_and_are_not_made_up_for(tmp_path: Path) -> None:
     program(tmp_path)
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
         until(lambda: len(daemon.said("measured")) >= 2, "two tests")
 
         def held() -> bool:
@@ -111,7 +112,7 @@ def test_slots_that_pass_while_the_daemon_is_held_have_no_row_and_are_not_made_u
 
 def test_a_second_daemon_of_the_same_folder_exits_75_and_names_the_first(tmp_path: Path) -> None:
     program(tmp_path)
-    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
         daemon.first_rows()
         second = run(tmp_path, "loop", programs=tmp_path / "bin")
         assert second.returncode == 75
@@ -122,13 +123,13 @@ def test_a_second_daemon_of_the_same_folder_exits_75_and_names_the_first(tmp_pat
 
 def test_a_killed_daemon_leaves_its_folder_to_the_next(tmp_path: Path) -> None:
     program(tmp_path)
-    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
         daemon.first_rows()
         daemon.process.kill()
         daemon.process.wait()
     half = daemon.csv_files()[0].with_name(".speedtest_00-00-00.csv.tmp")
     half.write_text("half a row")
-    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
         daemon.first_rows(2)
         assert not half.exists()
         assert daemon.stop() == 0
@@ -153,7 +154,7 @@ def test_a_folder_that_cannot_be_written_ends_the_start_with_78(tmp_path: Path, 
 def test_a_log_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     program(tmp_path)
     (tmp_path / "file").write_text("no folder")
-    with Daemon(tmp_path, tmp_path / "bin", LOG_DIR=str(tmp_path / "file")) as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", LOG_DIR=str(tmp_path / "file")) as daemon:
         assert daemon.first_rows()
         assert daemon.said(f"LOG_DIR {tmp_path / 'file'} cannot be written")
         assert daemon.stop() == 0
@@ -161,7 +162,7 @@ def test_a_log_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> Non
 
 def test_an_unknown_variable_is_a_warning(tmp_path: Path) -> None:
     program(tmp_path)
-    with Daemon(tmp_path, tmp_path / "bin", SPEEDTEST_LOCATION="home") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SPEEDTEST_LOCATION="home") as daemon:
         until(lambda: daemon.said("did you mean SPEEDTEST_LOCATION_UUID?"), "warning")
         assert daemon.stop() == 0
 
@@ -169,7 +170,7 @@ def test_an_unknown_variable_is_a_warning(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_during_the_wait_ends_it_at_once_with_0(tmp_path: Path, number: signal.Signals) -> None:
     program(tmp_path)
-    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
         until(lambda: daemon.said("measured"), "row")
         told = time.monotonic()
         daemon.process.send_signal(number)
@@ -180,7 +181,7 @@ def test_a_signal_during_the_wait_ends_it_at_once_with_0(tmp_path: Path, number:
 
 def test_a_signal_during_the_pause_before_a_retry_ends_it_at_once(tmp_path: Path) -> None:
     program(tmp_path, "error object on stdout")
-    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
         until(lambda: daemon.said("the test failed"), "failure")
         told = time.monotonic()
         assert daemon.stop() == 0
@@ -190,7 +191,7 @@ def test_a_signal_during_the_pause_before_a_retry_ends_it_at_once(tmp_path: Path
 
 def test_a_listed_program_that_is_not_there_is_a_warning_and_the_others_measure(tmp_path: Path) -> None:
     program(tmp_path)
-    with Daemon(tmp_path, tmp_path / "bin", SPEEDTEST_ENGINE="speedtest-cli,ookla") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SPEEDTEST_ENGINE="speedtest-cli,ookla") as daemon:
         assert daemon.first_rows()[0]["engine"] == "ookla"
         assert daemon.said("no program found for the engine speedtest-cli")
         assert daemon.stop() == 0
@@ -201,7 +202,7 @@ def test_a_listed_program_that_is_not_there_is_a_warning_and_the_others_measure(
 )
 def test_a_signal_during_a_test_ends_the_test_too_and_leaves_no_row(tmp_path: Path, behaviour: str) -> None:
     path = program(tmp_path, behaviour)
-    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
         until(lambda: len(ookla.calls(path)) == 2, "test that runs")
         told = time.monotonic()
         assert daemon.stop() == 0
@@ -216,7 +217,7 @@ def test_a_signal_during_a_conversion_loses_nothing_and_leaves_no_process(tmp_pa
     days = [LAST_WEEK - timedelta(days=number) for number in range(60)]
     keep([measurement for day in days for measurement in day_of(day, 6)], tmp_path / "results")
     before = len(rows(tmp_path))
-    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
         until(lambda: list(tmp_path.glob("uploads/location=*/*/*/*/*.parquet")), "first day converted")
         children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
         told = time.monotonic()
@@ -232,7 +233,7 @@ def test_a_complete_day_is_converted_beside_the_loop_and_its_log_lines_are_passe
     program(tmp_path)
     keep(day_of(LAST_WEEK, 10), tmp_path / "results")
     before = rows(tmp_path)
-    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
         (said,) = until(lambda: daemon.said("converted"), "conversion")
         assert (said["logger"], said["rows"]) == ("speedtest.data.conversion", 10)
         assert daemon.stop() == 0
@@ -250,7 +251,7 @@ def test_a_conversion_that_fails_is_logged_and_measuring_goes_on(tmp_path: Path)
     bad = tmp_path / "uploads" / f"location=x/year={LAST_WEEK.year}/month={LAST_WEEK:%m}/day={LAST_WEEK:%d}"
     bad.mkdir(parents=True)
     (bad / "speedtest_001.parquet").write_bytes(b"junk")
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
         until(
             lambda: len(daemon.said("the conversion ended with exit code 1; it is tried again next cycle")) >= 2, "try"
         )
@@ -264,7 +265,7 @@ def test_a_conversion_that_fails_is_logged_and_measuring_goes_on(tmp_path: Path)
 
 def test_a_program_that_is_replaced_is_asked_for_its_version_again(tmp_path: Path) -> None:
     ookla.install(tmp_path / "bin", result=TODAY)
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
         daemon.first_rows()
         ookla.install(tmp_path / "bin", result=TODAY, version="Speedtest by Ookla 9.9.9.9 (x)")
         until(lambda: any(row["engine_version"] == "9.9.9.9" for row in daemon.rows()), "row of the new version")
@@ -275,7 +276,7 @@ def test_a_program_that_is_replaced_is_asked_for_its_version_again(tmp_path: Pat
 
 def test_a_disk_that_refuses_rows_is_told_once_and_the_rows_are_printed_at_the_end(tmp_path: Path) -> None:
     program(tmp_path)
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
         first = daemon.first_rows()[0]
         day = daemon.csv_files()[0].parent
         moved = day.rename(tmp_path / "moved")
@@ -300,7 +301,7 @@ def test_a_disk_that_refuses_rows_is_told_once_and_the_rows_are_printed_at_the_e
 
 def test_rows_that_waited_are_saved_once_there_is_room(tmp_path: Path) -> None:
     program(tmp_path)
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
         daemon.first_rows()
         day = daemon.csv_files()[0].parent
         moved = day.rename(tmp_path / "moved")
@@ -338,7 +339,7 @@ def test_the_daemon_imports_nothing_heavy_not_even_when_it_converts(tmp_path: Pa
 
 def test_a_log_line_of_the_start_names_the_program_and_the_interval(tmp_path: Path) -> None:
     path = program(tmp_path)
-    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
         (said,) = until(
             lambda: daemon.said("started: ookla 1.2.0.84 every 600 s, 144 tests a day, 4,320 a month"), "first line"
         )
@@ -393,18 +394,18 @@ def test_a_parent_that_ignores_the_end_of_its_children_makes_no_test_fail(tmp_pa
 def test_folders_that_cannot_be_looked_into_do_not_keep_the_daemon_from_measuring(tmp_path: Path) -> None:
     program(tmp_path)
     (tmp_path / "results/year=2020/month=01/day=01/.speedtest_a.csv.tmp").mkdir(parents=True)
-    with Daemon(tmp_path, tmp_path / "bin") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
         daemon.first_rows()
         assert daemon.said("half-written files of an earlier run could not be removed")
         assert daemon.stop() == 0
 
 
-def service_in(folder: Path) -> Service:
+def daemon_in(folder: Path) -> Daemon:
     folders = {"RESULT_DIR": str(folder / "results"), "UPLOAD_DIR": str(folder / "uploads")}
     (folder / "results").mkdir(exist_ok=True)
     settings = environment.read({"SLEEP_SECONDS": "0.01", **folders}, ENGINES)
     stop = Stop()
-    return Service(
+    return Daemon(
         settings=settings,
         programs={"ookla": Program(ENGINES["ookla"], folder, "1", (0, 0, 0))},
         state=memory.recall(settings.result_dir),
@@ -415,14 +416,14 @@ def service_in(folder: Path) -> Service:
 
 
 def test_nothing_is_converted_while_a_row_waits_for_the_disk(tmp_path: Path) -> None:
-    service = service_in(tmp_path)
-    keep(day_of(LAST_WEEK, 3), service.settings.result_dir)
-    service.waiting.add(results.encode(failed(LAST_WEEK)))
-    service.convert_complete_days()
+    daemon = daemon_in(tmp_path)
+    keep(day_of(LAST_WEEK, 3), daemon.settings.result_dir)
+    daemon.waiting.add(results.encode(failed(LAST_WEEK)))
+    daemon.convert_complete_days()
     assert "conversion" not in [thread.name for thread in threading.enumerate()]
-    service.waiting.save()
-    service.convert_complete_days()
-    service.close()
+    daemon.waiting.save()
+    daemon.convert_complete_days()
+    daemon.close()
     assert len(list((tmp_path / "uploads").glob("*/*/*/*/*.parquet"))) == 1
 
 
@@ -432,13 +433,13 @@ def test_a_cycle_that_fails_as_nobody_foresaw_is_logged_and_the_next_one_comes(
     slots: list[Slot] = []
 
     @loop
-    def cycle(service: Service, slot: Slot) -> None:
+    def cycle(daemon: Daemon, slot: Slot) -> None:
         slots.append(slot)
         if len(slots) < 3:
             raise LookupError("nobody foresaw this")
-        service.stop.signal = signal.SIGTERM
+        daemon.stop.signal = signal.SIGTERM
 
-    cycle(service_in(tmp_path))
+    cycle(daemon_in(tmp_path))
     assert len(slots) == 3
     assert caplog.text.count("LookupError: nobody foresaw this") == 2
 
@@ -446,7 +447,7 @@ def test_a_cycle_that_fails_as_nobody_foresaw_is_logged_and_the_next_one_comes(
 def test_no_conversion_is_started_while_one_runs(tmp_path: Path) -> None:
     program(tmp_path)
     keep([row for number in range(20) for row in day_of(LAST_WEEK - timedelta(days=number), 5)], tmp_path / "results")
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.05") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.05") as daemon:
         until(lambda: len(daemon.said("converted")) == 20, "conversion of 20 days")
         assert daemon.stop() == 0
         assert not daemon.said("exit code 75")

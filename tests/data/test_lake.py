@@ -16,7 +16,7 @@ from speedtest.data import lake as lakes, schema
 from speedtest.data.conversion import Lake, convert
 from speedtest.data.lake import read, read_days
 from speedtest.data.parquet import Damaged
-from speedtest.data.table_cache import Opened
+from speedtest.data.table_cache import TableCache
 from speedtest.engines import derive
 
 DAY = utc(2026, 3, 28)
@@ -53,7 +53,7 @@ def test_only_the_named_columns_are_read_and_the_rows_are_the_same(lake: Lake) -
 
 
 def test_what_was_opened_is_kept_and_new_files_are_seen(lake: Lake) -> None:
-    opened = Opened(100)
+    opened = TableCache(100)
     before = ask(lake, opened=opened)
     for path in lake.upload_dir.rglob("day=29/*.parquet"):
         unchanged = path.stat()
@@ -67,7 +67,7 @@ def test_what_was_opened_is_kept_and_new_files_are_seen(lake: Lake) -> None:
 
 
 def test_no_more_files_are_kept_than_may_be(lake: Lake) -> None:
-    opened = Opened(2)
+    opened = TableCache(2)
     pd.testing.assert_frame_equal(ask(lake, location=OFFICE, opened=opened), ask(lake, location=OFFICE))
     pd.testing.assert_frame_equal(ask(lake, opened=opened), ask(lake))
     assert len(opened) == 2

@@ -8,7 +8,7 @@ from samples import measured, utc
 
 from speedtest.data import results
 from speedtest.data.results import Row
-from speedtest.data.row_queue import Waiting
+from speedtest.data.row_queue import RowQueue
 
 DAYS = (27, 28, 29)
 
@@ -32,7 +32,7 @@ def blocked(folder: Path, day: int) -> Path:
 
 def test_a_day_that_cannot_be_written_holds_up_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     obstacle = blocked(tmp_path, 27)
-    waiting, rows = Waiting(tmp_path), [row(day) for day in DAYS]
+    waiting, rows = RowQueue(tmp_path), [row(day) for day in DAYS]
     for each in rows:
         waiting.add(each)
     assert list(waiting.save()) == rows[1:]
@@ -45,7 +45,7 @@ def test_a_day_that_cannot_be_written_holds_up_no_other(tmp_path: Path, caplog: 
 
 
 def test_each_row_is_told_its_own_path(tmp_path: Path) -> None:
-    waiting, (first, second) = Waiting(tmp_path), (row(28), row(28, seed=1))
+    waiting, (first, second) = RowQueue(tmp_path), (row(28), row(28, seed=1))
     waiting.add(first)
     waiting.add(second)
     saved = waiting.save()
@@ -55,7 +55,7 @@ def test_each_row_is_told_its_own_path(tmp_path: Path) -> None:
 
 def test_the_oldest_row_is_printed_when_too_many_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     blocked(tmp_path, 28)
-    waiting, rows = Waiting(tmp_path, most=2), [row(28, seed=number) for number in range(3)]
+    waiting, rows = RowQueue(tmp_path, most=2), [row(28, seed=number) for number in range(3)]
     for each in rows:
         waiting.add(each)
         waiting.save()

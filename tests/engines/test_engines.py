@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from attempts import SECOND, attempt, write_program
-from daemon import Daemon, rows, until
+from daemon import DaemonProcess, rows, until
 from hypothesis import given, strategies as st
 from standins import iperf3 as iperf3_server, librespeed
 
@@ -15,7 +15,7 @@ from speedtest import speedtest
 from speedtest.data import schema
 from speedtest.data.conversion import Lake, convert
 from speedtest.engines import ENGINES, derive
-from speedtest.engines.output import Target
+from speedtest.engines.engine import Target
 from speedtest.measurement import Failure
 from speedtest.process import Finished
 
@@ -163,7 +163,7 @@ def test_real_bytes_reach_the_lake(request: pytest.FixtureRequest, engine: str, 
     with librespeed.Backend() as backend, iperf3_server.serving(iperf3) as server:
         servers = f"iperf3={server},librespeed={backend.write_list(tmp_path / 'servers.json')}"
         chosen = {"SPEEDTEST_ENGINE": engine, "SPEEDTEST_SERVER": servers, "TZ": "UTC"} | SECOND
-        with Daemon(home, path.parent, **chosen) as daemon:
+        with DaemonProcess(home, path.parent, **chosen) as daemon:
             (waiting,) = daemon.first_rows()
             assert daemon.stop() == 0
     assert (waiting["status"], waiting["engine"]) == ("ok", engine)

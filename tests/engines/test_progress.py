@@ -9,7 +9,7 @@ from standins import ookla_texts as texts
 from standins.ookla_results import V1_2_0
 
 from speedtest.engines import ENGINES
-from speedtest.engines.output import Progress
+from speedtest.engines.engine import Progress
 from speedtest.engines.progress import LONGEST_LINE, Listener
 
 READ = ENGINES["ookla"].progress

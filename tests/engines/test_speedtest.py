@@ -13,14 +13,15 @@ from standins import ookla
 from standins.ookla_behaviours import BEHAVIOURS, Behaviour
 from standins.service import FAR, FAULTS, Service
 
-from speedtest import environment, speedtest
+from speedtest import environment, programs, speedtest
 from speedtest.data import results
 from speedtest.data.table import Source, parse
 from speedtest.engines import ENGINES, derive
 from speedtest.environment import Settings
 from speedtest.measurement import ERROR_WORDS_LIMIT, Measurement
 from speedtest.process import Stop
-from speedtest.speedtest import Program, Slot
+from speedtest.programs import Program
+from speedtest.speedtest import Slot
 
 SHORT = "1.5"
 """Seconds that a program gets that never ends by itself."""
@@ -36,7 +37,7 @@ def surroundings(*folders: Path, **more: str) -> dict[str, str]:
 
 def find(*folders: Path, engine: str = "auto") -> Program | None:
     only = {"PATH": os.pathsep.join(map(str, folders)), "HOME": "/"}
-    return speedtest.find(settings(SPEEDTEST_ENGINE=engine), only, Stop())
+    return programs.find(settings(SPEEDTEST_ENGINE=engine), only, Stop())
 
 
 def attempt(folder: Path, variables: dict[str, str] | None = None, **more: str) -> Measurement:
@@ -264,8 +265,8 @@ def test_a_folder_on_path_that_may_not_be_looked_into_is_passed_over(tmp_path: P
 
 
 def test_an_empty_home_is_none() -> None:
-    assert speedtest.child_environment({"HOME": "", "TMPDIR": ""})["HOME"]
-    assert speedtest.child_environment({"HOME": "", "TMPDIR": "/scratch"})["HOME"] == "/scratch"
+    assert programs.child_environment({"HOME": "", "TMPDIR": ""})["HOME"]
+    assert programs.child_environment({"HOME": "", "TMPDIR": "/scratch"})["HOME"] == "/scratch"
 
 
 def test_once_a_stop_is_requested_nothing_more_is_started(tmp_path: Path) -> None:
@@ -278,7 +279,7 @@ def test_once_a_stop_is_requested_nothing_more_is_started(tmp_path: Path) -> Non
     stop.signal = signal.SIGTERM
     assert speedtest.run(program, settings(), Slot(datetime.now(UTC)), surroundings(tmp_path), stop) is None
     assert ookla.calls(path) == asked
-    assert speedtest.find(settings(), surroundings(tmp_path), stop) is None
+    assert programs.find(settings(), surroundings(tmp_path), stop) is None
     assert not ookla.calls(tmp_path / "speedtest-cli")
 
 

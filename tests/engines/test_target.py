@@ -15,10 +15,10 @@ from paths import PROJECT
 from standins import iperf3 as iperf3_server, librespeed, ookla
 from standins.service import FAR, NEAR, Service
 
-from speedtest import speedtest
+from speedtest import programs, speedtest
 from speedtest.engines import ENGINES, iperf3 as iperf3_engine
+from speedtest.engines.engine import Target
 from speedtest.engines.interface import address_of
-from speedtest.engines.output import Target
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Stop
 from speedtest.speedtest import Slot
@@ -190,7 +190,7 @@ def test_every_program_of_a_list_is_found_and_those_that_are_not_there_are_warne
     ookla.install(tmp_path)
     ookla.install(tmp_path, version="librespeed-cli v1.0.11 (built on )", name="librespeed-cli")
     chosen = settings(SPEEDTEST_ENGINE="librespeed,speedtest-cli,ookla")
-    found = speedtest.find_all(chosen, {"PATH": str(tmp_path)}, Stop())
+    found = programs.find_all(chosen, {"PATH": str(tmp_path)}, Stop())
     assert [(program.engine.name, program.version) for program in found.values()] == [
         ("librespeed", "1.0.11"),
         ("ookla", "1.2.0.84"),
@@ -199,7 +199,7 @@ def test_every_program_of_a_list_is_found_and_those_that_are_not_there_are_warne
 
 
 FIFTH = """\
-from speedtest.engines.output import Engine, Target
+from speedtest.engines.engine import Engine, Target
 ENGINE = Engine(name="fifth", programs=("fifth",), version=str, arguments=lambda target: [[]], read=lambda steps: None)
 """
 ASK = "from speedtest.engines import AUTO, ENGINES, asked_for; print(*ENGINES, *(e.name for e in asked_for(AUTO)))"

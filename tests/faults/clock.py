@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import libfaketime
-from daemon import PATIENCE, Daemon, until
+from daemon import PATIENCE, DaemonProcess, until
 from standins import ookla
 
 from speedtest.data import lake, results
@@ -161,7 +161,7 @@ def _jump(jumps: Sequence[timedelta]) -> Found:
         _set(clock, timedelta(0))
         variables = faked(timedelta(0)) | {"FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
         del variables["FAKETIME"]
-        with Daemon(home, folder / "bin", SLEEP_SECONDS="0.2", LOG_LEVEL="INFO", **variables) as daemon:
+        with DaemonProcess(home, folder / "bin", SLEEP_SECONDS="0.2", LOG_LEVEL="INFO", **variables) as daemon:
             for jump in (timedelta(0), *jumps):
                 _set(clock, jump)
                 before = len(daemon.said("measured"))

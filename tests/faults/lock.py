@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from daemon import Daemon, run as run_handler, until
+from daemon import DaemonProcess, run as run_handler, until
 from standins import ookla
 
 from speedtest.data.lock import Held, Lock
@@ -139,14 +139,14 @@ def _real_daemons(count: int) -> Found:
         with workshop() as folder:
             ookla.install(folder / "bin", seconds=5)
             home = folder / "home"
-            with Daemon(home, folder / "bin") as first:
+            with DaemonProcess(home, folder / "bin") as first:
                 until(lambda: first.said("started"))
                 second = _second(home, folder)
                 if second.returncode != os.EX_TEMPFAIL or f"process {first.process.pid}" not in second.stderr:
                     verdict.other.append(f"the second daemon ended with {second.returncode}: {second.stderr}")
                 first.process.kill()
                 first.process.wait()
-            with Daemon(home, folder / "bin") as third:
+            with DaemonProcess(home, folder / "bin") as third:
                 until(lambda: len(third.said("started")) > 1)
             with Lock(home / "uploads" / ".convert.lock"):
                 busy = run_handler(home, "convert")

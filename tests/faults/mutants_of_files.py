@@ -10,7 +10,7 @@ from typing import Self, override
 
 from speedtest.data import files, row_queue
 from speedtest.data.results import Row
-from speedtest.data.row_queue import Waiting
+from speedtest.data.row_queue import RowQueue
 from speedtest.handlers import convert
 from tests.faults.patch import get, nothing, put
 
@@ -124,19 +124,19 @@ def saved_though_refused() -> None:
 
 
 def queue_dropped() -> None:
-    def make(save: Callable[[Waiting], dict[Row, Path]]) -> Callable[[Waiting], dict[Row, Path]]:
-        def save_and_forget(self: Waiting) -> dict[Row, Path]:
+    def make(save: Callable[[RowQueue], dict[Row, Path]]) -> Callable[[RowQueue], dict[Row, Path]]:
+        def save_and_forget(self: RowQueue) -> dict[Row, Path]:
             saved = save(self)
             get(self, "_rows").clear()
             return saved
 
         return save_and_forget
 
-    put(Waiting, "save", make)
+    put(RowQueue, "save", make)
 
 
 def queue_not_printed() -> None:
-    put(Waiting, "give_up", lambda _: nothing)
+    put(RowQueue, "give_up", lambda _: nothing)
 
 
 def no_lock() -> None:

@@ -195,13 +195,13 @@ def reader_lists_twice() -> None:
         return published(*arguments)
 
     def make(read: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
-        def listed_again(self: lake.Opened, _: list[Path], columns: list[str]) -> pa.Table:
+        def listed_again(self: lake.TableCache, _: list[Path], columns: list[str]) -> pa.Table:
             return read(self, [path for paths in published(*asked.pop()).values() for path in paths], columns)
 
         return listed_again
 
     put(lake, "_published", lambda _: remembered)
-    put(lake.Opened, "read", make)
+    put(lake.TableCache, "read", make)
 
 
 def reader_keeps_listed() -> None:

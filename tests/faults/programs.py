@@ -11,7 +11,7 @@ from typing import Any
 from standins import ookla
 from standins.ookla_behaviours import BEHAVIOURS, Behaviour
 
-from speedtest import environment, speedtest
+from speedtest import environment, programs, speedtest
 from speedtest.data import lake, results
 from speedtest.engines import ENGINES
 from speedtest.process import Stop
@@ -58,7 +58,7 @@ def _measure_and_convert(folder: Path, behaviour: Behaviour, mutant: str | None)
     variables = {"PATH": path, "HOME": str(folder), "SPEEDTEST_LOCATION_UUID": HERE}
     seconds = LIMIT_SECONDS if behaviour.endless else 60.0
     settings = environment.read(variables | {"SPEEDTEST_TIMEOUT_SECONDS": str(seconds)}, ENGINES)
-    program = speedtest.find(settings, variables, Stop())
+    program = programs.find(settings, variables, Stop())
     assert program
     before, started = _memory(), time.monotonic()
     measurement = speedtest.run(program, settings, Slot(datetime.now(UTC)), variables, Stop())

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from speedtest.data import results
-from speedtest.data.row_queue import Waiting
+from speedtest.data.row_queue import RowQueue
 from speedtest.handlers import convert, loop
 from speedtest.terminal import startup
 from tests.faults.child import Report
@@ -69,7 +69,7 @@ def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
     _set_environment(tree)
     with loop._alone(startup.settings()):  # noqa: SLF001 (a step of the daemon's start)
         loop._sweep(folder)  # noqa: SLF001 (the next)
-        waiting = Waiting(folder)
+        waiting = RowQueue(folder)
         names = {results.encode(each.measurement): each.name for each in rows}
         for row_ in names:
             waiting.add(row_)

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from daemon import Daemon, run as run_handler, until
+from daemon import DaemonProcess, run as run_handler, until
 from standins import ookla
 
 from speedtest.data import lake, results
-from speedtest.data.row_queue import Waiting
+from speedtest.data.row_queue import RowQueue
 from tests.faults import child, judge, mutants
 from tests.faults.child import Report
 from tests.faults.family import Ask, Family, Form, Found, Job, workshop
@@ -84,7 +84,7 @@ def _fill_disk(tree: Path, limit: str, mutant: str | None) -> Verdict:
     if mutant:
         mutants.apply(mutant)
     with_rows = Expected({each.name: each for each in ROWS}, set(), {each.data for each in ROWS})
-    waiting = Waiting(tree / RESULTS)
+    waiting = RowQueue(tree / RESULTS)
     names = {results.encode(each.measurement): each.name for each in ROWS}
     for row_ in names:
         waiting.add(row_)
@@ -114,13 +114,13 @@ def _daemon(case: str) -> Found:
         return found
 
 
-def _start(folder: Path, limit: str) -> Daemon:
+def _start(folder: Path, limit: str) -> DaemonProcess:
     """Start a daemon that measures five times a second, with the folders of its rows on a small disk."""
     disk = folder / "disk"
     disk.mkdir()
     mount(disk, limit)
     ookla.install(folder / "bin", result=TODAY)
-    return Daemon(folder / "home", folder / "bin", SLEEP_SECONDS="0.2", **_places(disk))
+    return DaemonProcess(folder / "home", folder / "bin", SLEEP_SECONDS="0.2", **_places(disk))
 
 
 def _places(disk: Path) -> dict[str, str]:
@@ -141,7 +141,7 @@ def _health(folder: Path) -> subprocess.CompletedProcess[str]:
     return run_handler(folder / "home", "healthcheck", programs=None, **_places(folder / "disk"))
 
 
-def _counted(daemon: Daemon, disk: Path) -> tuple[int, int]:
+def _counted(daemon: DaemonProcess, disk: Path) -> tuple[int, int]:
     """Return how many tests the daemon has logged and how many rows of such a reader finds."""
     frame = lake.read(result_dir=disk / RESULTS, upload_dir=disk / UPLOADS)
     assert not frame.duplicated(["started_at"]).any(), "a row is there twice"
@@ -224,14 +224,14 @@ def _waits_for_the_lake(folder: Path) -> Verdict:
     return verdict
 
 
-def _start_converting(folder: Path) -> Daemon:
+def _start_converting(folder: Path) -> DaemonProcess:
     disk = folder / "disk"
     disk.mkdir()
     mount(disk, "size=16k")
     _use_up(disk)
     ookla.install(folder / "bin", result=TODAY)
     places = _places(disk) | {"RESULT_DIR": "rows", "UPLOAD_DIR": str(disk)}
-    return Daemon(folder / "home", folder / "bin", SLEEP_SECONDS="0.2", **places)
+    return DaemonProcess(folder / "home", folder / "bin", SLEEP_SECONDS="0.2", **places)
 
 
 FAMILY = Family(name="full disk", jobs=_jobs, least=55, least_short=11, needs=needs_mounts)

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from command import SPEEDSNAKE, Terminal, speedsnake
-from daemon import PATIENCE, Daemon, run, variables
+from daemon import PATIENCE, DaemonProcess, run, variables
 from msgspec.structs import replace
 from samples import day_of, failed, keep, measured, utc
 from standins import ookla
@@ -245,7 +245,7 @@ def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
 def test_each_row_comes_once_while_a_daemon_measures_and_converts(tmp_path: Path) -> None:
     ookla.install(tmp_path / "bin", result=changed(V1_2_0, ("2024-03-09T14:25:36Z", NOW)) + "\n")
     keep([row for day in range(20) for row in day_of(utc(2026, 1, 1) + timedelta(days=day), 20)], tmp_path / "results")
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
         daemon.first_rows()
         for _ in range(3):
             found = cells(exported(tmp_path, "--until", "2026-02-01"))

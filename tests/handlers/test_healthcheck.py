@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon import Daemon, run, until, variables
+from daemon import DaemonProcess, run, until, variables
 from standins import ookla
 
 from speedtest.data import heartbeat
@@ -30,7 +30,7 @@ def health(folder: Path, **variables: Any) -> tuple[int, str]:  # noqa: ANN401 (
 
 def test_a_daemon_whose_line_is_down_is_healthy(tmp_path: Path) -> None:
     ookla.install(tmp_path / "bin", "error object on stdout")
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
         daemon.first_rows(2)
         assert health(tmp_path) == (0, "healthy\n")
         state = until(lambda: json.loads((tmp_path / "results/.heartbeat.json").read_text()), "heartbeat")
@@ -42,7 +42,7 @@ def test_a_daemon_whose_line_is_down_is_healthy(tmp_path: Path) -> None:
 
 def test_a_success_ends_the_count_of_failures(tmp_path: Path) -> None:
     ookla.install(tmp_path / "bin", "error object on stdout")
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
         daemon.first_rows(2)
         ookla.install(tmp_path / "bin")
 
@@ -124,7 +124,7 @@ def test_a_command_without_arguments_refuses_them_and_does_nothing(tmp_path: Pat
 
 def test_what_a_cycle_found_is_told_at_its_end_and_not_an_interval_later(tmp_path: Path) -> None:
     ookla.install(tmp_path / "bin")
-    with Daemon(tmp_path, tmp_path / "bin", SLEEP_SECONDS="600") as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="600") as daemon:
         until(lambda: daemon.said("measured"), "row")
         until(lambda: heartbeat.read(tmp_path / "results").last_attempt is not None, "heartbeat of the cycle")
         assert daemon.stop() == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command import Terminal, speedsnake
-from daemon import PATIENCE, Daemon, rows, run, start, until, variables
+from daemon import PATIENCE, DaemonProcess, rows, run, start, until, variables
 from standins import ookla
 from standins.ookla_behaviours import NOW, say
 from standins.ookla_results import V1_2_0, changed
@@ -177,7 +177,7 @@ def test_values_that_would_steer_the_terminal_are_shown_as_text(tmp_path: Path) 
 
 def test_it_measures_beside_a_running_daemon_and_no_row_is_lost(tmp_path: Path) -> None:
     programs = program(tmp_path)
-    with Daemon(tmp_path, programs, SLEEP_SECONDS="0.05") as daemon:
+    with DaemonProcess(tmp_path, programs, SLEEP_SECONDS="0.05") as daemon:
         daemon.first_rows()
         for _ in range(5):
             assert speedsnake(tmp_path, "once", programs=programs).returncode == 0

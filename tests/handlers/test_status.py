@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from command import Terminal, speedsnake
-from daemon import Daemon, run
+from daemon import DaemonProcess, run
 from msgspec.structs import replace
 from samples import failed, keep, measured
 from standins import ookla
@@ -54,7 +54,7 @@ def test_nothing_there_yet_is_told_and_nothing_is_made(tmp_path: Path) -> None:
 
 def test_a_running_daemon_is_on_time_and_its_next_test_is_told(tmp_path: Path) -> None:
     ookla.install(tmp_path / "bin", result=changed(V1_2_0, ("2024-03-09T14:25:36Z", NOW)) + "\n")
-    with Daemon(tmp_path, tmp_path / "bin", SPEEDTEST_LOCATION_UUID=ADDRESS) as daemon:
+    with DaemonProcess(tmp_path, tmp_path / "bin", SPEEDTEST_LOCATION_UUID=ADDRESS) as daemon:
         daemon.first_rows()
         found = status(tmp_path)
         assert found["daemon"]["on_time"] is True

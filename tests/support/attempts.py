@@ -5,13 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from speedtest import environment, speedtest
+from speedtest import environment, programs, speedtest
 from speedtest.engines import ENGINES
-from speedtest.engines.output import Target
+from speedtest.engines.engine import Target
 from speedtest.environment import Settings
 from speedtest.measurement import Measurement
 from speedtest.process import Stop
-from speedtest.speedtest import Program, Slot
+from speedtest.programs import Program
+from speedtest.speedtest import Slot
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 SECOND = {"SPEEDTEST_SECONDS_PER_DIRECTION": "1"}
@@ -23,7 +24,7 @@ def settings(**variables: str) -> Settings:
 
 def find(path: Path, engine: str, surroundings: dict[str, str], **variables: str) -> tuple[Program, Settings]:
     chosen = settings(SPEEDTEST_ENGINE=engine, **variables)
-    program = speedtest.find(chosen, {**surroundings, "PATH": str(path.parent)}, Stop())
+    program = programs.find(chosen, {**surroundings, "PATH": str(path.parent)}, Stop())
     assert program
     return program, chosen
 

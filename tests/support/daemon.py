@@ -73,7 +73,7 @@ def run(
     )
 
 
-class Daemon:
+class DaemonProcess:
     """A running daemon, ended with the block if it has not ended before."""
 
     def __init__(self, folder: Path, *programs: Path, **more: str) -> None:

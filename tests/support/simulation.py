@@ -11,10 +11,10 @@ from typing import override
 
 from standins.ookla_behaviours import say
 
-from speedtest import environment, speedtest
+from speedtest import environment, programs
 from speedtest.daemon import memory
 from speedtest.daemon.clock import Clock
-from speedtest.daemon.cycle import Service
+from speedtest.daemon.cycle import Daemon
 from speedtest.engines import ENGINES
 from speedtest.handlers import loop
 from speedtest.measurement import Measurement
@@ -173,7 +173,7 @@ class SimulatedClock(Clock):
         self._passed += seconds
 
 
-class Simulated(Service):
+class Simulated(Daemon):
     """A daemon that keeps what it measured, and leaves conversions to whoever drives it."""
 
     rows: list[Measurement]
@@ -203,7 +203,7 @@ def serve(
     stop = Stop()
     service = Simulated(
         settings=settings,
-        programs=speedtest.find_all(settings, clock.environment, stop),
+        programs=programs.find_all(settings, clock.environment, stop),
         state=memory.recall(settings.result_dir),
         clock=clock,
         environment=clock.environment,
