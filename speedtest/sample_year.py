@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from speedtest.data import results
+from speedtest.data import partitions, results
 from speedtest.measurement import ErrorKind, Measurement, SkipKind
 
 ENGINE = "demo"
@@ -119,7 +119,7 @@ def write(result_dir: Path, now: datetime) -> int:
     today = now.astimezone(UTC).date()
     for line in LINES:
         for day, measured in itertools.groupby(map(results.encode, rows(line, now)), lambda row: row.timestamp.date()):
-            folder = results.day_folder(result_dir, day)
+            folder = partitions.day_folder(result_dir, day)
             folder.mkdir(parents=True, exist_ok=True)
             members = list(measured)
             count += len(members)

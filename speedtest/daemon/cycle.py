@@ -14,7 +14,7 @@ from speedtest.daemon.attempts import Attempts
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.due import Ticks
 from speedtest.daemon.schedule import BUSY, Memory
-from speedtest.data import heartbeat, results
+from speedtest.data import heartbeat, partitions, results
 from speedtest.data.heartbeat import Heartbeat
 from speedtest.data.row_queue import RowQueue
 from speedtest.environment import Settings
@@ -125,7 +125,7 @@ class Daemon:
     def _has_complete_day(self) -> bool:
         """Look for a day to convert; where that cannot be seen, the conversion shall say why."""
         hidden: list[OSError] = []
-        found = any(results.complete_days(self.settings.result_dir, self.clock.now().date(), hidden.append))
+        found = any(partitions.complete_days(self.settings.result_dir, self.clock.now().date(), hidden.append))
         return found or bool(hidden)
 
     def _beat(self, next_due: float) -> None:

@@ -29,27 +29,14 @@ import pyarrow.compute as pc
 from speedtest.data import files
 from speedtest.data.deferred_close import DeferredClose
 from speedtest.data.parquet import Damaged, encode, highest_number, recover, verify
-from speedtest.data.results import LARGEST_FILE, complete_days, day_folder, read_bounded, row_files
-from speedtest.data.table import SOURCE, Derive, Parsed, Source, parse, parse_days
+from speedtest.data.partitions import Folders, complete_days, day_folder, location_folder, locations, row_files
+from speedtest.data.results import LARGEST_FILE, read_bounded
+from speedtest.data.table import SOURCE, Parsed, Source, parse, parse_days
 
 logger = logging.getLogger(__name__)
 
 _BYTES_AT_ONCE = 750_000
 """So much CSV is parsed together, or a day more: some five hundred rows."""
-
-
-class Lake(msgspec.Struct, frozen=True):
-    """Where rows come from and go to, the location of rows that name none, and what knows original rows."""
-
-    result_dir: Path
-    upload_dir: Path
-    address: str
-    derive: Derive
-
-    @property
-    def quarantine(self) -> Path:
-        """Return the folder of files that cannot be read."""
-        return self.result_dir / "quarantine"
 
 
 class _Day(msgspec.Struct):
@@ -84,13 +71,16 @@ type Begun = Callable[[date], None]
 """Hears of each day as its conversion begins."""
 
 
-def convert(lake: Lake, today: date, begun: Begun | None = None) -> int:
-    """Convert every day before `today` (UTC), oldest first; return how many could not be converted, each logged."""
+def convert(folders: Folders, address: str, today: date, begun: Begun | None = None) -> int:
+    """Convert every day before `today` (UTC), oldest first; return how many could not be converted, each logged.
+
+    `address` is the location of rows that name none.
+    """
     hidden: list[OSError] = []
     with DeferredClose() as closing, ThreadPoolExecutor(1, "encode") as worker:
-        pipeline = _Pipeline(lake, closing, worker, begun)
+        pipeline = _Pipeline(folders, address, closing, worker, begun)
         ahead: _Started = []
-        for days in pipeline.read(complete_days(lake.result_dir, today, hidden.append)):
+        for days in pipeline.read(complete_days(folders.result_dir, today, hidden.append)):
             started = pipeline.start(days)
             pipeline.finish(ahead)
             ahead = started
@@ -103,7 +93,8 @@ def convert(lake: Lake, today: date, begun: Begun | None = None) -> int:
 class _Pipeline(msgspec.Struct):
     """The days on their way: read, in the hands of the second thread, published and removed."""
 
-    lake: Lake
+    folders: Folders
+    address: str
     closing: DeferredClose
     worker: ThreadPoolExecutor
     begun: Begun | None
@@ -115,7 +106,7 @@ class _Pipeline(msgspec.Struct):
         enough = 0
         for date_, folder in found:
             day = _Day(date_, folder)
-            if _read(self.lake, day, self.closing):
+            if _read(self.folders, day, self.closing):
                 days.append(day)
             else:
                 self._done(day, well=False)
@@ -127,25 +118,25 @@ class _Pipeline(msgspec.Struct):
 
     def start(self, days: list[_Day]) -> _Started:
         """Have these parsed and encoded."""
-        parsed = self.worker.submit(parse_days, [day.sources for day in days], self.lake.address, self.lake.derive)
-        return [(day, self.worker.submit(_encode, day, self.lake, parsed, at)) for at, day in enumerate(days)]
+        parsed = self.worker.submit(parse_days, [day.sources for day in days], self.address)
+        return [(day, self.worker.submit(_encode, day, self.address, parsed, at)) for at, day in enumerate(days)]
 
     def finish(self, started: _Started) -> None:
         """Publish and remove these, one after the other."""
         for day, encoded in started:
             if self.begun:
                 self.begun(day.date)
-            self._done(day, well=_finish(self.lake, day, encoded))
+            self._done(day, well=_finish(self.folders, day, encoded))
 
     def _done(self, day: _Day, *, well: bool) -> None:
         self.failed += not well
         self.closing.close(day.descriptors)
 
 
-def _read(lake: Lake, day: _Day, closing: DeferredClose) -> bool:
+def _read(folders: Folders, day: _Day, closing: DeferredClose) -> bool:
     """Look what of a day is in the lake already and read its files; False, logged, if that cannot be told."""
     try:
-        for location in _locations(lake.upload_dir):
+        for location in locations(folders.upload_dir).values():
             day.listed |= recover(day_folder(location, day.date))
         _freeze(day, closing)
     except (OSError, Damaged) as error:
@@ -154,18 +145,18 @@ def _read(lake: Lake, day: _Day, closing: DeferredClose) -> bool:
     return True
 
 
-def _finish(lake: Lake, day: _Day, encoded: Future[_Encoded]) -> bool:
+def _finish(folders: Folders, day: _Day, encoded: Future[_Encoded]) -> bool:
     """Publish a day's rows, then remove their files; say whether all of the day is done."""
     try:
         parts = encoded.result()
         for name, why in sorted(day.unreadable.items()):
-            _quarantine(lake, day, name, why)
+            _quarantine(folders, day, name, why)
         for location, table, data in parts:
-            path = _publish(lake, day, location, table, data)
+            path = _publish(folders, day, location, table, data)
             logger.info(
                 "converted %s: %d rows", day.date, table.num_rows, extra={"path": str(path), "rows": table.num_rows}
             )
-        _remove(lake, day)
+        _remove(folders, day)
     except (OSError, pa.ArrowException) as error:
         _log_failure(day, error)
         return False
@@ -177,14 +168,6 @@ def _finish(lake: Lake, day: _Day, encoded: Future[_Encoded]) -> bool:
 
 def _log_failure(day: _Day, error: Exception) -> None:
     logger.error("could not convert %s: %s", day.date, error, extra={"path": str(day.folder)})
-
-
-def _locations(upload_dir: Path) -> list[Path]:
-    try:
-        with os.scandir(upload_dir) as entries:
-            return sorted(Path(entry.path) for entry in entries if entry.name.startswith("location="))
-    except FileNotFoundError:
-        return []
 
 
 def _freeze(day: _Day, closing: DeferredClose) -> None:
@@ -207,12 +190,12 @@ def _freeze(day: _Day, closing: DeferredClose) -> None:
             logger.warning("left %s alone: it is not the file of a row", day.folder / name)
 
 
-def _encode(day: _Day, lake: Lake, parsed: Future[list[Parsed]], at: int) -> _Encoded:
+def _encode(day: _Day, address: str, parsed: Future[list[Parsed]], at: int) -> _Encoded:
     """Encode what is not in the lake yet, of the days that were parsed together the one that is `at` this place.
 
     If that failed, this day is parsed by itself: none holds up another. Runs in the second thread: touches no file.
     """
-    table, unreadable = parse(day.sources, lake.address, lake.derive) if parsed.exception() else parsed.result()[at]
+    table, unreadable = parse(day.sources, address) if parsed.exception() else parsed.result()[at]
     day.unreadable |= unreadable
     if day.listed:
         table = table.filter(pc.invert(pc.is_in(table[SOURCE], pa.array(sorted(day.listed)))))
@@ -223,35 +206,35 @@ def _encode(day: _Day, lake: Lake, parsed: Future[list[Parsed]], at: int) -> _En
     return [(name, part, encode(part)) for name, part in parts]
 
 
-def _publish(lake: Lake, day: _Day, location: str, table: pa.Table, data: pa.Buffer) -> Path:
-    folder = day_folder(lake.upload_dir / f"location={location}", day.date)
+def _publish(folders: Folders, day: _Day, location: str, table: pa.Table, data: pa.Buffer) -> Path:
+    folder = day_folder(location_folder(folders.upload_dir, location), day.date)
     for number in itertools.count(highest_number(folder) + 1):
         path = folder / f"speedtest_{number:03}.parquet"
         try:
-            files.publish(path, data.to_pybytes(), base=lake.upload_dir, verify=lambda back: verify(back, table))
+            files.publish(path, data.to_pybytes(), base=folders.upload_dir, verify=lambda back: verify(back, table))
         except FileExistsError:
             continue
         return path
     raise AssertionError("counting never ends")
 
 
-def _quarantine(lake: Lake, day: _Day, name: str, why: str) -> None:
+def _quarantine(folders: Folders, day: _Day, name: str, why: str) -> None:
     """Move a file that is no row out of the way, the reason beside it; a name that is taken gets the next suffix."""
-    folder = day_folder(lake.quarantine, day.date)
+    folder = day_folder(folders.quarantine, day.date)
     source = day.folder / name
     reason = msgspec.json.format(msgspec.json.encode({"file": name, "reason": why}), indent=2) + b"\n"
     for number in itertools.count(1):
         target = folder / (name if number == 1 else f"{source.stem}_{number}.csv")
         try:
-            files.publish(target.with_name(f"{target.name}.reason.json"), reason, base=lake.result_dir)
-            files.move(source, target, base=lake.result_dir)
+            files.publish(target.with_name(f"{target.name}.reason.json"), reason, base=folders.result_dir)
+            files.move(source, target, base=folders.result_dir)
         except FileExistsError:
             continue
         logger.warning("moved a file to quarantine: %s", why, extra={"path": str(target)})
         return
 
 
-def _remove(lake: Lake, day: _Day) -> None:
+def _remove(folders: Folders, day: _Day) -> None:
     """Unlink exactly the files whose rows are in the lake, then the folders that this left empty."""
     for source in day.sources:
         if source.name not in day.unreadable:
@@ -259,7 +242,7 @@ def _remove(lake: Lake, day: _Day) -> None:
                 os.unlink(f"{day.folder}/{source.name}")  # noqa: PTH108 (a Path for each doubles the cost)
     files.sync_folder(day.folder)
     for folder in (day.folder, *day.folder.parents):
-        if folder == lake.result_dir:
+        if folder == folders.result_dir:
             return
         try:
             folder.rmdir()

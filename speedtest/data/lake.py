@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 
 from speedtest import environment
 from speedtest.data.parquet import parquet_files, sources_of
-from speedtest.data.results import days, read_bounded, row_files
-from speedtest.data.table import SCHEMA, SOURCE, Derive, Source, parse
+from speedtest.data.partitions import days, location_of, locations, row_files
+from speedtest.data.results import read_bounded
+from speedtest.data.table import SCHEMA, SOURCE, Source, parse
 from speedtest.data.table_cache import TableCache
 
 logger = logging.getLogger(__name__)
@@ -44,41 +45,39 @@ def read(  # noqa: PLR0913 (each narrows the question, all by name)
     columns: Iterable[str] | None = None,
     upload_dir: str | os.PathLike[str] | None = None,
     result_dir: str | os.PathLike[str] | None = None,
-    derive: Derive | None = None,
     opened: TableCache | None = None,
 ) -> pd.DataFrame:
     """Return every row from `since` (included) to `until` (not included) at these locations, in time order.
 
     Instants without a zone, and dates, are UTC. The folders are those of the environment unless they are given. Only
     the days asked for are opened, with one on either side, because the original program filed rows by local time. Rows
-    of the original program have no common columns before they are converted, unless `derive` is `engines.derive`. Who
+    of the original program have their common columns, converted or not. Who
     reads again and again keeps what was `opened`.
 
     The columns are those of `data.schema`, or those of them that are named: fewer are read faster and need less memory.
     Whole numbers and booleans are pandas' nullable types. Raises `data.parquet.Damaged` or OSError, naming the file,
     for one that cannot be read.
     """
-    asked = _Asked(since, until, location, upload_dir, result_dir, derive)
+    asked = _Asked(since, until, location, upload_dir, result_dir)
     names = SCHEMA.names if columns is None else list(columns)
     needed = list(dict.fromkeys([*names, *_ALWAYS]))
     table = _rows(asked, asked.around, needed, TableCache() if opened is None else opened)
     return table.select(names).to_pandas(types_mapper=_NULLABLE.get)
 
 
-def read_days(  # noqa: PLR0913 (each narrows the question, all by name)
+def read_days(
     *,
     since: datetime | date | None = None,
     until: datetime | date | None = None,
     location: str | Iterable[str] | None = None,
     upload_dir: str | os.PathLike[str] | None = None,
     result_dir: str | os.PathLike[str] | None = None,
-    derive: Derive | None = None,
 ) -> Iterator[pa.Table]:
     """Yield the rows that `read` returns, with all columns, as a table for each few days that they are filed under.
 
     Only one table is in memory at a time. Each is consistent in itself; a day that begins meanwhile is left out.
     """
-    asked = _Asked(since, until, location, upload_dir, result_dir, derive)
+    asked = _Asked(since, until, location, upload_dir, result_dir)
     filed = {day for day, _ in days(asked.results, *asked.around)} | {*_published(asked.uploads, *asked.around)}
     for few in itertools.batched(sorted(filed), _DAYS_AT_ONCE, strict=False):
         yield _rows(asked, (few[0], few[-1]), SCHEMA.names, TableCache())
@@ -92,7 +91,6 @@ class _Asked(msgspec.Struct, frozen=True):
     location: str | Iterable[str] | None
     upload_dir: str | os.PathLike[str] | None
     result_dir: str | os.PathLike[str] | None
-    derive: Derive | None
 
     @property
     def uploads(self) -> Path:
@@ -117,16 +115,12 @@ class _Asked(msgspec.Struct, frozen=True):
 def _rows(asked: _Asked, around: tuple[date, date], columns: list[str], opened: TableCache) -> pa.Table:
     """Return the rows that are filed from the first to the last of these days, in time order."""
     wanted = asked.locations
-    waiting = _waiting(days(asked.results, *around), asked.derive or _unknown)
+    waiting = _waiting(days(asked.results, *around))
     published = _published(asked.uploads, *around)
     tables = [_unlisted(table, published[day]).select(columns) for day, table in waiting if table.num_rows]
     paths = [path for paths in published.values() for path in paths if _is_wanted(path, wanted)]
     tables.append(opened.read(paths, columns))
     return _only(pa.concat_tables(tables), _instant(asked.since), _instant(asked.until), wanted)
-
-
-def _unknown(_timestamp: datetime, _row: object) -> None:
-    return None
 
 
 def _instant(when: datetime | date | None) -> datetime | None:
@@ -144,12 +138,12 @@ def _days_around(first: datetime | None, last: datetime | None) -> tuple[date, d
     return earliest, latest
 
 
-def _waiting(found: Iterable[tuple[date, Path]], derive: Derive) -> list[tuple[date, pa.Table]]:
+def _waiting(found: Iterable[tuple[date, Path]]) -> list[tuple[date, pa.Table]]:
     """Return the rows of CSV files, with their sources, day by day."""
     address: str = environment.value("SPEEDTEST_LOCATION_UUID", os.environ)
     waiting: list[tuple[date, pa.Table]] = []
     for day, folder in found:
-        table, unreadable = parse(_sources(folder), address, derive)
+        table, unreadable = parse(_sources(folder), address)
         for name, why in unreadable.items():
             logger.warning("passed over %s: %s", folder / name, why)
         waiting.append((day, table))
@@ -174,7 +168,7 @@ def _sources(folder: Path) -> Iterator[Source]:
 def _published(uploads: Path, first: date, last: date) -> dict[date, list[Path]]:
     """Return the Parquet files of every location that are there now, by day; a day that has none has no files."""
     published: dict[date, list[Path]] = defaultdict(list)
-    for place in sorted(uploads.glob("location=*")):
+    for place in locations(uploads).values():
         for day, folder in days(place, first, last):
             published[day] += parquet_files(folder)
     return published
@@ -188,7 +182,7 @@ def _unlisted(table: pa.Table, published: Iterable[Path]) -> pa.Table:
 
 
 def _is_wanted(path: Path, wanted: set[str] | None) -> bool:
-    return wanted is None or path.parents[3].name.removeprefix("location=") in wanted
+    return wanted is None or location_of(path) in wanted
 
 
 def _only(table: pa.Table, first: datetime | None, last: datetime | None, wanted: set[str] | None) -> pa.Table:

@@ -1,4 +1,4 @@
-"""One Measurement → one CSV file; which days are complete.
+"""One Measurement → one CSV file.
 
 The place: `RESULT_DIR/year=YYYY/month=MM/day=DD/speedtest_HH-MM-SS.csv`, in UTC, by the row's `timestamp`. A second row
 in the same second gets the suffix `_2`, and so on.
@@ -13,25 +13,20 @@ import itertools
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from speedtest.data import files
+from speedtest.data.partitions import day_folder
 from speedtest.measurement import COMMON_COLUMNS, Measurement
 
 LARGEST_FILE = 1024 * 1024
 """Bytes; a larger file is no row of ours."""
 
-FILE_NAME = re.compile(r"speedtest_[0-9A-Za-z_-]+\.csv")
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]')
-_PARTS = (re.compile(r"year=(\d{4})"), re.compile(r"month=(\d{2})"), re.compile(r"day=(\d{2})"))
-
-
-type Refused = Callable[[OSError], None]
-"""Takes the error of a folder that cannot be listed."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -72,55 +67,6 @@ def common_texts(measurement: Measurement) -> dict[str, str | None]:
     return {name: _as_text(getattr(measurement, name)) for name in COMMON_COLUMNS}
 
 
-def day_folder(base: Path, day: date) -> Path:
-    """Return the Hive partition of a UTC day."""
-    return base / f"year={day.year:04}" / f"month={day.month:02}" / f"day={day.day:02}"
-
-
-def complete_days(result_dir: Path, today: date, refused: Refused) -> Iterator[tuple[date, Path]]:
-    """Yield the days before `today` (UTC) that hold a row's file, oldest first, and their folders.
-
-    A folder that cannot be listed hides no other: `refused` gets its error.
-    """
-    for day, folder in days(result_dir, refused=refused):
-        try:
-            holds_rows = day < today and any(True for _ in row_files(folder))
-        except FileNotFoundError:  # a conversion removes what it emptied
-            continue
-        except OSError as error:
-            refused(error)
-            continue
-        if holds_rows:
-            yield day, folder
-
-
-def days(
-    base: Path, first: date = date.min, last: date = date.max, refused: Refused | None = None
-) -> Iterator[tuple[date, Path]]:
-    """Yield the day partitions in a folder from `first` to `last`, oldest first; other months are not looked into.
-
-    Links and what is named otherwise are no partitions. `refused` gets the error of a folder that cannot be listed;
-    without it the error is raised.
-    """
-    for year, year_folder in _partitions(base, 0, refused):
-        for month, month_folder in _partitions(year_folder, 1, refused):
-            if not (first.year, first.month) <= (year, month) <= (last.year, last.month):
-                continue
-            for number, folder in _partitions(month_folder, 2, refused):
-                try:
-                    day = date(year, month, number)
-                except ValueError:
-                    continue
-                if first <= day <= last:
-                    yield day, folder
-
-
-def row_files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield the files in a day's folder that have the name of a row's file: regular ones, no links."""
-    with os.scandir(folder) as entries:
-        yield from (e for e in entries if FILE_NAME.fullmatch(e.name) and e.is_file(follow_symlinks=False))
-
-
 def read_bounded(path: str, close: Callable[[int], object] = os.close) -> bytes | None:
     """Return a regular file's bytes, all of them, None if there are too many. A link or a pipe is refused.
 
@@ -140,30 +86,6 @@ def read_bounded(path: str, close: Callable[[int], object] = os.close) -> bytes 
         return data
     finally:
         close(descriptor)
-
-
-def temporaries(result_dir: Path) -> Iterator[Path]:
-    """Yield what a daemon that was killed left half written."""
-    for _, folder in days(result_dir):
-        yield from sorted(folder.glob(".speedtest_*.csv.tmp"))
-
-
-def _partitions(folder: Path, level: int, refused: Refused | None) -> list[tuple[int, Path]]:
-    try:
-        with os.scandir(folder) as entries:
-            found = [
-                (int(match[1]), Path(entry.path))
-                for entry in entries
-                if (match := _PARTS[level].fullmatch(entry.name)) and entry.is_dir(follow_symlinks=False)
-            ]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        if not refused:
-            raise
-        refused(error)
-        return []
-    return sorted(found)
 
 
 def _as_text(value: datetime | float | str | None) -> str | None:

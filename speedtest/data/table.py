@@ -15,7 +15,7 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -24,10 +24,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from speedtest import engines
 from speedtest.data import schema
 from speedtest.data.results import LARGEST_FILE, common_texts
 from speedtest.environment import is_address
-from speedtest.measurement import Measurement
 
 SOURCE = "source"
 """The column that names each row's source; it is not part of the lake."""
@@ -51,9 +51,6 @@ _CALENDAR = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _QUOTED_FIELD = re.compile(rb',"[^"]*(?:""[^"]*)*"(?=[,\n])')
 
 csv.field_size_limit(LARGEST_FILE)
-
-type Derive = Callable[[datetime, Mapping[str, str]], Measurement | None]
-"""From a row without common columns to what can be said of them; `engines.derive`."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -90,16 +87,16 @@ class Parsed(NamedTuple):
     unreadable: dict[str, str]
 
 
-def parse(sources: Iterable[Source], address: str, derive: Derive) -> Parsed:
+def parse(sources: Iterable[Source], address: str) -> Parsed:
     """Parse the files of one day. `address` is the location of rows that name none."""
-    return parse_days([sources], address, derive)[0]
+    return parse_days([sources], address)[0]
 
 
-def parse_days(days: Sequence[Iterable[Source]], address: str, derive: Derive) -> list[Parsed]:
+def parse_days(days: Sequence[Iterable[Source]], address: str) -> list[Parsed]:
     """Parse the files of several days, as `parse` does each of them."""
     unreadable: list[dict[str, str]] = [{} for _ in days]
     headers = _by_header(days, unreadable)
-    tables = [table for header in headers for table in _tables(header, derive, unreadable)] or [_FILED.empty_table()]
+    tables = [table for header in headers for table in _tables(header, unreadable)] or [_FILED.empty_table()]
     table = _with_addresses(pa.concat_tables(tables).combine_chunks(), address, unreadable)
     table = table.sort_by([(_DAY, "ascending"), ("timestamp", "ascending"), ("started_at", "ascending")])
     rows = Counter(table[_DAY].to_pylist())
@@ -185,7 +182,7 @@ def _reader(text: bytes) -> Any:  # noqa: ANN401 (csv has no public name for wha
     return csv.reader(io.StringIO(text.decode(), newline=""), strict=True, quoting=csv.QUOTE_NOTNULL)
 
 
-def _tables(header: _Header, derive: Derive, unreadable: list[dict[str, str]]) -> Iterable[pa.Table]:
+def _tables(header: _Header, unreadable: list[dict[str, str]]) -> Iterable[pa.Table]:
     """Parse what is plain at once and the rest, or all of it if that fails, file by file."""
     plain, alone = _parted(header)
     table = _parse_joined(header.names, plain)
@@ -194,7 +191,7 @@ def _tables(header: _Header, derive: Derive, unreadable: list[dict[str, str]]) -
     else:
         alone = header.files
     if alone:
-        yield _parse_alone(header.names, alone, derive, unreadable)
+        yield _parse_alone(header.names, alone, unreadable)
 
 
 def _parted(header: _Header) -> tuple[list[_File], list[_File]]:
@@ -276,20 +273,18 @@ def _as_extra(row: Mapping[str, str | None]) -> str | None:
     return msgspec.json.encode(present).decode() if present else None
 
 
-def _parse_alone(
-    names: list[str], files: Sequence[_File], derive: Derive, unreadable: list[dict[str, str]]
-) -> pa.Table:
+def _parse_alone(names: list[str], files: Sequence[_File], unreadable: list[dict[str, str]]) -> pa.Table:
     """Read file by file: a file of which any row cannot be read is told apart whole."""
     rows: list[dict[str, Any]] = []
     for file in files:
         try:
-            rows += _rows(names, file, derive)
+            rows += _rows(names, file)
         except Unreadable as why:
             unreadable[file.day][file.name] = str(why)
     return pa.Table.from_pylist(rows, schema=_FILED)
 
 
-def _rows(names: list[str], file: _File, derive: Derive) -> list[dict[str, Any]]:
+def _rows(names: list[str], file: _File) -> list[dict[str, Any]]:
     try:
         lines = [line for line in _reader(file.body) if line]
     except csv.Error as error:
@@ -302,14 +297,14 @@ def _rows(names: list[str], file: _File, derive: Derive) -> list[dict[str, Any]]
         source = file.source if len(lines) == 1 else f"{file.source}#{number}"
         row = _row(texts)
         if "status" not in names:
-            row = _common(row["timestamp"], texts, derive) | row
+            row = _common(row["timestamp"], texts) | row
         rows.append(row | {SOURCE: source, _DAY: file.day})
     return rows
 
 
-def _common(timestamp: datetime, texts: Mapping[str, str], derive: Derive) -> dict[str, Any]:
+def _common(timestamp: datetime, texts: Mapping[str, str]) -> dict[str, Any]:
     """Return what can be said of the common columns of a row of the original program, which kept none."""
-    derived = derive(timestamp, texts)
+    derived = engines.derive(timestamp, texts)
     common = common_texts(derived) if derived else {}
     return {name: schema.parse(text, schema.BY_NAME[name].kind) for name, text in common.items() if text is not None}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from speedtest.data import results
+from speedtest.data import partitions
 from speedtest.data.parquet import parquet_files
-from speedtest.figures.rows import Folders
+from speedtest.data.partitions import Folders
 from speedtest.figures.types import Question
 
 
@@ -26,8 +26,8 @@ class Evidence(msgspec.Struct, frozen=True):
 
 def of(folders: Folders, asked: Question) -> Evidence:
     """Digest the files of a question. Raises OSError for one that cannot be read."""
-    parquet = list(_lines(folders.uploads, _parquet(folders.uploads, asked)))
-    csv = list(_lines(folders.results, _csv(folders.results, asked)))
+    parquet = list(_lines(folders.upload_dir, _parquet(folders.upload_dir, asked)))
+    csv = list(_lines(folders.result_dir, _csv(folders.result_dir, asked)))
     digest = hashlib.sha256("".join(line for line, _ in parquet + csv).encode()).hexdigest()
     return Evidence(len(parquet), len(csv), sum(size for _, size in parquet + csv), digest)
 
@@ -42,14 +42,14 @@ def _lines(base: Path, paths: Iterator[Path]) -> Iterator[tuple[str, int]]:
 
 
 def _parquet(uploads: Path, asked: Question) -> Iterator[Path]:
-    for _, folder in _days(uploads / f"location={asked.location}", asked):
+    for _, folder in _days(partitions.location_folder(uploads, asked.location), asked):
         yield from parquet_files(folder)
 
 
 def _csv(result_dir: Path, asked: Question) -> Iterator[Path]:
     for _, folder in _days(result_dir, asked):
-        yield from sorted(Path(entry.path) for entry in results.row_files(folder))
+        yield from sorted(Path(entry.path) for entry in partitions.row_files(folder))
 
 
 def _days(base: Path, asked: Question) -> Iterator[tuple[object, Path]]:
-    return results.days(base, asked.since.date(), (asked.until - timedelta.resolution).date())
+    return partitions.days(base, asked.since.date(), (asked.until - timedelta.resolution).date())

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-import msgspec
 import pandas as pd
 
-from speedtest.data import lake, results
+from speedtest.data import lake, partitions
+from speedtest.data.partitions import Folders
 from speedtest.data.table_cache import TableCache
-from speedtest.engines import derive
 from speedtest.measurement import COMMON_COLUMNS
 
 _NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash"})
@@ -17,13 +16,6 @@ COLUMNS = (*(name for name in COMMON_COLUMNS if name not in _NOT_SHOWN), "server
 OF_A_SUMMARY = tuple(name for name in COLUMNS if name not in ("started_at", "speedtest_address", "attempt"))
 """What `summary.summarise` needs; `Rows.locations` needs them all."""
 _DAY = timedelta(days=1)
-
-
-class Folders(msgspec.Struct, frozen=True):
-    """Where the rows lie."""
-
-    results: Path
-    uploads: Path
 
 
 class Rows:
@@ -45,9 +37,8 @@ class Rows:
             until=until,
             location=location,
             columns=self._columns,
-            upload_dir=self.folders.uploads,
-            result_dir=self.folders.results,
-            derive=derive,
+            upload_dir=self.folders.upload_dir,
+            result_dir=self.folders.result_dir,
             opened=self._opened,
         )
 
@@ -56,8 +47,8 @@ class Rows:
 
         Of rows that are not converted yet, those of the last two days count.
         """
-        newest = {folder.name.removeprefix("location="): _last_day(folder) for folder in self._places()}
-        for day, _ in list(results.days(self.folders.results))[-2:]:
+        newest = {name: _last_day(folder) for name, folder in partitions.locations(self.folders.upload_dir).items()}
+        for day, _ in list(partitions.days(self.folders.result_dir))[-2:]:
             rows = self.of(_midnight(day), _midnight(day) + _DAY)
             newest |= dict.fromkeys(rows["speedtest_address"].dropna().unique(), day)
         dated = [(day, name) for name, day in newest.items() if day]
@@ -65,20 +56,17 @@ class Rows:
 
     def first(self, location: str) -> datetime | None:
         """Return the midnight (UTC) with which the first day that has rows of a location begins, None if none has."""
-        place = self.folders.uploads / f"location={location}"
-        converted = next((day for day, _ in results.days(place)), None)
-        for day, _ in results.days(self.folders.results, last=converted or date.max):
+        place = partitions.location_folder(self.folders.upload_dir, location)
+        converted = next((day for day, _ in partitions.days(place)), None)
+        for day, _ in partitions.days(self.folders.result_dir, last=converted or date.max):
             if len(self.of(_midnight(day), _midnight(day) + _DAY, location)):
                 return _midnight(day)
         return _midnight(converted) if converted else None
 
     def mark(self) -> str:
         """Return a text that changes when there are new rows: cheap to ask for, whatever lies in the lake."""
-        newest = [_mark(folder) for folder in (self.folders.results, *self._places())]
-        return " ".join(newest)
-
-    def _places(self) -> list[Path]:
-        return sorted(self.folders.uploads.glob("location=*"))
+        places = partitions.locations(self.folders.upload_dir).values()
+        return " ".join(_mark(folder) for folder in (self.folders.result_dir, *places))
 
 
 def _last_day(place: Path) -> date | None:
@@ -99,7 +87,7 @@ def _newest(base: Path) -> tuple[date, Path] | None:
     """Return the newest day in a folder, and its folder; years before that are not looked into."""
     years = sorted((int(folder.name[-4:]) for folder in base.glob("year=[0-9][0-9][0-9][0-9]")), reverse=True)
     for year in filter(None, years):
-        if days := list(results.days(base, date(year, 1, 1), date(year, 12, 31))):
+        if days := list(partitions.days(base, date(year, 1, 1), date(year, 12, 31))):
             return days[-1]
     return None
 

@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from speedtest.data import heartbeat
-from speedtest.data.results import days as days_of
+from speedtest.data import heartbeat, partitions
 from speedtest.figures.rows import Rows
 
 _DAY = timedelta(days=1)
@@ -130,8 +129,8 @@ def newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
 
 def _ends(rows: Rows, location: str) -> Iterator[datetime]:
     """Yield the ends of the last days that have files of all locations, and Parquet files of this one, newest first."""
-    places = (rows.folders.results, rows.folders.uploads / f"location={location}")
-    last = {days[-1] for place in places if (days := [day for day, _ in days_of(place)])}
+    places = (rows.folders.result_dir, partitions.location_folder(rows.folders.upload_dir, location))
+    last = {days[-1] for place in places if (days := [day for day, _ in partitions.days(place)])}
     for day in sorted(last, reverse=True):
         yield datetime(day.year, day.month, day.day, tzinfo=UTC) + _DAY
 

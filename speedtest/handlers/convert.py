@@ -20,7 +20,7 @@ from typing import override
 from speedtest import logging as logs
 from speedtest.data import probe
 from speedtest.data.lock import Held, Lock
-from speedtest.engines import derive
+from speedtest.data.partitions import Folders
 from speedtest.environment import Settings
 from speedtest.terminal import exits, startup
 
@@ -68,15 +68,15 @@ def main() -> None:
 def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None = None) -> None:
     """Convert, under the lock; end with an exit code other than 0 if not all could be."""
     prepare()
-    from speedtest.data.conversion import Lake, convert  # noqa: PLC0415 (not before it)
+    from speedtest.data.conversion import convert  # noqa: PLC0415 (not before it)
 
     logs.configure(log_level, commit_hash=settings.commit_hash)
     if (why := probe.refusal(settings.upload_dir)) and not probe.passes(why):
         exits.end(exits.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {why.strerror}")
-    lake = Lake(settings.result_dir, settings.upload_dir, settings.speedtest_location_uuid, derive)
+    folders = Folders(settings.result_dir, settings.upload_dir)
     try:
         with Lock(settings.upload_dir / LOCK_NAME):
-            failed = convert(lake, datetime.now(UTC).date(), begun)
+            failed = convert(folders, settings.speedtest_location_uuid, datetime.now(UTC).date(), begun)
     except Held as held:
         exits.end(exits.BUSY, f"another conversion is running: {held}")
     except OSError as error:

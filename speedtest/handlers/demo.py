@@ -15,6 +15,7 @@ import msgspec
 import typer
 
 from speedtest.data.lock import Held, Lock
+from speedtest.data.partitions import Folders
 from speedtest.terminal import console, exits
 from speedtest.terminal.command import alone
 
@@ -87,14 +88,13 @@ def _mark(folder: Path, made: _Made) -> None:
 def _make(folder: Path, now: datetime) -> int:
     """Write the rows, convert them, and return how many there are."""
     from speedtest import sample_year as year  # noqa: PLC0415 (help and completion come without it)
-    from speedtest.data.conversion import Lake, convert  # noqa: PLC0415 (the same)
-    from speedtest.engines import derive  # noqa: PLC0415 (the same)
+    from speedtest.data.conversion import convert  # noqa: PLC0415 (the same)
     from speedtest.terminal import conversion_bar  # noqa: PLC0415 (the same)
 
     rows = year.write(folder / "results", now)
-    lake = Lake(folder / "results", folder / "uploads", "demo", derive)
-    with conversion_bar.bar(lake.result_dir) if console.watched() else contextlib.nullcontext() as begun:
-        if convert(lake, now.date(), begun):
+    folders = Folders(folder / "results", folder / "uploads")
+    with conversion_bar.bar(folders.result_dir) if console.watched() else contextlib.nullcontext() as begun:
+        if convert(folders, "demo", now.date(), begun):
             exits.end(exits.FAILED, f"the demo's rows in {folder} could not all be converted; what is above says why")
     return rows
 

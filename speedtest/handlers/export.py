@@ -16,7 +16,6 @@ from typing import Annotated, BinaryIO
 import typer
 
 from speedtest.data.whole_file import whole
-from speedtest.engines import derive
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.options import Locations, Output, Since, Until
@@ -66,7 +65,6 @@ def export(  # noqa: PLR0913 (each is an option)
         location=location or None,
         upload_dir=settings.upload_dir,
         result_dir=settings.result_dir,
-        derive=derive,
     )
     try:
         with _opened(output, form) as out:

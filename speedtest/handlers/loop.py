@@ -17,7 +17,7 @@ from speedtest import logging as logs, programs
 from speedtest.daemon import data_use, memory
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.cycle import Daemon
-from speedtest.data import files, probe, results
+from speedtest.data import files, partitions, probe
 from speedtest.data.lock import Held, Lock
 from speedtest.environment import Settings
 from speedtest.process import Stop
@@ -118,7 +118,7 @@ def _measure_until_stopped(daemon: Daemon, found: Mapping[str, Program]) -> None
 
 def _sweep(result_dir: Path) -> None:
     try:
-        removed = files.sweep(results.temporaries(result_dir))
+        removed = files.sweep(partitions.temporaries(result_dir))
     except OSError as error:
         logger.warning("half-written files of an earlier run could not be removed: %s; nobody reads them", error)
         return

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from speedtest import environment
+from speedtest.data.partitions import Folders
 from speedtest.data.whole_file import whole
 from speedtest.environment import Mistakes
 from speedtest.terminal import exits, startup
@@ -50,7 +51,7 @@ def report(
     import msgspec  # noqa: PLC0415 (help and completion come without these)
 
     from speedtest.data.parquet import Damaged  # noqa: PLC0415
-    from speedtest.figures.rows import Folders, Rows  # noqa: PLC0415
+    from speedtest.figures.rows import Rows  # noqa: PLC0415
     from speedtest.figures.types import Plan  # noqa: PLC0415
     from speedtest.report import render as view  # noqa: PLC0415
 

@@ -14,6 +14,7 @@ import typer
 from speedtest.daemon.memory import recall
 from speedtest.daemon.schedule import BYTES_PER_GB, gigabytes
 from speedtest.data import heartbeat
+from speedtest.data.partitions import Folders
 from speedtest.environment import Settings
 from speedtest.handlers import healthcheck
 from speedtest.terminal import exits, startup
@@ -53,7 +54,7 @@ def status(
     """
     from speedtest.data.parquet import Damaged  # noqa: PLC0415 (help and completion come without it)
     from speedtest.figures import uptime as view  # noqa: PLC0415 (the same)
-    from speedtest.figures.rows import Folders, Rows  # noqa: PLC0415 (the same)
+    from speedtest.figures.rows import Rows  # noqa: PLC0415 (the same)
 
     settings = startup.settings()
     now = datetime.now(UTC)

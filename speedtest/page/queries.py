@@ -14,8 +14,9 @@ import msgspec
 import pyarrow as pa
 from markupsafe import Markup
 
+from speedtest.data.partitions import Folders
 from speedtest.figures import state
-from speedtest.figures.rows import OF_A_SUMMARY, Folders, Rows
+from speedtest.figures.rows import OF_A_SUMMARY, Rows
 from speedtest.figures.state import DaemonState, LineState, Result
 from speedtest.figures.summary import summarise
 from speedtest.figures.types import Plan, Question, Summary
@@ -134,7 +135,7 @@ class Queries:
             locations = self._recent.locations()[:MOST_LOCATIONS]
             self._now = mark, now, Now([state.of(self._recent, name, now) for name in locations], None)
             pa.default_memory_pool().release_unused()
-        return msgspec.structs.replace(self._now[2], daemon=state.daemon(self._folders.results, now))
+        return msgspec.structs.replace(self._now[2], daemon=state.daemon(self._folders.result_dir, now))
 
     def _page(self, asked: Query, limit: int, skip: int, now: datetime) -> ResultPage:
         """Read a month at a time, until there are enough."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from speedtest.data.conversion import Begun
-from speedtest.data.results import complete_days
+from speedtest.data.partitions import complete_days
 from speedtest.terminal import console
 
 

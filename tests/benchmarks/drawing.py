@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from speedtest.figures.rows import Folders, Rows
+from speedtest.data.partitions import Folders
+from speedtest.figures.rows import Rows
 from speedtest.figures.types import Plan, Summary
 from speedtest.report import render
 from tests.benchmarks.harness import memory

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
 
-from speedtest.data import results
+from speedtest.data import partitions
 from tests.benchmarks import rows
 from tests.benchmarks.harness import in_a_process
 
@@ -51,7 +51,7 @@ class Ground:
         return lake
 
     def day(self, lake: Path, day: date) -> Path:
-        return results.day_folder(lake / f"location={rows.HOME}", day)
+        return partitions.day_folder(lake / f"location={rows.HOME}", day)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

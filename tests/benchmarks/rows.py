@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from speedtest.data import results
+from speedtest.data import partitions, results
 from speedtest.engines import ENGINES
 from speedtest.measurement import Measurement
 from speedtest.process import Finished
@@ -37,7 +37,7 @@ def write(folder: Path, days: int) -> None:
     """Write `days` days of rows, without the care of the daemon: they are what a benchmark starts from."""
     for number in range(days):
         day = FIRST_DAY + timedelta(days=number)
-        place = results.day_folder(folder, day.date())
+        place = partitions.day_folder(folder, day.date())
         place.mkdir(parents=True)
         for row in rows_of(day):
             (place / f"speedtest_{row.timestamp:%H-%M-%S}.csv").write_bytes(row.data)

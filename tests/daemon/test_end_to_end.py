@@ -13,8 +13,8 @@ from daemon import DaemonProcess, rows, until
 from standins.service import Service
 
 from speedtest.data import schema
-from speedtest.data.conversion import Lake, convert
-from speedtest.engines import derive
+from speedtest.data.conversion import convert
+from speedtest.data.partitions import Folders
 
 TESTS = 3
 WATCHED = """\
@@ -76,8 +76,8 @@ def test_every_value_that_the_program_printed_reaches_every_reader(measured: tup
     assert found == [expected(result) for result in printed[: len(found)]]
 
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
-    lake = Lake(folder / "results", folder / "uploads", "unused", derive)
-    assert convert(lake, tomorrow) == 0
+    lake = Folders(folder / "results", folder / "uploads")
+    assert convert(lake, "unused", tomorrow) == 0
     assert list(folder.glob("results/year=*")) == []
     assert rows(folder) == waiting
 

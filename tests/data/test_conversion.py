@@ -17,11 +17,12 @@ import pytest
 from daemon import rows, run, variables
 from samples import HOME, OFFICE, day_of, keep, measured, utc
 
-from speedtest.data import conversion, parquet, results, schema
-from speedtest.data.conversion import Lake, convert
+from speedtest import engines
+from speedtest.data import conversion, parquet, partitions, results, schema
+from speedtest.data.conversion import convert
 from speedtest.data.lock import Held, Lock
+from speedtest.data.partitions import Folders
 from speedtest.data.table import SCHEMA, SOURCE, Source, parse
-from speedtest.engines import derive
 from speedtest.measurement import Measurement
 
 DAY = utc(2026, 3, 28)
@@ -29,11 +30,11 @@ NEXT = date(2026, 3, 29)
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "results", tmp_path / "uploads", HOME, derive)
+def lake(tmp_path: Path) -> Folders:
+    return Folders(tmp_path / "results", tmp_path / "uploads")
 
 
-def partition(lake: Lake, address: str = HOME, day: str = "year=2026/month=03/day=28") -> Path:
+def partition(lake: Folders, address: str = HOME, day: str = "year=2026/month=03/day=28") -> Path:
     return lake.upload_dir / f"location={address}" / day
 
 
@@ -53,49 +54,49 @@ def common(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name in results.COMMON_COLUMNS} for row in found]
 
 
-def test_a_day_becomes_one_file_with_every_value_and_its_csv_files_are_gone(lake: Lake, tmp_path: Path) -> None:
+def test_a_day_becomes_one_file_with_every_value_and_its_csv_files_are_gone(lake: Folders, tmp_path: Path) -> None:
     day = day_of(DAY)
     keep(day, lake.result_dir)
     before = rows(tmp_path)
-    assert convert(lake, NEXT) == 0
+    assert convert(lake, HOME, NEXT) == 0
     assert names(partition(lake)) == ["speedtest_001.parquet"]
     assert names(lake.result_dir) == []
     assert rows(tmp_path) == before
     assert common(before) == expected(day)
 
 
-def test_days_are_converted_oldest_first_and_today_is_left_alone(lake: Lake) -> None:
+def test_days_are_converted_oldest_first_and_today_is_left_alone(lake: Folders) -> None:
     for number in range(4):
         keep(day_of(DAY + timedelta(days=number), 5), lake.result_dir)
-    assert convert(lake, date(2026, 3, 31)) == 0
+    assert convert(lake, HOME, date(2026, 3, 31)) == 0
     assert names(partition(lake).parent) == ["day=28", "day=29", "day=30"]
-    assert [day for day, _ in results.days(lake.result_dir)] == [date(2026, 3, 31)]
+    assert [day for day, _ in partitions.days(lake.result_dir)] == [date(2026, 3, 31)]
 
 
-def test_late_rows_get_the_next_number(lake: Lake, tmp_path: Path) -> None:
+def test_late_rows_get_the_next_number(lake: Folders, tmp_path: Path) -> None:
     first, late = day_of(DAY, 10), [measured(DAY + timedelta(hours=3, seconds=7))]
     keep(first, lake.result_dir)
-    convert(lake, NEXT)
+    convert(lake, HOME, NEXT)
     published = (partition(lake) / "speedtest_001.parquet").read_bytes()
     keep(late, lake.result_dir)
-    assert convert(lake, NEXT) == 0
+    assert convert(lake, HOME, NEXT) == 0
     assert names(partition(lake)) == ["speedtest_001.parquet", "speedtest_002.parquet"]
     assert (partition(lake) / "speedtest_001.parquet").read_bytes() == published
     assert common(rows(tmp_path)) == expected(first + late)
 
 
-def test_a_number_once_used_is_never_used_again(lake: Lake) -> None:
+def test_a_number_once_used_is_never_used_again(lake: Folders) -> None:
     partition(lake).mkdir(parents=True)
     (partition(lake) / "speedtest_007.receipt.json").write_text("{}")
     keep(day_of(DAY, 2), lake.result_dir)
-    assert convert(lake, NEXT) == 0
+    assert convert(lake, HOME, NEXT) == 0
     assert "speedtest_008.parquet" in names(partition(lake))
 
 
-def test_rows_of_two_addresses_go_to_two_locations_with_their_own_sources(lake: Lake, tmp_path: Path) -> None:
+def test_rows_of_two_addresses_go_to_two_locations_with_their_own_sources(lake: Folders, tmp_path: Path) -> None:
     home, office = day_of(DAY, 6), day_of(DAY + timedelta(minutes=7), 4, OFFICE)
     keep(home + office, lake.result_dir)
-    assert convert(lake, NEXT) == 0
+    assert convert(lake, HOME, NEXT) == 0
     assert common(rows(tmp_path)) == expected(home + office)
     counts = {
         address: len(parquet.sources_of(partition(lake, address) / "speedtest_001.parquet"))
@@ -104,19 +105,19 @@ def test_rows_of_two_addresses_go_to_two_locations_with_their_own_sources(lake: 
     assert counts == {HOME: 6, OFFICE: 4}
 
 
-def test_a_file_whose_rows_go_to_two_locations_is_in_both_and_gone(lake: Lake) -> None:
-    folder = results.day_folder(lake.result_dir, DAY.date())
+def test_a_file_whose_rows_go_to_two_locations_is_in_both_and_gone(lake: Folders) -> None:
+    folder = partitions.day_folder(lake.result_dir, DAY.date())
     folder.mkdir(parents=True)
     lines = ["timestamp,status,speedtest_address", "2026-03-28T01:00:00Z,ok,office", "2026-03-28T02:00:00Z,ok,"]
     (folder / "speedtest_01-00-00.csv").write_text("\n".join([*lines, ""]))
-    assert convert(lake, NEXT) == 0
+    assert convert(lake, HOME, NEXT) == 0
     assert [pq.read_table(partition(lake, address)).num_rows for address in (HOME, OFFICE)] == [1, 1]
     assert names(lake.result_dir) == []
 
 
-def test_every_file_has_the_columns_types_and_metadata_of_the_schema(lake: Lake) -> None:
+def test_every_file_has_the_columns_types_and_metadata_of_the_schema(lake: Folders) -> None:
     keep(day_of(DAY, 5) + day_of(DAY + timedelta(minutes=7), 4, OFFICE), lake.result_dir)
-    convert(lake, NEXT)
+    convert(lake, HOME, NEXT)
     for address in (HOME, OFFICE):
         file = pq.ParquetFile(partition(lake, address) / "speedtest_001.parquet")
         assert file.schema_arrow.remove_metadata().equals(SCHEMA)
@@ -125,9 +126,9 @@ def test_every_file_has_the_columns_types_and_metadata_of_the_schema(lake: Lake)
         assert {file.metadata.row_group(0).column(i).compression for i in range(len(SCHEMA))} == {"ZSTD"}
 
 
-def test_the_lake_reads_the_same_in_duckdb_polars_and_here(lake: Lake, tmp_path: Path) -> None:
+def test_the_lake_reads_the_same_in_duckdb_polars_and_here(lake: Folders, tmp_path: Path) -> None:
     keep(day_of(DAY, 12) + day_of(DAY, 12, OFFICE), lake.result_dir)
-    convert(lake, NEXT)
+    convert(lake, HOME, NEXT)
     files = f"{lake.upload_dir}/*/*/*/*/*.parquet"
     columns = ", ".join(f'"{column.name}"' for column in schema.COLUMNS)
     asked = "order by timestamp, speedtest_address"
@@ -151,16 +152,16 @@ BAD = {
 
 
 def test_files_that_cannot_be_read_are_moved_unchanged_with_the_reason_and_the_rest_is_converted(
-    lake: Lake, tmp_path: Path
+    lake: Folders, tmp_path: Path
 ) -> None:
     day = day_of(DAY, 10)
     keep(day, lake.result_dir)
-    folder = results.day_folder(lake.result_dir, DAY.date())
+    folder = partitions.day_folder(lake.result_dir, DAY.date())
     for name, data in BAD.items():
         (folder / name).write_bytes(data)
-    assert convert(lake, NEXT) == 0
+    assert convert(lake, HOME, NEXT) == 0
     assert common(rows(tmp_path)) == expected(day)
-    quarantine = results.day_folder(lake.quarantine, DAY.date())
+    quarantine = partitions.day_folder(lake.quarantine, DAY.date())
     for name, data in BAD.items():
         assert (quarantine / name).read_bytes() == data
         reason = json.loads((quarantine / f"{name}.reason.json").read_text())
@@ -170,27 +171,27 @@ def test_files_that_cannot_be_read_are_moved_unchanged_with_the_reason_and_the_r
     assert not folder.exists()
 
 
-def test_a_second_bad_file_of_the_same_name_gets_a_suffix(lake: Lake) -> None:
-    folder = results.day_folder(lake.result_dir, DAY.date())
+def test_a_second_bad_file_of_the_same_name_gets_a_suffix(lake: Folders) -> None:
+    folder = partitions.day_folder(lake.result_dir, DAY.date())
     for data in (b"first", b"second"):
         folder.mkdir(parents=True)
         (folder / "speedtest_01-00-00.csv").write_bytes(data)
-        assert convert(lake, NEXT) == 0
-    quarantine = results.day_folder(lake.quarantine, DAY.date())
+        assert convert(lake, HOME, NEXT) == 0
+    quarantine = partitions.day_folder(lake.quarantine, DAY.date())
     assert (quarantine / "speedtest_01-00-00.csv").read_bytes() == b"first"
     assert (quarantine / "speedtest_01-00-00_2.csv").read_bytes() == b"second"
 
 
 def test_links_and_foreign_files_stay_where_they_are_with_a_warning(
-    lake: Lake, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    lake: Folders, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keep(day_of(DAY, 3), lake.result_dir)
-    folder = results.day_folder(lake.result_dir, DAY.date())
+    folder = partitions.day_folder(lake.result_dir, DAY.date())
     (tmp_path / "elsewhere.csv").write_bytes((folder / "speedtest_00-00-00.csv").read_bytes())
     (folder / "speedtest_09-09-09.csv").symlink_to(tmp_path / "elsewhere.csv")
     (folder / "notes.txt").write_text("mine")
     os.mkfifo(folder / "speedtest_10-10-10.csv")
-    assert convert(lake, NEXT) == 0
+    assert convert(lake, HOME, NEXT) == 0
     assert names(folder) == ["notes.txt", "speedtest_09-09-09.csv", "speedtest_10-10-10.csv"]
     assert len(rows(tmp_path)) == 3
     assert {Path(record.message.split()[1]).name for record in caplog.records if "alone" in record.message} == set(
@@ -200,48 +201,48 @@ def test_links_and_foreign_files_stay_where_they_are_with_a_warning(
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"not a parquet file at all"])
 def test_a_damaged_parquet_file_stops_its_day_loudly_and_no_other(
-    lake: Lake, damage: bytes, caplog: pytest.LogCaptureFixture
+    lake: Folders, damage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     keep(day_of(DAY, 3) + day_of(DAY - timedelta(days=1), 3), lake.result_dir)
     partition(lake, OFFICE).mkdir(parents=True)
     bad = partition(lake, OFFICE) / "speedtest_001.parquet"
     bad.write_bytes(damage)
-    assert convert(lake, NEXT) == 1
+    assert convert(lake, HOME, NEXT) == 1
     assert bad.read_bytes() == damage
     assert not partition(lake).exists()
-    assert len(names(results.day_folder(lake.result_dir, DAY.date()))) == 3
+    assert len(names(partitions.day_folder(lake.result_dir, DAY.date()))) == 3
     assert (partition(lake, day="year=2026/month=03/day=27") / "speedtest_001.parquet").exists()
     assert str(bad) in caplog.text
 
 
 def test_a_conversion_that_was_cut_short_before_the_unlinking_is_completed_without_doubling(
-    lake: Lake, tmp_path: Path
+    lake: Folders, tmp_path: Path
 ) -> None:
     day = day_of(DAY, 10)
     saved = [(path, path.read_bytes()) for path in keep(day, lake.result_dir)]
-    convert(lake, NEXT)
+    convert(lake, HOME, NEXT)
     for path, data in saved:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     (partition(lake) / ".speedtest_002.parquet.tmp").write_bytes(b"half")
     assert common(rows(tmp_path)) == expected(day)
-    assert convert(lake, NEXT) == 0
+    assert convert(lake, HOME, NEXT) == 0
     assert names(partition(lake)) == ["speedtest_001.parquet"]
     assert names(lake.result_dir) == []
     assert common(rows(tmp_path)) == expected(day)
 
 
-def test_rows_published_under_one_address_are_not_published_again_under_another(lake: Lake, tmp_path: Path) -> None:
-    folder = results.day_folder(lake.result_dir, DAY.date())
+def test_rows_published_under_one_address_are_not_published_again_under_another(lake: Folders, tmp_path: Path) -> None:
+    folder = partitions.day_folder(lake.result_dir, DAY.date())
     text = "timestamp,status\n2026-03-28T01:00:00Z,ok\n2026-03-28T02:00:00Z,ok\n"
     for address in (HOME, OFFICE):
         folder.mkdir(parents=True)
         (folder / "speedtest_01-00-00.csv").write_text(text)
-        assert convert(Lake(lake.result_dir, lake.upload_dir, address, derive), NEXT) == 0
+        assert convert(Folders(lake.result_dir, lake.upload_dir), address, NEXT) == 0
     assert len(rows(tmp_path)) == 2
 
 
-def test_what_is_read_back_must_be_what_was_written(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_read_back_must_be_what_was_written(lake: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(day_of(DAY, 3), lake.result_dir)
     encode = conversion.encode
 
@@ -249,16 +250,20 @@ def test_what_is_read_back_must_be_what_was_written(lake: Lake, monkeypatch: pyt
         return encode(table.slice(1))
 
     monkeypatch.setattr(conversion, "encode", lose_a_row)
-    assert convert(lake, NEXT) == 1
+    assert convert(lake, HOME, NEXT) == 1
     assert not list(partition(lake).glob("*"))
-    assert len(names(results.day_folder(lake.result_dir, DAY.date()))) == 3
+    assert len(names(partitions.day_folder(lake.result_dir, DAY.date()))) == 3
 
 
 def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_nothing_stays_open_whatever_becomes_of_a_day(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def unforeseen(*_: object) -> None:
+    raise ZeroDivisionError
+
+
+def test_nothing_stays_open_whatever_becomes_of_a_day(lake: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     keep([measured(utc(2026, 3, day, hour)) for day in range(20, 29) for hour in range(20)], lake.result_dir)
     original = lake.result_dir / "year=2026/month=03/day=21/speedtest_00-00-01.csv"
     original.write_text("timestamp,a\n2026-03-21T00:00:00Z,1\n")
@@ -282,29 +287,30 @@ def test_nothing_stays_open_whatever_becomes_of_a_day(lake: Lake, monkeypatch: p
     link, listdir = os.link, os.listdir
     monkeypatch.setattr(os, "link", refusing)
     monkeypatch.setattr(os, "listdir", unlisted)
+    monkeypatch.setattr(engines, "derive", unforeseen)
     before = open_files()
-    assert convert(Lake(lake.result_dir, lake.upload_dir, HOME, lambda *_: 1 // 0), NEXT) == 4  # type: ignore[arg-type]
+    assert convert(lake, HOME, NEXT) == 4
     assert full
     assert open_files() == before
-    assert [day.day for day, _ in results.days(lake.result_dir)] == [21, 22, 23, 24]
+    assert [day.day for day, _ in partitions.days(lake.result_dir)] == [21, 22, 23, 24]
 
 
-def test_a_day_of_more_files_than_a_process_may_open_is_converted(lake: Lake, tmp_path: Path) -> None:
+def test_a_day_of_more_files_than_a_process_may_open_is_converted(lake: Folders, tmp_path: Path) -> None:
     keep(day_of(DAY, 144), lake.result_dir)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (open_files() + 40, limits[1]))
     try:
-        assert convert(lake, NEXT) == 0
+        assert convert(lake, HOME, NEXT) == 0
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert len(rows(tmp_path)) == 144
     assert names(lake.result_dir) == []
 
 
-def test_a_backlog_is_converted_day_by_day(lake: Lake, tmp_path: Path) -> None:
+def test_a_backlog_is_converted_day_by_day(lake: Folders, tmp_path: Path) -> None:
     measurements = [m for number in range(100) for m in day_of(DAY - timedelta(days=number), 3)]
     keep(measurements, lake.result_dir)
-    assert convert(lake, NEXT) == 0
+    assert convert(lake, HOME, NEXT) == 0
     assert len(list(lake.upload_dir.glob("*/*/*/*/speedtest_001.parquet"))) == 100
     assert common(rows(tmp_path)) == expected(measurements)
     assert names(lake.result_dir) == []
@@ -354,7 +360,7 @@ def test_the_handler_converts_where_few_files_may_be_open_for_good(tmp_path: Pat
 
 
 def test_a_folder_that_cannot_be_listed_is_told_and_hides_no_other_day(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    lake: Folders, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     keep([measured(utc(2026, 3, day)) for day in (26, 27, 28)], lake.result_dir)
     forbidden = lake.result_dir / "year=2026/month=03/day=26"
@@ -367,26 +373,28 @@ def test_a_folder_that_cannot_be_listed_is_told_and_hides_no_other_day(
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    assert convert(lake, NEXT) == 2
+    assert convert(lake, HOME, NEXT) == 2
     assert len(list(lake.upload_dir.glob("*/*/*/*/*.parquet"))) == 2
     for folder in ("day=26", "year=2025"):
         assert f"{folder}: Permission denied; mend its owner or mode" in caplog.text
 
 
-def test_a_day_that_fails_as_nobody_foresaw_stops_no_other(lake: Lake, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_day_that_fails_as_nobody_foresaw_stops_no_other(
+    lake: Folders, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     keep([measured(utc(2026, 3, 28))], lake.result_dir)
     original = lake.result_dir / "year=2026/month=03/day=27/speedtest_00-00-00.csv"
     original.parent.mkdir()
     original.write_text("timestamp,a\n2026-03-27T00:00:00Z,1\n")
-    broken = Lake(lake.result_dir, lake.upload_dir, HOME, lambda *_: 1 // 0)  # type: ignore[arg-type]
-    assert convert(broken, NEXT) == 1
+    monkeypatch.setattr(engines, "derive", unforeseen)
+    assert convert(lake, HOME, NEXT) == 1
     assert names(partition(lake)) == ["speedtest_001.parquet"]
     assert original.exists()
     assert "could not convert 2026-03-27 in a way that nobody foresaw" in caplog.text
 
 
 def test_a_file_that_the_disk_does_not_give_stays_and_the_rest_of_its_day_is_converted(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    lake: Folders, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = keep(day_of(DAY, 3), lake.result_dir)
     read = conversion.read_bounded
@@ -397,15 +405,14 @@ def test_a_file_that_the_disk_does_not_give_stays_and_the_rest_of_its_day_is_con
         return read(path, *rest)
 
     monkeypatch.setattr(conversion, "read_bounded", refusing)
-    assert convert(lake, NEXT) == 1
+    assert convert(lake, HOME, NEXT) == 1
     assert [path.exists() for path in kept] == [False, True, False]
     assert f"could not read {kept[1]}: Input/output error; it stays there for the next time" in caplog.text
 
 
 def test_a_list_of_sources_that_was_changed_on_the_way_is_noticed() -> None:
     rows, other = (
-        parse([Source("speedtest_1.csv", results.encode(measured(DAY, seed=seed)).data)], HOME, derive)[0]
-        for seed in (1, 2)
+        parse([Source("speedtest_1.csv", results.encode(measured(DAY, seed=seed)).data)], HOME)[0] for seed in (1, 2)
     )
     parquet.verify(parquet.encode(rows).to_pybytes(), rows)
     renamed = rows.set_column(rows.schema.get_field_index(SOURCE), SOURCE, other[SOURCE])
@@ -415,9 +422,9 @@ def test_a_list_of_sources_that_was_changed_on_the_way_is_noticed() -> None:
         parquet.verify(parquet.encode(rows).to_pybytes(), other)
 
 
-def test_a_file_tells_the_span_of_its_columns(lake: Lake) -> None:
+def test_a_file_tells_the_span_of_its_columns(lake: Folders) -> None:
     keep(day_of(DAY, 3), lake.result_dir)
-    convert(lake, NEXT)
+    convert(lake, HOME, NEXT)
     column = pq.read_metadata(partition(lake) / "speedtest_001.parquet").row_group(0).column(0)
     assert column.statistics
     assert (column.statistics.min, column.statistics.max) == (DAY, DAY + timedelta(hours=16))

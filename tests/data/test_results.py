@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from samples import HOME, failed, keep, measured, utc
 
-from speedtest.data import files, results
+from speedtest.data import files, partitions, results
 from speedtest.data.schema import COLUMNS, COMMON
 from speedtest.data.table import Source, parse
 from speedtest.measurement import COMMON_COLUMNS, Measurement
@@ -89,7 +89,7 @@ def test_only_days_before_today_that_hold_rows_are_complete(tmp_path: Path) -> N
     (tmp_path / "year=2026/month=02/day=30").mkdir(parents=True)
     (tmp_path / "year=2026/month=3/day=1").mkdir(parents=True)
     (tmp_path / "quarantine/year=2020/month=01/day=01").mkdir(parents=True)
-    found = [day for day, _ in results.complete_days(tmp_path, date(2026, 3, 29), refused)]
+    found = [day for day, _ in partitions.complete_days(tmp_path, date(2026, 3, 29), refused)]
     assert found == [date(2026, 3, 27), date(2026, 3, 28)]
 
 
@@ -98,11 +98,11 @@ def test_links_and_foreign_files_make_no_day_complete(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "notes.txt").write_text("mine")
     (folder / "speedtest_00-00-00.csv").symlink_to(folder / "notes.txt")
-    assert list(results.complete_days(tmp_path, date(2027, 1, 1), refused)) == []
+    assert list(partitions.complete_days(tmp_path, date(2027, 1, 1), refused)) == []
 
 
 def test_a_missing_folder_has_no_days(tmp_path: Path) -> None:
-    assert list(results.complete_days(tmp_path / "none", date(2027, 1, 1), refused)) == []
+    assert list(partitions.complete_days(tmp_path / "none", date(2027, 1, 1), refused)) == []
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -135,7 +135,7 @@ def test_every_value_comes_back_from_the_file_as_it_went_in(
         data_bytes=data_bytes,
         raw=raw,
     )
-    table, unreadable = parse([Source("speedtest_x.csv", results.encode(measurement).data)], HOME, lambda *_: None)
+    table, unreadable = parse([Source("speedtest_x.csv", results.encode(measurement).data)], HOME)
     assert unreadable == {}
     (row,) = table.to_pylist()
     assert (row["timestamp"], row["error"]) == (measurement.timestamp, words.replace("\0", "\ufffd"))
@@ -156,7 +156,7 @@ def test_a_link_that_stands_for_a_folder_is_no_partition(tmp_path: Path) -> None
     keep([measured(NOON)], tmp_path / "elsewhere")
     keep([measured(NOON)], tmp_path / "results")
     (tmp_path / "results/year=2025").symlink_to(tmp_path / "elsewhere/year=2026")
-    assert len(list(results.days(tmp_path / "results"))) == 1
+    assert len(list(partitions.days(tmp_path / "results"))) == 1
 
 
 def test_a_link_with_the_name_of_a_row_is_not_taken_for_it(tmp_path: Path) -> None:
@@ -182,12 +182,12 @@ def test_a_folder_that_a_conversion_removes_meanwhile_is_made_again(tmp_path: Pa
 
 def test_a_temporary_that_a_starting_daemon_sweeps_is_written_again(tmp_path: Path) -> None:
     """Who measures by hand writes while a daemon may start, which removes what the last one left half written."""
-    path = results.day_folder(tmp_path, date(2026, 3, 28)) / "speedtest_10-00-00_once.csv"
+    path = partitions.day_folder(tmp_path, date(2026, 3, 28)) / "speedtest_10-00-00_once.csv"
     swept = iter([True, False])
 
     def sweep_once(_data: bytes) -> None:
         if next(swept):
-            assert files.sweep(results.temporaries(tmp_path)) == 1
+            assert files.sweep(partitions.temporaries(tmp_path)) == 1
 
     files.publish(path, b"timestamp\n2026-03-28T10:00:00Z\n", base=tmp_path, verify=sweep_once)
     assert path.read_bytes() == b"timestamp\n2026-03-28T10:00:00Z\n"

@@ -12,7 +12,6 @@ from samples import HOME, OFFICE, day_of, failed, measured, utc
 
 from speedtest.data import results, schema, table
 from speedtest.data.table import SCHEMA, Source, parse, parse_days
-from speedtest.engines import derive
 
 NOON = utc(2026, 3, 29, 12, 0, 5)
 
@@ -23,9 +22,7 @@ def source(text: str | bytes, name: str = "speedtest_12-00-05.csv") -> Source:
 
 def parsed(*texts: str | bytes) -> list[dict[str, Any]]:
     """Parse files that must all be readable."""
-    rows, unreadable = parse(
-        [source(text, f"speedtest_{number}.csv") for number, text in enumerate(texts)], HOME, derive
-    )
+    rows, unreadable = parse([source(text, f"speedtest_{number}.csv") for number, text in enumerate(texts)], HOME)
     assert unreadable == {}
     assert rows.drop_columns([table.SOURCE]).schema.equals(SCHEMA)
     return rows.to_pylist()
@@ -34,7 +31,7 @@ def parsed(*texts: str | bytes) -> list[dict[str, Any]]:
 def refused(text: str | bytes) -> str:
     """Parse a file that must not be readable, between two that are, and return the reason."""
     good = [source(results.encode(measured(NOON, seed=number)).data, f"speedtest_{number}.csv") for number in range(2)]
-    rows, unreadable = parse([good[0], source(text, "speedtest_bad.csv"), good[1]], HOME, derive)
+    rows, unreadable = parse([good[0], source(text, "speedtest_bad.csv"), good[1]], HOME)
     assert rows.num_rows == 2
     assert list(unreadable) == ["speedtest_bad.csv"]
     return unreadable["speedtest_bad.csv"]
@@ -154,7 +151,7 @@ def test_a_bad_file_does_not_send_the_rest_of_its_header_down_the_slow_way(monke
     monkeypatch.setattr(schema, "parse", parse_value)
     good = results.encode(measured(NOON)).data
     files = [source(good, f"speedtest_{number}.csv") for number in range(50)]
-    rows, unreadable = parse([*files, source(good[:-20] + b"\n", "speedtest_cut.csv")], HOME, derive)
+    rows, unreadable = parse([*files, source(good[:-20] + b"\n", "speedtest_cut.csv")], HOME)
     assert (rows.num_rows, list(unreadable)) == (50, ["speedtest_cut.csv"])
     assert len(parsed_alone) < len(SCHEMA)
 
@@ -184,8 +181,8 @@ def test_a_bad_file_does_not_send_the_rest_of_its_header_down_the_slow_way(monke
 )
 def test_days_that_are_parsed_together_are_what_each_is_by_itself(days: list[list[bytes]]) -> None:
     files = [[source(data, f"speedtest_{number}.csv") for number, data in enumerate(day)] for day in days]
-    together = parse_days(files, HOME, derive)
-    alone = [parse(day, HOME, derive) for day in files]
+    together = parse_days(files, HOME)
+    alone = [parse(day, HOME) for day in files]
     assert [day.unreadable for day in together] == [day.unreadable for day in alone]
     for found, wanted in zip(together, alone, strict=True):
         times: list[Any] = found.table["timestamp"].to_pylist()
@@ -208,7 +205,7 @@ def test_one_file_that_is_not_plain_costs_a_day_of_a_row_every_five_seconds_next
     header = "timestamp,status,download_mbps\n"
     good = [source(f"{header}2026-03-29T12:00:05Z,ok,{n}.5\n", f"speedtest_{n}.csv") for n in range(17_280)]
     started = time.process_time()
-    rows, unreadable = parse([*good, source(f"{header}2026-03-29T12:00:05Z,ok\n", "speedtest_cut.csv")], HOME, derive)
+    rows, unreadable = parse([*good, source(f"{header}2026-03-29T12:00:05Z,ok\n", "speedtest_cut.csv")], HOME)
     assert time.process_time() - started < 3
     assert (rows.num_rows, list(unreadable)) == (17_280, ["speedtest_cut.csv"])
 
@@ -368,7 +365,7 @@ def test_parsing_at_once_and_file_by_file_gives_the_same_rows(fields: dict[str, 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_whatever_break_the_parser(data: bytes) -> None:
-    rows, unreadable = parse([source(data)], HOME, derive)
+    rows, unreadable = parse([source(data)], HOME)
     assert isinstance(rows, pa.Table)
     assert rows.num_rows or unreadable
 
@@ -377,7 +374,7 @@ def test_no_bytes_whatever_break_the_parser(data: bytes) -> None:
 def test_a_changed_byte_is_either_told_apart_or_read_as_a_row(at: int, byte: int) -> None:
     data = bytearray(results.encode(measured(NOON)).data)
     data[at % len(data)] = byte
-    rows, unreadable = parse([source(bytes(data))], HOME, derive)
+    rows, unreadable = parse([source(bytes(data))], HOME)
     assert rows.num_rows == (0 if unreadable else rows.num_rows)
     assert rows.num_rows or unreadable
 

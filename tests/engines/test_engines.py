@@ -13,8 +13,9 @@ from standins import iperf3 as iperf3_server, librespeed
 
 from speedtest import speedtest
 from speedtest.data import schema
-from speedtest.data.conversion import Lake, convert
-from speedtest.engines import ENGINES, derive
+from speedtest.data.conversion import convert
+from speedtest.data.partitions import Folders
+from speedtest.engines import ENGINES
 from speedtest.engines.engine import Target
 from speedtest.measurement import Failure
 from speedtest.process import Finished
@@ -175,8 +176,8 @@ def test_real_bytes_reach_the_lake(request: pytest.FixtureRequest, engine: str, 
         assert "download" not in waiting, "that column is bit/s"
     else:
         assert float(extra["download_end_sum_received_bits_per_second"]) / 1e6 == waiting["download_mbps"]
-    lake = Lake(home / "results", home / "uploads", "unused", derive)
-    assert convert(lake, datetime.now(UTC).date() + timedelta(days=1)) == 0
+    lake = Folders(home / "results", home / "uploads")
+    assert convert(lake, "unused", datetime.now(UTC).date() + timedelta(days=1)) == 0
     assert list(home.glob("results/year=*")) == []
     assert rows(home) == [waiting]
 

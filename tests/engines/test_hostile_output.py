@@ -10,7 +10,7 @@ from samples import HOME, ookla_result, utc
 
 from speedtest.data import results
 from speedtest.data.table import LARGEST_FILE, Source, parse
-from speedtest.engines import ENGINES, derive
+from speedtest.engines import ENGINES
 from speedtest.engines.output import flatten
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import OUTPUT_LIMIT, Finished
@@ -70,7 +70,7 @@ def test_what_is_taken_for_a_result_is_not_refused_by_the_lake_later(fields: byt
     if isinstance(row, Measurement):
         data = results.encode(row).data
         assert len(data) <= LARGEST_FILE
-        assert parse([Source("speedtest_x.csv", data)], HOME, derive)[1] == {}
+        assert parse([Source("speedtest_x.csv", data)], HOME)[1] == {}
     else:
         assert row.kind == "malformed"
 

@@ -16,7 +16,7 @@ from standins.service import FAR, FAULTS, Service
 from speedtest import environment, programs, speedtest
 from speedtest.data import results
 from speedtest.data.table import Source, parse
-from speedtest.engines import ENGINES, derive
+from speedtest.engines import ENGINES
 from speedtest.environment import Settings
 from speedtest.measurement import ERROR_WORDS_LIMIT, Measurement
 from speedtest.process import Stop
@@ -51,7 +51,7 @@ def attempt(folder: Path, variables: dict[str, str] | None = None, **more: str) 
 
 def in_the_lake(row: Measurement) -> dict[str, Any]:
     """Return the row's columns as they come back from its file."""
-    table, unreadable = parse([Source("speedtest_x.csv", results.encode(row).data)], "home", derive)
+    table, unreadable = parse([Source("speedtest_x.csv", results.encode(row).data)], "home")
     assert unreadable == {}
     kept = table.to_pylist()[0]
     return kept | {"timestamp": f"{kept['timestamp']:%Y-%m-%dT%H:%M:%SZ}"}

@@ -12,7 +12,7 @@ import libfaketime
 from daemon import PATIENCE, DaemonProcess, until
 from standins import ookla
 
-from speedtest.data import lake, results
+from speedtest.data import lake, partitions, results
 from tests.faults import child, judge
 from tests.faults.family import Ask, Family, Form, Found, Job, workshop
 from tests.faults.judge import Expected, Verdict
@@ -140,7 +140,7 @@ def _code(mutant: str | None) -> str:
 
 
 def _converted_days(tree: Path) -> list[date]:
-    return sorted(day for day, _ in results.days(tree / UPLOADS / f"location={HERE}"))
+    return sorted(day for day, _ in partitions.days(tree / UPLOADS / f"location={HERE}"))
 
 
 JUMPS: Sequence[tuple[timedelta, ...]] = (

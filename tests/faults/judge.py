@@ -19,7 +19,6 @@ import msgspec
 import pyarrow.parquet as pq
 
 from speedtest.data import lake
-from speedtest.engines import derive
 from tests.faults.rows import HERE, ROW_ID, Row
 from tests.faults.scenarios import RECEIPT, RESULTS, UPLOADS, Scenario, finish
 
@@ -105,7 +104,7 @@ def count_by_hand(tree: Path, wanted: Expected, verdict: Verdict) -> None:
 
 def _by_lake(tree: Path) -> list[dict[str, Any]]:
     os.environ["SPEEDTEST_LOCATION_UUID"] = HERE
-    frame = lake.read(result_dir=tree / RESULTS, upload_dir=tree / UPLOADS, derive=derive)
+    frame = lake.read(result_dir=tree / RESULTS, upload_dir=tree / UPLOADS)
     columns = frame[[ROW_ID, "timestamp", "download_mbps", "speedtest_address"]].astype(object)
     return [{str(name): value for name, value in record.items()} for record in columns.to_dict("records")]
 

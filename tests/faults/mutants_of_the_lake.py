@@ -7,20 +7,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from speedtest.data import conversion, files, lake, parquet, results, table
-from speedtest.data.conversion import Lake
+from speedtest.data import conversion, files, lake, parquet, partitions, table
 from speedtest.data.parquet import Damaged, parquet_files
+from speedtest.data.partitions import Folders
 from speedtest.data.table import Parsed
 from tests.faults.patch import get, nothing, put
 
 type Metadata = Callable[[pa.Table], dict[str, str]]
 type Published = Mapping[date, list[Path]]
-type Remove = Callable[[Lake, Any], None]
+type Remove = Callable[[Folders, Any], None]
 
 
 def unlink_before_publish() -> None:
     def make(publish: Callable[..., Path]) -> Callable[..., Path]:
-        def removed_first(place: Lake, day: Any, *rest: Any) -> Path:  # noqa: ANN401 (passed on)
+        def removed_first(place: Folders, day: Any, *rest: Any) -> Path:  # noqa: ANN401 (passed on)
             get(conversion, "_remove")(place, day)
             return publish(place, day, *rest)
 
@@ -31,8 +31,8 @@ def unlink_before_publish() -> None:
 
 def unlink_by_listing_again() -> None:
     def make(remove: Remove) -> Remove:
-        def remove_all(place: Lake, day: Any) -> None:  # noqa: ANN401 (a day under way)
-            for entry in list(results.row_files(day.folder)):
+        def remove_all(place: Folders, day: Any) -> None:  # noqa: ANN401 (a day under way)
+            for entry in list(partitions.row_files(day.folder)):
                 Path(entry.path).unlink()
             remove(place, day)
 
@@ -43,12 +43,12 @@ def unlink_by_listing_again() -> None:
 
 def parquet_deleted_on_error() -> None:
     def make(remove: Remove) -> Remove:
-        def removed(place: Lake, day: Any) -> None:  # noqa: ANN401 (a day under way)
+        def removed(place: Folders, day: Any) -> None:  # noqa: ANN401 (a day under way)
             try:
                 remove(place, day)
             except OSError:
                 for location in place.upload_dir.glob("location=*"):
-                    for path in parquet_files(results.day_folder(location, day.date))[-1:]:
+                    for path in parquet_files(partitions.day_folder(location, day.date))[-1:]:
                         path.unlink()
                 raise
 
@@ -151,7 +151,7 @@ def damaged_parquet_passed_over() -> None:
 
 
 def damaged_csv_deleted() -> None:
-    def delete(_: Lake, day: Any, name: str, __: str) -> None:  # noqa: ANN401 (a day under way)
+    def delete(_: Folders, day: Any, name: str, __: str) -> None:  # noqa: ANN401 (a day under way)
         Path(day.folder, name).unlink()
 
     put(conversion, "_quarantine", lambda _: delete)

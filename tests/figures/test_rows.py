@@ -6,8 +6,8 @@ from pathlib import Path
 from samples import HOME, OFFICE, keep, utc
 from views import folders, good
 
-from speedtest.data.conversion import Lake, convert
-from speedtest.engines import derive
+from speedtest.data.conversion import convert
+from speedtest.data.partitions import Folders
 from speedtest.figures.rows import Rows
 
 
@@ -20,14 +20,14 @@ def test_the_location_with_the_newest_day_comes_first(tmp_path: Path) -> None:
     ]
     where = folders(tmp_path, rows, date(2026, 4, 1))
     assert Rows(where).locations() == [HOME, OFFICE]
-    keep([good(utc(2026, 3, 10), OFFICE)], where.results)
+    keep([good(utc(2026, 3, 10), OFFICE)], where.result_dir)
     assert Rows(where).locations() == [OFFICE, HOME]
     assert Rows(where).first(OFFICE) == utc(2025, 12, 31)
 
 
 def test_a_row_that_came_late_is_the_first_before_it_is_converted(tmp_path: Path) -> None:
     where = folders(tmp_path, [good(utc(2026, 3, 9))], date(2026, 4, 1))
-    keep([good(utc(2026, 3, 2), OFFICE), good(utc(2026, 3, 4))], where.results)
+    keep([good(utc(2026, 3, 2), OFFICE), good(utc(2026, 3, 4))], where.result_dir)
     assert Rows(where).first(HOME) == utc(2026, 3, 4)
 
 
@@ -36,10 +36,10 @@ def test_the_mark_changes_with_every_new_row_and_with_a_conversion_and_else_not(
     rows = Rows(where)
     marks = [rows.mark()]
     for due in (utc(2026, 3, 9, 1), utc(2026, 3, 10)):
-        keep([good(due)], where.results)
+        keep([good(due)], where.result_dir)
         marks.append(rows.mark())
     for until in (date(2026, 3, 2), date(2026, 3, 10), date(2026, 3, 11)):
-        assert not convert(Lake(where.results, where.uploads, HOME, derive), until)
+        assert not convert(Folders(where.result_dir, where.upload_dir), HOME, until)
         marks.append(rows.mark())
     assert len(set(marks)) == len(marks)
     assert rows.mark() == marks[-1]

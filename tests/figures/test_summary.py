@@ -10,7 +10,8 @@ import pytest
 from samples import HOME, OFFICE, utc
 from views import INTERVAL, failed, folders, good, skipped, summary
 
-from speedtest.figures.rows import Folders, Rows
+from speedtest.data.partitions import Folders
+from speedtest.figures.rows import Rows
 from speedtest.figures.summary import MOST_BINS, MOST_OUTAGES, MOST_SERVERS, bin_width, summarise
 from speedtest.figures.types import Plan, Question, Spread, Summary
 
@@ -45,7 +46,7 @@ def found(where: Folders) -> Summary:
 
 def ask(where: Folders, question: str) -> list[tuple[Any, ...]]:
     """Ask DuckDB about the good tests at home of the program that measured most."""
-    lake = f"'{where.uploads}/*/*/*/*/*.parquet'"
+    lake = f"'{where.upload_dir}/*/*/*/*/*.parquet'"
     with duckdb.connect() as engine:
         engine.execute("set timezone = 'UTC'")
         engine.execute(

@@ -17,7 +17,7 @@ from views import failed, folders, good, skipped
 
 from speedtest.data import heartbeat
 from speedtest.data.heartbeat import Heartbeat
-from speedtest.figures.rows import Folders
+from speedtest.data.partitions import Folders
 from speedtest.page.headers import HEADERS
 from speedtest.report import words
 
@@ -71,7 +71,7 @@ def test_figures_of_the_page_are_those_that_duckdb_computes(page: Page, where: F
     with duckdb.connect() as engine:
         engine.execute("set timezone = 'UTC'")
         engine.execute(
-            f"select median(download_mbps), count(*) from '{where.uploads}/*/*/*/*/*.parquet' "
+            f"select median(download_mbps), count(*) from '{where.upload_dir}/*/*/*/*/*.parquet' "
             f"where status = 'ok' and speedtest_address = '{HOME}' and timestamp::date = '{yesterday}'"
         )
         ((median, tests),) = engine.fetchall()
@@ -184,7 +184,7 @@ def test_no_route_writes(page: Page, where: Folders) -> None:
 def snapshot(where: Folders) -> dict[str, tuple[int, bytes]]:
     return {
         str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-        for folder in (where.results, where.uploads)
+        for folder in (where.result_dir, where.upload_dir)
         for path in (folder, *folder.rglob("*"))
     }
 
@@ -225,7 +225,7 @@ def test_without_rows_the_page_says_so_and_shows_the_first_when_it_comes(tmp_pat
         assert "No results yet" in text_of(page.get("/").text)
         assert page.get("/api/results").json() == {"location": "", "results": [], "next": None}
         assert "speedtest_up{" not in page.get("/metrics").text
-        keep([good(this_slot())], where.results)
+        keep([good(this_slot())], where.result_dir)
         assert "Now Up" in text_of(page.get("/").text)
 
 
@@ -239,19 +239,19 @@ def test_it_comes_again_when_the_next_result_may_be_there_and_says_when_the_daem
         next_due_monotonic=0,
         rows_waiting=2,
     )
-    heartbeat.write(beat, where.results)
+    heartbeat.write(beat, where.result_dir)
     with serving(where) as page:
         first = page.get("/")
         assert 520 < int(first.headers["refresh"]) <= 545
         assert "2 rows wait in memory because the disk refuses them" in text_of(first.text)
         beat.next_due -= timedelta(hours=1)
-        heartbeat.write(beat, where.results)
+        heartbeat.write(beat, where.result_dir)
         assert "the daemon seems to have stopped" in text_of(page.get("/").text)
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_next_request_tries_again(tmp_path: Path) -> None:
     where = lake(tmp_path, days_until_now(2))
-    (damaged,) = list(where.uploads.rglob("*.parquet"))[:1]
+    (damaged,) = list(where.upload_dir.rglob("*.parquet"))[:1]
     whole = damaged.read_bytes()
     with serving(where) as page:
         damaged.write_bytes(whole[:100])

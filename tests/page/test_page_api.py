@@ -19,7 +19,8 @@ from samples import HOME, OFFICE
 from views import failed, folders, good
 
 from speedtest.data.heartbeat import Heartbeat, write
-from speedtest.figures.rows import COLUMNS, Folders, Rows
+from speedtest.data.partitions import Folders
+from speedtest.figures.rows import COLUMNS, Rows
 
 DOCS = PROJECT / "docs"
 
@@ -30,7 +31,8 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     where = lake(tmp_path_factory.mktemp("page"), rows)
     due = datetime.now(UTC) + timedelta(minutes=5)
     write(
-        Heartbeat(pid=1, interval_seconds=600, timeout_seconds=120, next_due=due, next_due_monotonic=0), where.results
+        Heartbeat(pid=1, interval_seconds=600, timeout_seconds=120, next_due=due, next_due_monotonic=0),
+        where.result_dir,
     )
     return where
 

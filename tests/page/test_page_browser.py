@@ -84,7 +84,7 @@ def test_a_line_that_is_down_and_one_without_rows_have_no_fault(browser: Browser
     where = folders(tmp_path, [])
     with serving(where) as page:
         nothing = look(browser, f"{page.address}/", "nothing", [360])
-        keep([failed(this_slot())], where.results)
+        keep([failed(this_slot())], where.result_dir)
         down = look(browser, f"{page.address}/", "down", [360])
     for found in (nothing, down):
         assert (found.elsewhere, found.faults, found.overflow, found.console) == ([], [], [], [])

@@ -21,8 +21,8 @@ from zoneinfo import ZoneInfo
 from daemon import rows
 from simulation import SimulatedClock, Start, Step, install, journal, serve
 
-from speedtest.data.conversion import Lake, convert
-from speedtest.engines import derive
+from speedtest.data.conversion import convert
+from speedtest.data.partitions import Folders
 from speedtest.measurement import Measurement
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -85,7 +85,7 @@ def simulate(folder: Path, start: datetime, days: int, seed: int = 6) -> Month:
         month.measurements += serve(folder, clock, start + timedelta(days=days) * part / 1000, **settings).rows
         ticks = int((clock.now() - started).total_seconds() // INTERVAL)
         month.due += [started + timedelta(seconds=INTERVAL) * tick for tick in range(ticks + 1)]
-        assert not convert(Lake(folder / "results", folder / "uploads", "home", derive), clock.now().date())
+        assert not convert(Folders(folder / "results", folder / "uploads"), "home", clock.now().date())
         clock.pass_by(chance.uniform(1, INTERVAL))
     month.starts = [start for start in journal(folder) if start.kind != "list"]
     month.overlaps = len((folder / "overlaps").read_text().split()) if (folder / "overlaps").exists() else 0

@@ -15,7 +15,7 @@ from daemon import PATIENCE, until, variables
 from samples import HOME
 from views import INTERVAL, failed, folders, good, skipped
 
-from speedtest.figures.rows import Folders
+from speedtest.data.partitions import Folders
 from speedtest.measurement import Measurement
 
 ONLY_READING = """
@@ -36,9 +36,9 @@ class Page:
     """A running page and a client of it."""
 
     def __init__(self, where: Folders, *command: str, **more: str) -> None:
-        self.folder = where.results.parent
+        self.folder = where.result_dir.parent
         self.stderr_path = self.folder / f"page-{os.urandom(4).hex()}.stderr"
-        given = {"RESULT_DIR": str(where.results), "UPLOAD_DIR": str(where.uploads), "PAGE_PORT": "0"} | more
+        given = {"RESULT_DIR": str(where.result_dir), "UPLOAD_DIR": str(where.upload_dir), "PAGE_PORT": "0"} | more
         with self.stderr_path.open("ab") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, *(command or ("-m", "speedtest.handlers.page"))],

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from samples import HOME, keep, measured
 
-from speedtest.data.conversion import Lake, convert
-from speedtest.engines import derive
-from speedtest.figures.rows import Folders, Rows
+from speedtest.data.conversion import convert
+from speedtest.data.partitions import Folders
+from speedtest.figures.rows import Rows
 from speedtest.figures.summary import summarise
 from speedtest.figures.types import Plan, Question, Summary
 from speedtest.measurement import Measurement
@@ -47,10 +47,10 @@ def _of_slot(row: Measurement, due: datetime, **more: object) -> Measurement:
 
 def folders(folder: Path, rows: Iterable[Measurement], converted_before: date | None = None) -> Folders:
     """Keep rows in a folder, and convert those of days before one."""
-    lake = Lake(folder / "results", folder / "uploads", HOME, derive)
+    lake = Folders(folder / "results", folder / "uploads")
     keep(list(rows), lake.result_dir)
     if converted_before:
-        assert not convert(lake, converted_before)
+        assert not convert(lake, HOME, converted_before)
     return Folders(lake.result_dir, lake.upload_dir)
 
 

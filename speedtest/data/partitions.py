@@ -1,0 +1,126 @@
+"""Where files lie below `RESULT_DIR` and `UPLOAD_DIR`: locations, days, and the files of rows in a day.
+
+`RESULT_DIR/year=YYYY/month=MM/day=DD/` holds the rows of all locations as CSV; `UPLOAD_DIR/location=NAME/` holds the
+same folders with Parquet. Days are those of UTC.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+FILE_NAME = re.compile(r"speedtest_[0-9A-Za-z_-]+\.csv")
+_LOCATION = "location="
+_PARTS = (re.compile(r"year=(\d{4})"), re.compile(r"month=(\d{2})"), re.compile(r"day=(\d{2})"))
+
+
+type Refused = Callable[[OSError], None]
+"""Takes the error of a folder that cannot be listed."""
+
+
+class Folders(msgspec.Struct, frozen=True):
+    """The two folders that hold all rows."""
+
+    result_dir: Path
+    upload_dir: Path
+
+    @property
+    def quarantine(self) -> Path:
+        """Return the folder of CSV files that could not be read."""
+        return self.result_dir / "quarantine"
+
+
+def location_folder(upload_dir: Path, name: str) -> Path:
+    """Return the folder of a location's Parquet files."""
+    return upload_dir / f"{_LOCATION}{name}"
+
+
+def locations(upload_dir: Path) -> dict[str, Path]:
+    """Return the locations that have a folder, in the order of their names, with that folder."""
+    try:
+        with os.scandir(upload_dir) as entries:
+            found = sorted(entry.path for entry in entries if entry.name.startswith(_LOCATION))
+    except FileNotFoundError:
+        return {}
+    return {Path(path).name.removeprefix(_LOCATION): Path(path) for path in found}
+
+
+def location_of(parquet_file: Path) -> str:
+    """Return the location that a Parquet file of the lake belongs to."""
+    return parquet_file.parents[3].name.removeprefix(_LOCATION)
+
+
+def day_folder(base: Path, day: date) -> Path:
+    """Return the Hive partition of a UTC day."""
+    return base / f"year={day.year:04}" / f"month={day.month:02}" / f"day={day.day:02}"
+
+
+def complete_days(result_dir: Path, today: date, refused: Refused) -> Iterator[tuple[date, Path]]:
+    """Yield the days before `today` (UTC) that hold a row's file, oldest first, and their folders.
+
+    A folder that cannot be listed hides no other: `refused` gets its error.
+    """
+    for day, folder in days(result_dir, refused=refused):
+        try:
+            holds_rows = day < today and any(True for _ in row_files(folder))
+        except FileNotFoundError:  # a conversion removes what it emptied
+            continue
+        except OSError as error:
+            refused(error)
+            continue
+        if holds_rows:
+            yield day, folder
+
+
+def days(
+    base: Path, first: date = date.min, last: date = date.max, refused: Refused | None = None
+) -> Iterator[tuple[date, Path]]:
+    """Yield the day partitions in a folder from `first` to `last`, oldest first; other months are not looked into.
+
+    Links and what is named otherwise are no partitions. `refused` gets the error of a folder that cannot be listed;
+    without it the error is raised.
+    """
+    for year, year_folder in _partitions(base, 0, refused):
+        for month, month_folder in _partitions(year_folder, 1, refused):
+            if not (first.year, first.month) <= (year, month) <= (last.year, last.month):
+                continue
+            for number, folder in _partitions(month_folder, 2, refused):
+                try:
+                    day = date(year, month, number)
+                except ValueError:
+                    continue
+                if first <= day <= last:
+                    yield day, folder
+
+
+def row_files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield the files in a day's folder that have the name of a row's file: regular ones, no links."""
+    with os.scandir(folder) as entries:
+        yield from (e for e in entries if FILE_NAME.fullmatch(e.name) and e.is_file(follow_symlinks=False))
+
+
+def temporaries(result_dir: Path) -> Iterator[Path]:
+    """Yield what a daemon that was killed left half written."""
+    for _, folder in days(result_dir):
+        yield from sorted(folder.glob(".speedtest_*.csv.tmp"))
+
+
+def _partitions(folder: Path, level: int, refused: Refused | None) -> list[tuple[int, Path]]:
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                (int(match[1]), Path(entry.path))
+                for entry in entries
+                if (match := _PARTS[level].fullmatch(entry.name)) and entry.is_dir(follow_symlinks=False)
+            ]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        if not refused:
+            raise
+        refused(error)
+        return []
+    return sorted(found)
