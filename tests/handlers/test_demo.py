@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def now(folder: Path) -> datetime:
     """Return the instant that it was made for."""
-    made = json.loads((folder / ".speedsnake-sample_year.json").read_text())["made"]
+    made = json.loads((folder / ".speedsnake-demo.json").read_text())["made"]
     return datetime.fromisoformat(made)
 
 
