@@ -1,14 +1,16 @@
-"""Settings: every environment variable, its type, its default and what is allowed. An empty value counts as unset."""
+"""Settings: every environment variable, its type, its default and what is allowed. An empty value counts as unset.
 
-import math
-import re
+`variables` is the one table. `read` checks all of them and returns `Settings`; `value` reads a single one; `explain`
+says what is in force and where it comes from. A secret may also lie in a file: `NAME_FILE` names it.
+"""
+
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from speedtest.values import hours, targets
+from speedtest.values import hours, names, numbers, secrets, targets
 from speedtest.values.hours import Hours
 from speedtest.values.targets import Engines
 
@@ -16,14 +18,18 @@ SHORTEST_INTERVAL_SECONDS = 0.001
 LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
 LONGEST_TEST_SECONDS = 3600
 LONGEST_DIRECTION_SECONDS = 300
+LONGEST_COMMIT = 100
+LONGEST_SECRET = 4096
 MOST_UDP_MBPS = 1000
 MOST_RETRIES = 10
 MOST_MBPS = 1_000_000
 MOST_GIGABYTES = 1_000_000
 LARGEST_PORT = 65535
-_ADDRESS = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
-_ZONE_ROOTS = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
-_ZONE_LINK = Path("/etc/localtime")
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_PREFIX = "SPEEDTEST_"
+_SHORT_NAME = 6
+"""Names shorter than this are near to too many others: only one edit away counts."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     commit_hash: str | None
     speedtest_engine: tuple[str, ...]
     speedtest_server: dict[str, str]
+    """By engine."""
     speedtest_server_id: tuple[str, ...]
     speedtest_interface: str | None
     speedtest_seconds_per_direction: int | None
@@ -44,12 +51,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speedtest_timeout_seconds: float
     log_level: str
     tz: str | None
+    """The machine's zone where the variable is not set; None where neither tells."""
     speedtest_retries: int
     speedtest_confirm_below_mbps: tuple[float, float] | None
     """Download and upload, Mbit/s."""
     sleep_jitter_seconds: float
     quiet_hours: Hours | None
     data_budget_gb_per_month: float | None
+    plan_download_mbps: float | None
+    plan_upload_mbps: float | None
+    page_host: str
+    page_port: int
+    page_password: str | None
 
 
 class Mistakes(Exception):
@@ -69,11 +82,23 @@ class Variable(msgspec.Struct, frozen=True):
     allowed: str
     read: Callable[[str], Any]
     """Return the value; raise ValueError for a text that is not allowed."""
+    secret: bool = False
+    """Whether its value is never shown, and may lie in the file that `NAME_FILE` names."""
+    for_views: bool = False
+    """Whether only the report and the page read it."""
 
 
-def is_address(text: str) -> bool:
-    """Say whether a location can be a folder's name: 1-64 of A-Z a-z 0-9 . _ -, the first no dot."""
-    return _ADDRESS.fullmatch(text) is not None
+type Origin = Literal["default", "environment", "file"]
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """One variable as it is in force."""
+
+    name: str
+    value: str | None
+    """As a person would set it; null where it is not set, `hidden` for a secret."""
+    default: str | None
+    origin: Origin
 
 
 def read(environment: Mapping[str, str], engines: Engines) -> Settings:
@@ -88,69 +113,155 @@ def read(environment: Mapping[str, str], engines: Engines) -> Settings:
             values[variable.name.lower()] = _value(variable, environment)
         except ValueError as error:
             wrong.append(str(error))
-    if values.get("sleep_jitter_seconds", 0) > values.get("sleep_seconds", math.inf):
-        wrong.append(_longer_than_interval(values))
-    if wrong or (wrong := targets.settle(values, engines)):
+    if wrong := wrong or _wrong_together(values):
         raise Mistakes(wrong)
+    try:
+        servers = targets.settle(values["speedtest_server"], values["speedtest_engine"], engines)
+    except ValueError as error:
+        raise Mistakes([str(error)]) from error
+    values["speedtest_server"] = servers
     values["speedtest_server_id"] = values["speedtest_server_id"] or ()
-    values["tz"] = values["tz"] or machine_zone()
+    values["tz"] = values["tz"] or names.machine_zone()
     return Settings(**values)
-
-
-def _longer_than_interval(values: Mapping[str, Any]) -> str:
-    jitter, interval = values["sleep_jitter_seconds"], values["sleep_seconds"]
-    return f"SLEEP_JITTER_SECONDS={jitter:g} is not allowed: it must be at most SLEEP_SECONDS, which is {interval:g}"
 
 
 def value(name: str, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (its type is the variable's)
     """Return the value of one variable that does not concern engines. Raises Mistakes."""
-    variable = next(variable for variable in (*variables({}), *variables_of_views()) if variable.name == name)
+    variable = next(variable for variable in variables({}) if variable.name == name)
     try:
         return _value(variable, environment)
     except ValueError as error:
         raise Mistakes([str(error)]) from error
 
 
-def _value(variable: Variable, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (the same)
-    text = environment.get(variable.name) or variable.default
+def explain(settings: Settings, environment: Mapping[str, str], engines: Engines) -> list[Explained]:
+    """Return each variable with the value that is in force, its default and where the value comes from."""
+    return [
+        Explained(
+            variable.name,
+            _hidden(written) if variable.secret else written,
+            variable.default,
+            _origin(variable, environment),
+        )
+        for variable in variables(engines)
+        for written in [_as_written(getattr(settings, variable.name.lower()))]
+    ]
+
+
+def unknown(environment: Mapping[str, str], engines: Engines) -> list[str]:
+    """Return a line of warning for each variable that looks like one of ours and is none.
+
+    That is every unknown `SPEEDTEST_*`, and any name that is one or two edits away from one of ours.
+    """
+    known = [name for variable in variables(engines) for name in _names(variable)]
+    lines: list[str] = []
+    for name in sorted(set(environment) - set(known)):
+        if name.startswith(_PREFIX):
+            near = names.nearest(name, known)
+        elif not (near := next((each for each in known if _is_near(name, each)), "")):
+            continue
+        lines.append(f"{name} is no variable of SpeedSnake and is ignored; did you mean {near}?")
+    return lines
+
+
+def _names(variable: Variable) -> tuple[str, ...]:
+    return (variable.name, f"{variable.name}_FILE") if variable.secret else (variable.name,)
+
+
+def _is_near(name: str, known: str) -> bool:
+    most = 1 if len(known) < _SHORT_NAME else 2
+    return abs(len(name) - len(known)) <= most and len(name) > most and names.edits(name, known) <= most
+
+
+def _value(variable: Variable, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (its type is the variable's)
+    """Return a variable's value. Raises ValueError with the line to show."""
+    text = environment.get(variable.name) or None
+    if _origin(variable, environment) == "file":
+        if text is not None:
+            both = f"{variable.name} and {variable.name}_FILE are both set"
+            raise ValueError(f"{both}: keep one of them, the file at best")
+        text = secrets.first_line(variable.name, Path(environment[f"{variable.name}_FILE"]))
+    text = variable.default if text is None else text
     try:
         return None if text is None else variable.read(text)
     except ValueError:
-        raise ValueError(f"{variable.name}={text!r} is not allowed: it must be {variable.allowed}") from None
+        shown = "its value" if variable.secret else f"{variable.name}={text!r}"
+        named = f"{variable.name}: {shown}" if variable.secret else shown
+        raise ValueError(f"{named} is not allowed: it must be {variable.allowed}") from None
+
+
+def _origin(variable: Variable, environment: Mapping[str, str]) -> Origin:
+    if variable.secret and environment.get(f"{variable.name}_FILE"):
+        return "file"
+    return "environment" if environment.get(variable.name) else "default"
+
+
+def _wrong_together(values: Mapping[str, Any]) -> list[str]:
+    """Return a line for each variable whose value is not allowed in the light of another."""
+    wrong: list[str] = []
+    jitter, interval = values["sleep_jitter_seconds"], values["sleep_seconds"]
+    if jitter > interval:
+        wrong.append(
+            f"SLEEP_JITTER_SECONDS={jitter:g} is not allowed: it must be at most SLEEP_SECONDS, which is {interval:g}"
+        )
+    seconds, limit = values["speedtest_seconds_per_direction"], values["speedtest_timeout_seconds"]
+    if seconds and seconds * 2 >= limit:
+        wrong.append(
+            f"SPEEDTEST_SECONDS_PER_DIRECTION={seconds} is not allowed with SPEEDTEST_TIMEOUT_SECONDS={limit:g}: "
+            "both directions must fit in"
+        )
+    return wrong
+
+
+def _as_written(value: object) -> str | None:
+    """Return a value as a person would set it, None where it is not set."""
+    match value:
+        case None | () | {} if not value:
+            return None
+        case tuple():
+            return ",".join(f"{item:.15g}" if isinstance(item, float) else str(item) for item in value)
+        case dict():
+            return ",".join(f"{name}={item}" for name, item in value.items())
+        case float():
+            return f"{value:.15g}"
+        case _:
+            return str(value)
+
+
+def _hidden(written: str | None) -> str | None:
+    return None if written is None else "hidden"
 
 
 def variables(engines: Engines) -> tuple[Variable, ...]:
-    """List every variable."""
+    """List every variable: what the daemon and all commands read first, what only the report and the page read last."""
     folder = "the path of a folder"
+    speed = f"a number of Mbit/s above 0, at most {MOST_MBPS}"
     return (
         Variable(
             "SLEEP_SECONDS",
             "5",
             f"a number of seconds from {SHORTEST_INTERVAL_SECONDS} to {LONGEST_INTERVAL_SECONDS}",
-            _interval,
+            numbers.number(LONGEST_INTERVAL_SECONDS, least=SHORTEST_INTERVAL_SECONDS),
         ),
         Variable(
             "SPEEDTEST_LOCATION_UUID",
             "unknown-location",
             "1 to 64 of A-Z a-z 0-9 . _ - and not start with a dot (a UUID4 is best)",
-            _address,
+            names.location,
         ),
         Variable("RESULT_DIR", "./results", folder, Path),
         Variable("UPLOAD_DIR", "./uploads", folder, Path),
         Variable("LOG_DIR", "./logs", folder, Path),
-        Variable("COMMIT_HASH", None, "at most 100 printable characters", _commit),
+        Variable(
+            "COMMIT_HASH", None, f"at most {LONGEST_COMMIT} printable characters", names.printable(LONGEST_COMMIT)
+        ),
         Variable(
             "SPEEDTEST_ENGINE",
             "auto",
             f"auto, or one or several of {', '.join(engines)}, separated by commas",
             targets.engines(engines),
         ),
-        Variable(
-            "SPEEDTEST_SERVER",
-            None,
-            "a server, or ENGINE=SERVER for each engine that takes one, separated by commas",
-            targets.servers(engines),
-        ),
+        Variable("SPEEDTEST_SERVER", None, targets.ALLOWED_SERVERS, targets.servers),
         Variable(
             "SPEEDTEST_SERVER_ID",
             None,
@@ -167,177 +278,65 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             "SPEEDTEST_SECONDS_PER_DIRECTION",
             None,
             f"a whole number of seconds from 1 to {LONGEST_DIRECTION_SECONDS}",
-            _direction,
+            numbers.whole(1, LONGEST_DIRECTION_SECONDS),
         ),
-        Variable("SPEEDTEST_UDP_MBPS", None, f"a number of Mbit/s above 0, at most {MOST_UDP_MBPS}", _udp),
+        Variable(
+            "SPEEDTEST_UDP_MBPS",
+            None,
+            f"a number of Mbit/s above 0, at most {MOST_UDP_MBPS}",
+            numbers.number(MOST_UDP_MBPS, above_0=True),
+        ),
         Variable(
             "SPEEDTEST_TIMEOUT_SECONDS",
             "120",
             f"a number of seconds above 0, at most {LONGEST_TEST_SECONDS}",
-            _timeout,
+            numbers.number(LONGEST_TEST_SECONDS, above_0=True),
         ),
-        Variable(
-            "LOG_LEVEL",
-            "INFO",
-            "one of DEBUG, INFO, WARNING, ERROR, CRITICAL",
-            lambda text: _one_of(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))(text.upper()),
-        ),
-        Variable("TZ", None, "a zone of the IANA database, such as Europe/Berlin or UTC", _zone),
-        Variable("SPEEDTEST_RETRIES", "1", f"a whole number from 0 to {MOST_RETRIES}", _retries),
+        Variable("LOG_LEVEL", "INFO", f"one of {', '.join(_LEVELS)}", names.one_of(_LEVELS)),
+        Variable("TZ", None, "a zone of the IANA database, such as Europe/Berlin or UTC", names.zone),
+        Variable("SPEEDTEST_RETRIES", "1", f"a whole number from 0 to {MOST_RETRIES}", numbers.whole(0, MOST_RETRIES)),
         Variable(
             "SPEEDTEST_CONFIRM_BELOW_MBPS",
             None,
             f"two numbers of Mbit/s from 0 to {MOST_MBPS}, DOWNLOAD,UPLOAD, such as 50,10",
-            _speeds,
+            numbers.pair(MOST_MBPS),
         ),
-        Variable("SLEEP_JITTER_SECONDS", "0", "a number of seconds from 0 to SLEEP_SECONDS", _jitter),
+        Variable(
+            "SLEEP_JITTER_SECONDS",
+            "0",
+            "a number of seconds from 0 to SLEEP_SECONDS",
+            numbers.number(LONGEST_INTERVAL_SECONDS),
+        ),
         Variable(
             "QUIET_HOURS",
             None,
-            "spans of the day, HH:MM-HH:MM, parted by commas, such as 23:00-06:00,12:00-12:30, that leave some of it",
+            "spans of the day, HH:MM-HH:MM, separated by commas, such as 23:00-06:00,12:00-12:30; not the whole day",
             hours.parse,
         ),
         Variable(
             "DATA_BUDGET_GB_PER_MONTH",
             None,
             f"a number of GB (10^9 bytes) above 0, at most {MOST_GIGABYTES}",
-            lambda text: _positive(text, MOST_GIGABYTES),
+            numbers.number(MOST_GIGABYTES, above_0=True),
+        ),
+        Variable("PLAN_DOWNLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), for_views=True),
+        Variable("PLAN_UPLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), for_views=True),
+        Variable(
+            "PAGE_HOST", "127.0.0.1", "an address of this machine, such as 127.0.0.1 or ::", names.host, for_views=True
+        ),
+        Variable(
+            "PAGE_PORT",
+            "8600",
+            f"a port from 0 (any that is free) to {LARGEST_PORT}",
+            numbers.whole(0, LARGEST_PORT),
+            for_views=True,
+        ),
+        Variable(
+            "PAGE_PASSWORD",
+            None,
+            "a text without control characters",
+            names.printable(LONGEST_SECRET),
+            secret=True,
+            for_views=True,
         ),
     )
-
-
-def variables_of_views() -> tuple[Variable, ...]:
-    """List the variables that only the report and the page read."""
-    speed = f"a number of Mbit/s above 0, at most {MOST_MBPS}"
-    return (
-        Variable("PLAN_DOWNLOAD_MBPS", None, speed, lambda text: _positive(text, MOST_MBPS)),
-        Variable("PLAN_UPLOAD_MBPS", None, speed, lambda text: _positive(text, MOST_MBPS)),
-        Variable("PAGE_HOST", "127.0.0.1", "an address of this machine, such as 127.0.0.1 or ::", _host),
-        Variable("PAGE_PORT", "8600", "a port from 0 (any that is free) to 65535", _port),
-        Variable("PAGE_PASSWORD", None, "a text without control characters", _password),
-        Variable("PAGE_PASSWORD_FILE", None, "the path of a file", Path),
-    )
-
-
-def unknown(environment: Mapping[str, str], engines: Engines) -> list[str]:
-    """Return a line of warning for each `SPEEDTEST_*` variable that means nothing here, with the nearest known one."""
-    known = [variable.name for variable in variables(engines)]
-    strangers = sorted(name for name in environment if name.startswith("SPEEDTEST_") and name not in known)
-    if not strangers:
-        return []
-    import difflib  # noqa: PLC0415 (a daemon without a mistake in its variables never needs it)
-
-    lines: list[str] = []
-    for name in strangers:
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-        lines.append(f"{name} is no variable of SpeedSnake and is ignored; did you mean {nearest[0]}?")
-    return lines
-
-
-def machine_zone() -> str | None:
-    """Return the IANA name of the machine's own zone, None where its files do not tell."""
-    try:
-        target = str(_ZONE_LINK.readlink())
-    except OSError:
-        return None if _ZONE_LINK.exists() else "UTC"
-    _, found, name = target.partition("zoneinfo/")
-    return name if found else None
-
-
-def _from_0(text: str, most: float) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and 0 <= value <= most):
-        raise ValueError(text)
-    return value
-
-
-def _positive(text: str, most: float) -> float:
-    if not (value := _from_0(text, most)):
-        raise ValueError(text)
-    return value
-
-
-def _interval(text: str) -> float:
-    seconds = _positive(text, LONGEST_INTERVAL_SECONDS)
-    if seconds < SHORTEST_INTERVAL_SECONDS:
-        raise ValueError(text)
-    return seconds
-
-
-def _timeout(text: str) -> float:
-    return _positive(text, LONGEST_TEST_SECONDS)
-
-
-def _direction(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= LONGEST_DIRECTION_SECONDS):
-        raise ValueError(text)
-    return int(text)
-
-
-def _udp(text: str) -> float:
-    return _positive(text, MOST_UDP_MBPS)
-
-
-def _jitter(text: str) -> float:
-    return _from_0(text, LONGEST_INTERVAL_SECONDS)
-
-
-def _retries(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= MOST_RETRIES):
-        raise ValueError(text)
-    return int(text)
-
-
-def _speeds(text: str) -> tuple[float, float]:
-    download, upload = (_from_0(part, MOST_MBPS) for part in text.split(","))
-    return download, upload
-
-
-def _host(text: str) -> str:
-    import ipaddress  # noqa: PLC0415 (the daemon serves no page)
-
-    return str(ipaddress.ip_address(text))
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= LARGEST_PORT):
-        raise ValueError(text)
-    return int(text)
-
-
-def _password(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError(text)
-    return text
-
-
-def _address(text: str) -> str:
-    if not is_address(text):
-        raise ValueError(text)
-    return text
-
-
-def _commit(text: str) -> str:
-    if len(text) > 100 or not text.isprintable():  # noqa: PLR2004 (as said in what is allowed)
-        raise ValueError(text)
-    return text
-
-
-def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
-    def choose(text: str) -> str:
-        if text not in names:
-            raise ValueError(text)
-        return text
-
-    return choose
-
-
-def _zone(text: str) -> str:
-    """Look for the zone's file; on a machine without a zone database take every well-formed name."""
-    name = text.removeprefix(":")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", name):
-        raise ValueError(text)
-    roots = [root for root in _ZONE_ROOTS if Path(root, "UTC").exists()]
-    if roots and not any(Path(root, name).is_file() for root in roots):
-        raise ValueError(text)
-    return name

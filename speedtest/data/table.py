@@ -27,7 +27,7 @@ from pyarrow import csv as arrow_csv
 from speedtest import engines
 from speedtest.data import schema
 from speedtest.data.results import LARGEST_FILE, common_texts
-from speedtest.environment import is_address
+from speedtest.values.names import is_location
 
 SOURCE = "source"
 """The column that names each row's source; it is not part of the lake."""
@@ -331,7 +331,7 @@ def _with_addresses(table: pa.Table, address: str, unreadable: list[dict[str, st
     index = table.schema.get_field_index("speedtest_address")
     filled = table["speedtest_address"].fill_null(pa.scalar(address))
     table = table.set_column(index, table.schema.field(index), filled)
-    bad = {name for name in filled.unique().to_pylist() if not is_address(str(name))}
+    bad = {name for name in filled.unique().to_pylist() if not is_location(str(name))}
     if not bad:
         return table
     files = [(row[_DAY], file_of(row[SOURCE])) for row in table.select([_DAY, SOURCE]).to_pylist()]

@@ -1,56 +1,75 @@
-"""`python -m speedtest.handlers.loop --check`: what the daemon would start with, for a person to read."""
+"""Show what is in force: `speedsnake check`. It measures nothing.
+
+Exit codes: 0 all is well · 69 no speed-test program found · 78 configuration, or a folder that cannot be written.
+"""
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated
 
 import msgspec
+import typer
 
-from speedtest import programs
+from speedtest import environment, logging as logs, programs
 from speedtest.data import probe
-from speedtest.environment import Settings
+from speedtest.engines import ENGINES
+from speedtest.environment import Explained
 from speedtest.process import Stop
 from speedtest.programs import Program
 from speedtest.terminal import exits, startup
+from speedtest.terminal.command import alone
 
 
-def check(settings: Settings, *, as_json: bool = False) -> NoReturn:
-    """Print the settings, the program and the state of each folder; exit 0, 69 without a program, 78 for a folder."""
+def check(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the same as one JSON object.")] = False,
+) -> None:
+    """Show what is in force; measure nothing.
+
+    Every setting with its value, its default and where it comes from, the programs found, and whether each folder can
+    be written.
+
+    Exit codes: 0 all is well, 69 no program found, 78 configuration.
+    """
+    settings = startup.settings()
+    logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     startup.warn_of_unknown_variables()
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir, "LOG_DIR": settings.log_dir}
     refused = {name: probe.refusal(folder) for name, folder in folders.items()}
     found = list(programs.find_all(settings, os.environ, Stop()).values())
-    written = {name.upper(): _as_written(value) for name, value in msgspec.structs.asdict(settings).items()}
-    (_say_json if as_json else _say)(written, refused, found)
+    explained = environment.explain(settings, os.environ, ENGINES)
+    (_say_json if as_json else _say)(explained, refused, found)
     if refused["RESULT_DIR"] or refused["UPLOAD_DIR"]:
-        exits.end(exits.MISCONFIGURED, "a folder cannot be written: mend it or set another one")
+        exits.end(exits.MISCONFIGURED, "a folder cannot be written: change its owner or mode, or set another folder")
     if not found:
         exits.end(exits.NO_PROGRAM, startup.no_program(settings))
     sys.exit(exits.OK)
 
 
-def _as_written(value: object) -> str | None:
-    """Return a value as a person would set it, None where it is not set."""
-    match value:
-        case None | () | {} if not value:
-            return None
-        case tuple():
-            return ",".join(map(str, value))
-        case dict():
-            return ",".join(f"{name}={item}" for name, item in value.items())
-        case _:
-            return str(value)
-
-
-def _say(written: dict[str, str | None], refused: dict[str, OSError | None], programs: list[Program]) -> None:
-    lines = [(name, value or "not set") for name, value in written.items()]
+def _say(explained: list[Explained], refused: dict[str, OSError | None], found: list[Program]) -> None:
+    lines = [(each.name, f"{each.value or 'not set'}{_origin(each)}") for each in explained]
     lines += [(f"{name} writable", f"no: {why.strerror}" if why else "yes") for name, why in refused.items()]
-    lines += [("program", f"{each.path} ({each.engine.name} {each.version})") for each in programs]
-    for name, value in lines if programs else [*lines, ("program", "none")]:
+    lines += [("program", f"{each.path} ({each.engine.name} {each.version})") for each in found]
+    for name, value in lines if found else [*lines, ("program", "none")]:
         sys.stdout.write(f"{name:<34}{value}\n")
 
 
-def _say_json(written: dict[str, str | None], refused: dict[str, OSError | None], programs: list[Program]) -> None:
-    found = [{"engine": each.engine.name, "version": each.version, "path": str(each.path)} for each in programs]
-    whole = {"settings": written, "writable": {name: not why for name, why in refused.items()}, "programs": found}
+def _origin(each: Explained) -> str:
+    """Return where a value comes from, and the default that it replaces."""
+    if each.origin == "default":
+        return " (default)" if each.value else ""
+    return f" ({each.origin}; default {each.default or 'not set'})"
+
+
+def _say_json(explained: list[Explained], refused: dict[str, OSError | None], found: list[Program]) -> None:
+    whole = {
+        "settings": {each.name: each.value for each in explained},
+        "variables": explained,
+        "writable": {name: not why for name, why in refused.items()},
+        "programs": [{"engine": each.engine.name, "version": each.version, "path": str(each.path)} for each in found],
+    }
     sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
+
+
+if __name__ == "__main__":
+    alone(check)

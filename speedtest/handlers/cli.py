@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from speedtest.handlers.check import check
 from speedtest.handlers.demo import demo
 from speedtest.handlers.export import export
 from speedtest.handlers.once import once
@@ -53,21 +54,6 @@ def loop() -> None:
     Exit codes: 0 stopped by a signal, 69 no program found, 75 another daemon holds RESULT_DIR, 78 configuration.
     """
     _become("speedtest.handlers.loop")
-
-
-def check(
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the same as one JSON object.")] = False,
-) -> None:
-    """Print what is in force; measure nothing.
-
-    The settings, the programs found, and whether each folder can be written.
-
-    Exit codes: 0 all is well, 69 no program found, 78 configuration.
-    """
-    from speedtest.handlers.check import check as settings_in_force  # noqa: PLC0415 (see above)
-
-    settings_in_force(startup.settings(), as_json=as_json)
 
 
 def convert() -> None:

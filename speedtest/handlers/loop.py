@@ -68,7 +68,7 @@ def main() -> None:
         case ["--check"]:
             from speedtest.handlers.check import check  # noqa: PLC0415 (the daemon carries only what it needs)
 
-            check(startup.settings())
+            check()
         case ["--help" | "-h"]:
             sys.stdout.write(f"{USAGE}\n{__doc__}")
         case _:

@@ -14,16 +14,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, override
 
-import msgspec
-
-from speedtest import environment, logging as logs
-from speedtest.environment import Mistakes
-from speedtest.page import password
-from speedtest.terminal import exits
+from speedtest import logging as logs
+from speedtest.environment import Settings
+from speedtest.terminal import exits, startup
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -37,33 +33,17 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 """As in glibc's malloc.h."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in force, checked. Field names are the variables' names in lower case."""
-
-    result_dir: Path
-    upload_dir: Path
-    log_level: str
-    plan_download_mbps: float | None
-    plan_upload_mbps: float | None
-    page_host: str
-    page_port: int
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Serve until SIGTERM or SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop())
     given = {name: value for name, value in vars(_options(arguments)).items() if value is not None}
-    variables = dict(os.environ) | given
-    try:
-        settings, secret = _settings(variables), password.read(variables)
-    except Mistakes as mistakes:
-        exits.end(exits.MISCONFIGURED, *mistakes.lines)
+    settings = startup.settings(dict(os.environ) | given)
     logs.configure(settings.log_level)
     listener = _listener(settings)
-    _say(listener, secret)
+    _say(listener, protected=settings.page_password is not None)
     _give_memory_back()
-    _serve(listener, _application(settings, secret))
+    _serve(listener, _application(settings))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -80,28 +60,14 @@ class _Parser(argparse.ArgumentParser):
         exits.end(os.EX_USAGE, f"{message}; --help says what there is")
 
 
-def _settings(variables: Mapping[str, str]) -> Settings:
-    """Read the variables, or raise Mistakes with all that is wrong."""
-    values: dict[str, object] = {}
-    wrong: list[str] = []
-    for name in Settings.__struct_fields__:
-        try:
-            values[name] = environment.value(name.upper(), variables)
-        except Mistakes as mistakes:
-            wrong += mistakes.lines
-    if wrong:
-        raise Mistakes(wrong)
-    return msgspec.convert(values, Settings)
-
-
-def _application(settings: Settings, secret: str | None) -> "Starlette":
+def _application(settings: Settings) -> "Starlette":
     from speedtest.figures.rows import Folders  # noqa: PLC0415 (the same)
     from speedtest.figures.types import Plan  # noqa: PLC0415 (the same)
     from speedtest.page.app import application  # noqa: PLC0415 (the same)
     from speedtest.page.queries import Queries  # noqa: PLC0415 (help comes without it)
 
     plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
-    return application(Queries(Folders(settings.result_dir, settings.upload_dir), plan), secret)
+    return application(Queries(Folders(settings.result_dir, settings.upload_dir), plan), settings.page_password)
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -127,11 +93,11 @@ def _refusal(host: str, port: int, error: OSError) -> str:
             return f"{where}{error.strerror}"
 
 
-def _say(listener: socket.socket, secret: str | None) -> None:
+def _say(listener: socket.socket, *, protected: bool) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    logger.info("the page is at http://%s:%d/", shown, port, extra={"port": port, "password": secret is not None})
-    if secret is None and not ipaddress.ip_address(host).is_loopback:
+    logger.info("the page is at http://%s:%d/", shown, port, extra={"port": port, "password": protected})
+    if not protected and not ipaddress.ip_address(host).is_loopback:
         logger.warning(
             "whoever reaches this machine at port %d can see the results: set PAGE_PASSWORD or PAGE_PASSWORD_FILE, "
             "or leave PAGE_HOST at 127.0.0.1",

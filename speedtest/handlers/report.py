@@ -11,10 +11,8 @@ from typing import Annotated
 
 import typer
 
-from speedtest import environment
 from speedtest.data.partitions import Folders
 from speedtest.data.whole_file import whole
-from speedtest.environment import Mistakes
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.options import Locations, Output, Since, Until
@@ -42,11 +40,8 @@ def report(
     settings = startup.settings()
     try:
         first, last = period(since, until, now := datetime.now(UTC))
-        plan_mbps = [environment.value(name, os.environ) for name in ("PLAN_DOWNLOAD_MBPS", "PLAN_UPLOAD_MBPS")]
     except Unclear as unclear:
         exits.end(os.EX_USAGE, str(unclear))
-    except Mistakes as mistakes:
-        exits.end(exits.MISCONFIGURED, *mistakes.lines)
 
     import msgspec  # noqa: PLC0415 (help and completion come without these)
 
@@ -55,7 +50,8 @@ def report(
     from speedtest.figures.types import Plan  # noqa: PLC0415
     from speedtest.report import render as view  # noqa: PLC0415
 
-    rows, plan = Rows(Folders(settings.result_dir, settings.upload_dir)), Plan(*plan_mbps)
+    rows = Rows(Folders(settings.result_dir, settings.upload_dir))
+    plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
     try:
         if output:
             made = view.html(rows, first, last or now, location or [], plan)

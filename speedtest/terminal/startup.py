@@ -3,11 +3,15 @@
 import logging
 import os
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 from speedtest import environment
 from speedtest.engines import ENGINES, asked_for
 from speedtest.environment import Mistakes, Settings
 from speedtest.terminal import exits
+
+_BOOTSTRAP = Path(__file__).parents[2] / "bootstrap.sh"
 
 logger = logging.getLogger(__name__)
 
@@ -24,16 +28,16 @@ def no_arguments(command: str, meaning: str | None) -> None:
             exits.end(os.EX_USAGE, f"usage: python -m speedtest.handlers.{command} (it takes no arguments)")
 
 
-def settings() -> Settings:
-    """Return the settings in force; end with exit code 78, and a line for each mistake, if they cannot be."""
+def settings(variables: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings in force; end with exit code 78, and a line for each mistake, if there is one."""
     try:
-        return environment.read(os.environ, ENGINES)
+        return environment.read(variables, ENGINES)
     except Mistakes as mistakes:
         exits.end(exits.MISCONFIGURED, *mistakes.lines)
 
 
 def warn_of_unknown_variables() -> None:
-    """Log a line for each `SPEEDTEST_*` variable that means nothing."""
+    """Log a line for each variable that looks like one of ours and is none."""
     for line in environment.unknown(os.environ, ENGINES):
         logger.warning("%s", line)
 
@@ -45,5 +49,11 @@ def no_program(settings: Settings) -> str:
     names = dict.fromkeys(name for engine in engines for name in engine.programs)
     return (
         f"no speed-test program found: none of {', '.join(names)} on PATH answers as {' or '.join(wanted)}; "
-        "run ./bootstrap.sh setup, or install one and check with python -m speedtest.handlers.loop --check"
+        f"{_how_to_bring_one()}; `speedsnake check` shows what is found"
     )
+
+
+def _how_to_bring_one() -> str:
+    """Name the script that brings one only where it is: an image or an installed package has none."""
+    install = "install one"
+    return f"run ./bootstrap.sh setup, or {install}" if _BOOTSTRAP.exists() else install

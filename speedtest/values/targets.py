@@ -1,10 +1,11 @@
 """What a person chose to measure with: the variables about programs, servers and interfaces, and what they allow."""
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 LONGEST_SERVER = 500
+ALLOWED_SERVERS = "a server, or ENGINE=SERVER for each engine that takes one, separated by commas"
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@%-]{0,63}")
 
 
@@ -41,21 +42,11 @@ def engines(known: Engines) -> Callable[[str], tuple[str, ...]]:
     return read
 
 
-def servers(known: Engines) -> Callable[[str], dict[str, str]]:
-    """Return what reads `SPEEDTEST_SERVER`: `ENGINE=SERVER,…`, or one server, kept under the name "" until `settle`."""
-    name = "|".join(map(re.escape, known)) or "(?!)"
-
-    def read(text: str) -> dict[str, str]:
-        if not text.isprintable() or len(text) > LONGEST_SERVER:
-            raise ValueError(text)
-        if not re.match(rf"(?:{name})=", text):
-            return {"": text}
-        chosen = [part.partition("=") for part in re.split(rf",(?=(?:{name})=)", text)]
-        if len({name for name, _, _ in chosen}) < len(chosen):
-            raise ValueError(text)
-        return {name: server for name, _, server in chosen}
-
-    return read
+def servers(text: str) -> str:
+    """Read `SPEEDTEST_SERVER` as far as it can be read by itself; `settle` says which server is for which engine."""
+    if not text.isprintable() or len(text) > LONGEST_SERVER:
+        raise ValueError(text)
+    return text
 
 
 def server_ids(text: str) -> tuple[str, ...]:
@@ -74,31 +65,31 @@ def interface(text: str) -> str:
     return text
 
 
-def settle(values: dict[str, Any], known: Engines) -> list[str]:
-    """Give the server that names no engine to the one engine it can be for; return a line for each mistake.
+def settle(text: str | None, chosen: Sequence[str], known: Engines) -> dict[str, str]:
+    """Return the server of each chosen engine that has one; `text` is what `SPEEDTEST_SERVER` says.
 
-    This is about what one variable allows in the light of another.
+    Raises ValueError with the line to show for a server that no engine can take, or that an engine lacks.
     """
-    chosen: dict[str, str] = values["speedtest_server"] or {}
-    places = {name: known[name].place for name in values["speedtest_engine"] if name in known}
-    takers = {name: place for name, place in places.items() if place}
-    if "" in chosen:
+    takers = {name: place for name in chosen if name in known and (place := known[name].place)}
+    found = {} if text is None else _by_engine(text, takers, known)
+    for name, place in takers.items():
+        server = found.get(name, "")
+        if (name in found or place.needed) and not place.fits(server):
+            raise ValueError(f"SPEEDTEST_SERVER={server!r} is not allowed for {name}: it must be {place.allowed}")
+    return found
+
+
+def _by_engine(text: str, takers: Mapping[str, object], known: Engines) -> dict[str, str]:
+    """Part `ENGINE=SERVER,…`; one server without a name is for the only engine that takes one."""
+    name = "|".join(map(re.escape, known)) or "(?!)"
+    if not re.match(rf"(?:{name})=", text):
         if len(takers) != 1:
-            return [_which(chosen[""], takers)]
-        chosen = dict.fromkeys(takers, chosen[""])
-    values["speedtest_server"] = chosen
-    seconds, limit = values["speedtest_seconds_per_direction"], values["speedtest_timeout_seconds"]
-    wrong = []
-    if seconds and seconds * 2 >= limit:
-        wrong.append(
-            f"SPEEDTEST_SECONDS_PER_DIRECTION={seconds} is not allowed with SPEEDTEST_TIMEOUT_SECONDS={limit:g}: "
-            "both directions must fit in"
-        )
-    return wrong + [
-        f"SPEEDTEST_SERVER={chosen.get(name, '')!r} is not allowed for {name}: it must be {place.allowed}"
-        for name, place in takers.items()
-        if (name in chosen or place.needed) and not place.fits(chosen.get(name, ""))
-    ]
+            raise ValueError(_which(text, takers))
+        return dict.fromkeys(takers, text)
+    parts = [part.partition("=") for part in re.split(rf",(?=(?:{name})=)", text)]
+    if len({engine for engine, _, _ in parts}) < len(parts):
+        raise ValueError(f"SPEEDTEST_SERVER={text!r} is not allowed: it must be {ALLOWED_SERVERS}")
+    return {engine: server for engine, _, server in parts}
 
 
 def _which(server: str, takers: Mapping[str, object]) -> str:

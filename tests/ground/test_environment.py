@@ -1,14 +1,17 @@
 """Settings: what each variable allows, and how a mistake is told."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from daemon import run
+from hypothesis import given, reject, strategies as st
 
 from speedtest import environment
 from speedtest.engines import ENGINES
 from speedtest.environment import Mistakes
+from speedtest.values import names
 
 GOOD = {
     "SLEEP_SECONDS": ["600", "0.5", "1e2", "31622400"],
@@ -31,6 +34,11 @@ GOOD = {
     "SLEEP_JITTER_SECONDS": ["0", "2.5", "5"],
     "QUIET_HOURS": ["23:00-06:00,12:00-12:30", "00:00-23:59", "18:00-24:00", "23:00-06:00, 12:00-12:30"],
     "DATA_BUDGET_GB_PER_MONTH": ["500", "0.5", "1000000"],
+    "PLAN_DOWNLOAD_MBPS": ["250", "0.5"],
+    "PLAN_UPLOAD_MBPS": ["40"],
+    "PAGE_HOST": ["127.0.0.1", "::", "192.0.2.7"],
+    "PAGE_PORT": ["0", "8600", "65535"],
+    "PAGE_PASSWORD": ["secret", "with space", "ü"],
 }
 BAD: dict[str, list[str]] = {
     "SLEEP_SECONDS": ["0", "-1", "1e-320", "nan", "inf", "ten", "10s", "1,5", "1e99", " "],
@@ -61,6 +69,11 @@ BAD: dict[str, list[str]] = {
     "SLEEP_JITTER_SECONDS": ["-1", "nan", "inf", "some", "1e99"],
     "QUIET_HOURS": ["23-6", "23:00", "6:00-7:00", "24:00-06:00", "12:60-13:00", "12:00-24:01", "12:00-12:00", ","],
     "DATA_BUDGET_GB_PER_MONTH": ["0", "-1", "500GB", "1000001", "nan", "inf"],
+    "PLAN_DOWNLOAD_MBPS": ["0", "-1", "fast"],
+    "PLAN_UPLOAD_MBPS": ["0", "-1", "fast"],
+    "PAGE_HOST": ["localhost", "1.2.3", "nas.local"],
+    "PAGE_PORT": ["-1", "65536", "http"],
+    "PAGE_PASSWORD": ["a\nb", "\x07"],
 }
 
 
@@ -69,8 +82,8 @@ def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 
 def test_every_variable_is_tried_here() -> None:
-    names = {variable.name for variable in environment.variables(ENGINES)}
-    assert names == set(GOOD) == set(BAD)
+    known = {variable.name for variable in environment.variables(ENGINES)}
+    assert known == set(GOOD) == set(BAD)
 
 
 @pytest.mark.parametrize(("name", "text"), cases(GOOD))
@@ -83,7 +96,8 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, text: str) -> None
     with pytest.raises(Mistakes) as caught:
         environment.read({name: text}, ENGINES)
     allowed = {variable.name: variable.allowed for variable in environment.variables(ENGINES)}
-    assert caught.value.lines == [f"{name}={text!r} is not allowed: it must be {allowed[name]}"]
+    shown = f"{name}: its value" if name == "PAGE_PASSWORD" else f"{name}={text!r}"
+    assert caught.value.lines == [f"{shown} is not allowed: it must be {allowed[name]}"]
 
 
 def test_a_jitter_longer_than_the_interval_is_refused_with_both() -> None:
@@ -123,6 +137,66 @@ def test_an_unknown_variable_is_told_with_the_nearest_known_one() -> None:
         "SPEEDTEST_LOCATION_UID is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_LOCATION_UUID?",
         "SPEEDTEST_SERVERS is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_SERVER?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("QUIET_HOUR", "QUIET_HOURS"),
+        ("SLEEP_SECOND", "SLEEP_SECONDS"),
+        ("SLEPE_SECONDS", "SLEEP_SECONDS"),
+        ("RESULTS_DIR", "RESULT_DIR"),
+        ("LOGDIR", "LOG_DIR"),
+        ("PAGE_PASSWORD_FIEL", "PAGE_PASSWORD_FILE"),
+        ("DATA_BUDGET_GB_PER_MONTHS", "DATA_BUDGET_GB_PER_MONTH"),
+        ("TZZ", "TZ"),
+    ],
+)
+def test_a_name_that_is_one_or_two_edits_from_one_of_ours_is_told(name: str, near: str) -> None:
+    assert environment.unknown({name: "1"}, ENGINES) == [
+        f"{name} is no variable of SpeedSnake and is ignored; did you mean {near}?"
+    ]
+
+
+def test_names_that_other_programs_use_are_not_told() -> None:
+    others = "PATH HOME _ TERM LANG LC_ALL PS1 PWD OLDPWD SHLVL LOGNAME USER PAGER EDITOR TMPDIR HOSTNAME UV_PYTHON Z"
+    assert environment.unknown(dict.fromkeys(others.split(), "1"), ENGINES) == []
+
+
+@given(st.text(alphabet="ABC_", max_size=6), st.text(alphabet="ABC_", max_size=6))
+def test_edits_are_a_distance(one: str, two: str) -> None:
+    assert (names.edits(one, two) == 0) == (one == two)
+    assert names.edits(one, two) == names.edits(two, one)
+    assert abs(len(one) - len(two)) <= names.edits(one, two) <= max(len(one), len(two))
+
+
+def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("open sesame\nnot this\n")
+    variables = {"PAGE_PASSWORD_FILE": str(tmp_path / "secret"), "SLEEP_SECONDS": "600"}
+    settings = environment.read(variables, ENGINES)
+    assert settings.page_password == "open sesame"  # noqa: S105 (nobody's)
+    explained = {each.name: each for each in environment.explain(settings, variables, ENGINES)}
+    assert (explained["PAGE_PASSWORD"].value, explained["PAGE_PASSWORD"].origin) == ("hidden", "file")
+    assert (explained["SLEEP_SECONDS"].value, explained["SLEEP_SECONDS"].default) == ("600", "5")
+    assert (explained["SLEEP_SECONDS"].origin, explained["LOG_LEVEL"].origin) == ("environment", "default")
+
+
+def test_every_variable_is_a_field_of_the_settings_and_is_explained() -> None:
+    variables = [variable.name for variable in environment.variables(ENGINES)]
+    assert sorted(name.lower() for name in variables) == sorted(environment.Settings.__struct_fields__)
+    assert [each.name for each in environment.explain(environment.read({}, ENGINES), {}, ENGINES)] == variables
+
+
+@given(st.fixed_dictionaries({}, optional={name: st.sampled_from(texts) for name, texts in GOOD.items()}))
+def test_what_is_explained_can_be_set_again_and_means_the_same(variables: dict[str, str]) -> None:
+    try:
+        settings = environment.read(variables, ENGINES)
+    except Mistakes:  # values that do not go together
+        reject()
+    explained = environment.explain(settings, variables, ENGINES)
+    again = {each.name: each.value for each in explained if each.value and each.name != "PAGE_PASSWORD"}
+    again |= {name: text for name, text in variables.items() if name == "PAGE_PASSWORD"}
+    assert environment.read(again, ENGINES) == settings
 
 
 @pytest.mark.parametrize(
@@ -199,7 +273,9 @@ def test_every_mistake_is_a_line_and_all_are_told_at_once(tmp_path: Path, handle
     ended = run(tmp_path, handler, **wrong)
     assert ended.returncode == 78
     lines = ended.stderr.splitlines()
-    assert [line.split("=", 1)[0] for line in lines] == [v.name for v in environment.variables({}) if v.name in wrong]
+    assert [re.split("[=:]", line, maxsplit=1)[0] for line in lines] == [
+        v.name for v in environment.variables({}) if v.name in wrong
+    ]
     assert [path.name for path in tmp_path.iterdir()] == ["tools"]
 
 
@@ -215,7 +291,7 @@ def test_the_zone_is_the_machines_where_none_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, zone: str | None
 ) -> None:
     (tmp_path / "localtime").symlink_to(target)
-    monkeypatch.setattr(environment, "_ZONE_LINK", tmp_path / "localtime")
+    monkeypatch.setattr(names, "_ZONE_LINK", tmp_path / "localtime")
     assert environment.read({}, ENGINES).tz == zone
     assert environment.read({"TZ": "UTC"}, ENGINES).tz == "UTC"
 
@@ -223,10 +299,10 @@ def test_the_zone_is_the_machines_where_none_is_set(
 def test_a_machine_without_a_zone_is_in_utc_and_one_whose_file_is_a_copy_does_not_tell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(environment, "_ZONE_LINK", tmp_path / "localtime")
-    assert environment.machine_zone() == "UTC"
+    monkeypatch.setattr(names, "_ZONE_LINK", tmp_path / "localtime")
+    assert names.machine_zone() == "UTC"
     (tmp_path / "localtime").write_bytes(b"TZif")
-    assert environment.machine_zone() is None
+    assert names.machine_zone() is None
 
 
 def test_even_a_far_name_is_told_with_the_nearest_known_one() -> None:

@@ -97,11 +97,11 @@ def test_check_prints_what_is_in_force_or_the_same_as_json(tmp_path: Path) -> No
     path = ookla.install(tmp_path / "bin")
     ended = speedsnake(tmp_path, "check", programs=tmp_path / "bin", SLEEP_SECONDS="600")
     assert ended.returncode == 0
-    assert re.search(r"^SLEEP_SECONDS +600\.0$", ended.stdout, re.MULTILINE)
+    assert re.search(r"^SLEEP_SECONDS +600 \(environment; default 5\)$", ended.stdout, re.MULTILINE)
     assert re.search(rf"^program +{path} \(ookla 1\.2\.0\.84\)$", ended.stdout, re.MULTILINE)
     ended = speedsnake(tmp_path, "check", "--json", programs=tmp_path / "bin", SLEEP_SECONDS="600")
     found = json.loads(ended.stdout)
-    assert found["settings"]["SLEEP_SECONDS"] == "600.0"
+    assert found["settings"]["SLEEP_SECONDS"] == "600"
     assert found["settings"]["SPEEDTEST_SERVER_ID"] is None
     assert found["writable"] == {"RESULT_DIR": True, "UPLOAD_DIR": True, "LOG_DIR": True}
     assert found["programs"] == [{"engine": "ookla", "version": "1.2.0.84", "path": str(path)}]

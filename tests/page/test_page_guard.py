@@ -70,9 +70,9 @@ def test_the_first_line_of_a_file_may_be_the_password(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "advice"),
     [
-        (b"", "holds no password: its first line must be one"),
-        (b"\nsecret", "holds no password"),
-        (b"a\x07b", "holds no password"),
+        (b"", "its first line must be the secret"),
+        (b"\nsecret", "its first line must be the secret"),
+        (b"a\x07b", "its first line must be the secret"),
         (b"\xff\xfe", "it is no text in UTF-8"),
         (None, "No such file or directory; name a file whose first line is it"),
     ],

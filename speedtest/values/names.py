@@ -1,0 +1,91 @@
+"""Names as people set them: locations, zones, hosts, levels."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+_LOCATION = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
+_ZONE_ROOTS = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
+_ZONE_LINK = Path("/etc/localtime")
+
+
+def is_location(text: str) -> bool:
+    """Say whether a location can be a folder's name: 1 to 64 of A-Z a-z 0-9 . _ -, the first no dot."""
+    return _LOCATION.fullmatch(text) is not None
+
+
+def location(text: str) -> str:
+    """Read the name of a location."""
+    if not is_location(text):
+        raise ValueError(text)
+    return text
+
+
+def printable(most: int) -> Callable[[str], str]:
+    """Return a reader of texts without control characters, at most so long."""
+
+    def read(text: str) -> str:
+        if len(text) > most or not text.isprintable():
+            raise ValueError(text)
+        return text
+
+    return read
+
+
+def one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """Return a reader of one of these names in capitals, however it is typed."""
+
+    def read(text: str) -> str:
+        if text.upper() not in names:
+            raise ValueError(text)
+        return text.upper()
+
+    return read
+
+
+def host(text: str) -> str:
+    """Read an IPv4 or IPv6 address."""
+    import ipaddress  # noqa: PLC0415 (only the page needs it; a daemon with its default never gets here)
+
+    return str(ipaddress.ip_address(text))
+
+
+def zone(text: str) -> str:
+    """Read the name of a zone of the IANA database; where this machine has no database, any well-formed name."""
+    name = text.removeprefix(":")
+    if not _ZONE.fullmatch(name):
+        raise ValueError(text)
+    roots = [root for root in _ZONE_ROOTS if Path(root, "UTC").exists()]
+    if roots and not any(Path(root, name).is_file() for root in roots):
+        raise ValueError(text)
+    return name
+
+
+def machine_zone() -> str | None:
+    """Return the IANA name of the machine's own zone, None where its files do not tell."""
+    try:
+        target = str(_ZONE_LINK.readlink())
+    except OSError:
+        return None if _ZONE_LINK.exists() else "UTC"
+    _, found, name = target.partition("zoneinfo/")
+    return name if found else None
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return the known name that needs the fewest edits to become this one."""
+    return min(known, key=lambda other: edits(name, other))
+
+
+def edits(one: str, other: str) -> int:
+    """Return how many characters must be added, removed, replaced or swapped with their neighbour."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        earlier, before, row = before, row, [i]
+        for j, b in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and (a, b) == (other[j - 2], one[i - 2]):
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+    return row[-1]

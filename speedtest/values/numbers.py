@@ -1,0 +1,38 @@
+"""Numbers as people set them."""
+
+import math
+from collections.abc import Callable
+
+
+def number(most: float, *, least: float = 0.0, above_0: bool = False) -> Callable[[str], float]:
+    """Return a reader of finite numbers from `least` to `most`; with `above_0`, 0 itself is refused."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not (math.isfinite(value) and least <= value <= most) or (above_0 and not value):
+            raise ValueError(text)
+        return value
+
+    return read
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from `least` to `most`, in ASCII digits, without a sign."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise ValueError(text)
+        return int(text)
+
+    return read
+
+
+def pair(most: float) -> Callable[[str], tuple[float, float]]:
+    """Return a reader of two numbers from 0 to `most`, written `50,10`."""
+    one = number(most)
+
+    def read(text: str) -> tuple[float, float]:
+        first, second = (one(part) for part in text.split(","))
+        return first, second
+
+    return read
