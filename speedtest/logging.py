@@ -1,5 +1,7 @@
 """Logs: one JSON object a line in `LOG_DIR/speedtest.log`, 5 MB a file, 10 older ones; the same on standard error.
 
+Every record has an `event`, one of `EVENTS`: programs search for that, and people read the message.
+
 On a terminal standard error is for people. Only the daemon writes the file: its children log JSON to standard error,
 which the daemon passes on through `relay`. A log that cannot be written never stops a measurement.
 """
@@ -9,16 +11,124 @@ import itertools
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import override
+from typing import Literal, override
 
 import msgspec
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 FILE_NAME = "speedtest.log"
+type Event = Literal[
+    "started",
+    "stopped",
+    "measured",
+    "test_failed",
+    "skipped",
+    "slots_missed",
+    "test_cancelled",
+    "server_vanished",
+    "data_use",
+    "data_budget",
+    "row_refused",
+    "rows_saved",
+    "rows_printed",
+    "converted",
+    "conversion_failed",
+    "conversion_ended",
+    "quarantined",
+    "file_ignored",
+    "file_unreadable",
+    "folder_refused",
+    "note_refused",
+    "memory_lost",
+    "swept",
+    "program_started",
+    "program_ignored",
+    "program_missing",
+    "unknown_variable",
+    "page_started",
+    "page_unprotected",
+    "page_unreadable",
+    "log_refused",
+    "bug",
+    "child",
+    "other",
+]
+
+EVENTS: Mapping[Event, str] = {
+    "started": "The daemon has started: which programs measure, how often, at which location.",
+    "stopped": "The daemon has stopped, and which signal asked for it.",
+    "measured": "A test succeeded and its row is saved, or waits for the disk.",
+    "test_failed": "A test failed; `error_kind` says how.",
+    "skipped": "A slot has no test; `error_kind` says why.",
+    "slots_missed": "The process or the machine was suspended: these slots have no row.",
+    "test_cancelled": "The daemon stops and ended the running test; the test has no row.",
+    "server_vanished": "A server of SPEEDTEST_SERVER_ID does not exist any more; the program chose another one.",
+    "data_use": "How much data a test moves, and what that makes of a day and a month.",
+    "data_budget": "The tests of this month have used 80 or 100 % of DATA_BUDGET_GB_PER_MONTH.",
+    "row_refused": "The disk refused a row; rows wait in memory until there is room.",
+    "rows_saved": "The disk takes rows again, and those that waited are saved.",
+    "rows_printed": "Rows that could not be saved are printed on standard error.",
+    "converted": "The rows of a day and a location are a Parquet file now.",
+    "conversion_failed": "A day could not be converted; the next conversion tries again.",
+    "conversion_ended": "A conversion has ended before it was done, or how long it took.",
+    "quarantined": "A CSV file that is no row was moved to quarantine.",
+    "file_ignored": "A file in a day's folder is not the file of a row and stays where it is.",
+    "file_unreadable": "The disk did not give a CSV file, or it holds no row; nothing of it is lost.",
+    "folder_refused": "A folder cannot be written at the moment.",
+    "note_refused": "The heartbeat or the schedule's notes could not be written; measuring goes on.",
+    "memory_lost": "The schedule's notes cannot be read: pauses and the month's data use start anew.",
+    "swept": "Half-written files of an earlier run were removed, or could not be.",
+    "program_started": "A speed-test program is started, with these arguments.",
+    "program_ignored": "A program of the right name is not the one that is looked for.",
+    "program_missing": "No program was found for an engine of SPEEDTEST_ENGINE; the others measure.",
+    "unknown_variable": "An environment variable looks like one of ours and is none.",
+    "page_started": "The page listens at this address.",
+    "page_unprotected": "Other machines can read the page, and it has no password.",
+    "page_unreadable": "A request could not be answered because a file or folder cannot be read.",
+    "log_refused": "LOG_DIR cannot be written; logs go to standard error only.",
+    "bug": "Something that nobody foresaw: please report it.",
+    "child": "A line of a child process that is not ours.",
+    "other": "A record of a library.",
+}
+"""What each event means."""
+
 BYTES_PER_FILE = 5_000_000
 OLDER_FILES = 10
+
+
+class Events:
+    """A logger of which every record names its event. Further keywords become fields of the record."""
+
+    def __init__(self, name: str) -> None:
+        """Log under this name."""
+        self._logger = logging.getLogger(name)
+
+    def log(self, level: int, event: Event, message: str, *values: object, **fields: object) -> None:
+        """Log a message, with values as `%` takes them."""
+        self._logger.log(level, message, *values, extra={"event": event, **fields}, stacklevel=2)
+
+    def debug(self, event: Event, message: str, *values: object, **fields: object) -> None:
+        """Log what only helps to find a fault."""
+        self.log(logging.DEBUG, event, message, *values, **fields)
+
+    def info(self, event: Event, message: str, *values: object, **fields: object) -> None:
+        """Log what happens in the ordinary course."""
+        self.log(logging.INFO, event, message, *values, **fields)
+
+    def warning(self, event: Event, message: str, *values: object, **fields: object) -> None:
+        """Log what a person should look at when there is time."""
+        self.log(logging.WARNING, event, message, *values, **fields)
+
+    def error(self, event: Event, message: str, *values: object, **fields: object) -> None:
+        """Log what a person has to mend."""
+        self.log(logging.ERROR, event, message, *values, **fields)
+
+    def bug(self, message: str, *values: object, **fields: object) -> None:
+        """Log the exception that is being handled, which nobody foresaw, with its traceback."""
+        self._logger.error(message, *values, exc_info=sys.exception(), extra={"event": "bug", **fields}, stacklevel=2)
 
 
 def configure(level: str, folder: Path | None = None, *, commit_hash: str | None = None) -> None:
@@ -26,6 +136,7 @@ def configure(level: str, folder: Path | None = None, *, commit_hash: str | None
     terminal = logging.StreamHandler(sys.stderr)
     as_json = _as_json(commit_hash)
     terminal.setFormatter(ForPeople() if sys.stderr.isatty() else as_json)
+    terminal.addFilter(_with_event)
     root = logging.getLogger()
     root.handlers = [terminal]
     root.setLevel(level)
@@ -35,12 +146,19 @@ def configure(level: str, folder: Path | None = None, *, commit_hash: str | None
         folder.mkdir(parents=True, exist_ok=True)
         file = _File(folder / FILE_NAME)
     except OSError as error:
-        logging.getLogger(__name__).warning(
-            "LOG_DIR %s cannot be written (%s): logs go to standard error only", folder, error.strerror
+        Events(__name__).warning(
+            "log_refused", "LOG_DIR %s cannot be written (%s): logs go to standard error only", folder, error.strerror
         )
         return
     file.setFormatter(as_json)
+    file.addFilter(_with_event)
     root.addHandler(file)
+
+
+def _with_event(record: logging.LogRecord) -> bool:
+    """Name the event of a record that a library made; let every record pass."""
+    record.__dict__.setdefault("event", "other")
+    return True
 
 
 class _File(logging.FileHandler):
@@ -96,7 +214,7 @@ def _tell(line: str) -> None:
 
 def _as_json(commit_hash: str | None) -> logging.Formatter:
     return JsonFormatter(
-        ["timestamp", "levelname", "name", "message"],
+        ["timestamp", "levelname", "name", "event", "message"],
         rename_fields={"levelname": "level", "name": "logger"},
         static_fields={"commit_hash": commit_hash} if commit_hash else {},
         timestamp=True,
@@ -146,7 +264,7 @@ def relay(lines: bytes, *, is_news: bool = True) -> None:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             text = line.decode("utf-8", "replace").rstrip()
             if text:
-                logging.getLogger("child").log(logging.WARNING if is_news else logging.DEBUG, "%s", text)
+                Events("child").log(logging.WARNING if is_news else logging.DEBUG, "child", "%s", text)
             continue
         level = logging.getLevelNamesMapping().get(said.level, logging.WARNING) if is_news else logging.DEBUG
         extra = {_free(name): value for name, value in fields.items() if name not in _OURS}

@@ -1,6 +1,5 @@
 """Find speed-test programs on this machine, and which version each is."""
 
-import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -11,9 +10,10 @@ import msgspec
 from speedtest.engines import asked_for
 from speedtest.engines.engine import Engine
 from speedtest.environment import Settings
+from speedtest.logging import Events
 from speedtest.process import Stop, run
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 VERSION_SECONDS = 15.0
 """How long a program may take to tell its version; Python's takes a second on a slow machine."""
@@ -51,7 +51,9 @@ def find_all(settings: Settings, environment: Mapping[str, str], stop: Stop) -> 
         if program:
             found[item] = program
         elif len(settings.speedtest_engine) > 1:
-            logger.warning("no program found for the engine %s: the others of SPEEDTEST_ENGINE have to do", item)
+            events.warning(
+                "program_missing", "no program found for the engine %s: the others of SPEEDTEST_ENGINE measure", item
+            )
     return found
 
 
@@ -69,7 +71,9 @@ def find_one(item: str, environment: Mapping[str, str], stop: Stop) -> Program |
             for engine in wanted:
                 if name in engine.programs and (version := engine.version_in(printed)):
                     return Program(engine, path, version, _identity(path))
-            logger.warning("passed over %s: it does not say that it is %s", path, " or ".join(e.name for e in wanted))
+            events.warning(
+                "program_ignored", "ignored %s: it is not %s", path, " or ".join(engine.name for engine in wanted)
+            )
     return None
 
 
@@ -99,7 +103,7 @@ def _version_answer(path: Path, environment: Mapping[str, str], stop: Stop) -> s
             [str(path), "--version"], seconds=VERSION_SECONDS, stop=stop, environment=child_environment(environment)
         )
     except OSError as error:
-        logger.warning("%s could not be started: %s", path, error.strerror)
+        events.warning("program_ignored", "could not start %s: %s", path, error.strerror)
         return ""
     return finished.stdout.decode("utf-8", "replace")
 

@@ -1,6 +1,5 @@
 """Start the chosen speed-test program, bounded, and return one Measurement, good or failed."""
 
-import logging
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,11 +11,12 @@ from speedtest.engines import asked_for
 from speedtest.engines.engine import Engine, Target
 from speedtest.engines.steps import Steps, Stopped
 from speedtest.environment import Settings
+from speedtest.logging import Events
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished, Sieve, Stop
 from speedtest.programs import Program
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -127,7 +127,7 @@ def _attempt(engine: Engine, where: Target, steps: Steps) -> Measurement:
     except Failure:
         raise
     except Exception as error:
-        logger.exception("the answer of %s could not be read; please report this", engine.name)
+        events.bug("the answer of %s could not be read; please report this", engine.name)
         raise Failure("malformed", f"SpeedSnake could not read the answer: {error!r}") from error
 
 

@@ -1,6 +1,5 @@
 """What becomes of a slot: one program after the other, all of them again after a pause, and once more to confirm."""
 
-import logging
 from collections.abc import Generator, Iterator, Mapping
 
 from msgspec.structs import replace
@@ -11,12 +10,13 @@ from speedtest.daemon.clock import Clock
 from speedtest.daemon.schedule import Memory
 from speedtest.engines.engine import Target
 from speedtest.environment import Settings
+from speedtest.logging import Events
 from speedtest.measurement import Measurement
 from speedtest.process import Stop
 from speedtest.programs import Program
 from speedtest.speedtest import Slot
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 
 class Attempts:
@@ -73,8 +73,9 @@ class Attempts:
         yield row
         if not speedtest.has_vanished(self._programs[item].engine, where, row):
             return row
-        logger.warning(
-            "server %s of SPEEDTEST_SERVER_ID is not there any more: %s chooses one for this test",
+        events.warning(
+            "server_vanished",
+            "server %s of SPEEDTEST_SERVER_ID does not exist any more: %s chooses one for this test",
             where.server_id,
             row.engine,
         )
@@ -107,7 +108,7 @@ class Attempts:
             started_at=self._clock.now(),
         )
         if row is None:
-            logger.info("the running test was ended because the daemon stops: no row")
+            events.info("test_cancelled", "ended the running test because the daemon stops: it has no row")
         self._slot = replace(self._slot, attempt=self._slot.attempt + 1)
         return row
 

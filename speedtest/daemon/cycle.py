@@ -18,12 +18,13 @@ from speedtest.data import heartbeat, partitions, results
 from speedtest.data.heartbeat import Heartbeat
 from speedtest.data.row_queue import RowQueue
 from speedtest.environment import Settings
+from speedtest.logging import Events
 from speedtest.measurement import Measurement
 from speedtest.process import Finished, Stop, run as run_program
 from speedtest.programs import Program
 from speedtest.speedtest import Slot
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 CONVERSION_SECONDS = 600.0
 """How long a conversion may take at once; what it has not done by then it does in the next."""
@@ -141,7 +142,7 @@ class Daemon:
             write()
         except OSError as error:
             if what not in self._refused:
-                logger.warning("%s could not be written: %s; measuring goes on", what, error)
+                events.warning("note_refused", "could not write %s: %s; measuring goes on", what, error)
             self._refused.add(what)
         else:
             self._refused.discard(what)
@@ -157,7 +158,7 @@ class Daemon:
         try:
             finished = run_program(_CONVERT, seconds=CONVERSION_SECONDS, stop=self.stop, environment=self._environment)
         except OSError as error:
-            logger.error("the conversion could not be started: %s; it is tried again next cycle", error)
+            events.error("conversion_failed", "could not start the conversion: %s; the next cycle tries again", error)
             return
         complaint = _TIMESTAMP.sub(b"", finished.stderr) if finished.exit_code else None
         is_news = complaint is None or complaint != self._complaint
@@ -177,27 +178,39 @@ def _log(measurement: Measurement, path: str | None) -> None:
     }
     extra = {name: value for name, value in fields.items() if value is not None}
     if measurement.status == "skipped":
-        logger.info("no test (%s): %s", measurement.error_kind, measurement.error, extra=extra)
+        events.info("skipped", "no test (%s): %s", measurement.error_kind, measurement.error, **extra)
     elif measurement.status == "ok":
-        logger.info(
-            "measured %.2f Mbit/s down, %.2f Mbit/s up", measurement.download_mbps, measurement.upload_mbps, extra=extra
+        events.info(
+            "measured",
+            "measured %.2f Mbit/s down, %.2f Mbit/s up",
+            measurement.download_mbps,
+            measurement.upload_mbps,
+            **extra,
         )
     else:
-        logger.warning("the test failed (%s): %s", measurement.error_kind, measurement.error, extra=extra)
+        events.warning("test_failed", "the test failed (%s): %s", measurement.error_kind, measurement.error, **extra)
 
 
 def _log_conversion(finished: Finished, *, is_news: bool) -> None:
     match finished.ended:
         case "stopped":
-            logger.info("the conversion was ended because the daemon stops; it goes on after the next start")
+            events.info(
+                "conversion_ended", "ended the conversion because the daemon stops; the next start continues it"
+            )
         case "timeout":
-            logger.error(
-                "the conversion took longer than %d s and was ended; it goes on next cycle", CONVERSION_SECONDS
+            events.error(
+                "conversion_ended",
+                "the conversion took longer than %d s and was ended; the next cycle continues it",
+                CONVERSION_SECONDS,
             )
         case "exit" if finished.exit_code:
             level = logging.ERROR if is_news else logging.DEBUG
-            logger.log(
-                level, "the conversion ended with exit code %d; it is tried again next cycle", finished.exit_code
+            events.log(
+                level,
+                "conversion_failed",
+                "the conversion ended with exit code %d; the next cycle tries again",
+                finished.exit_code,
+                exit_code=finished.exit_code,
             )
         case _:
-            logger.debug("the conversion took %.1f s", finished.seconds)
+            events.debug("conversion_ended", "the conversion took %.1f s", finished.seconds)

@@ -5,9 +5,10 @@ import logging
 from speedtest.daemon import schedule
 from speedtest.daemon.schedule import BYTES_PER_GB, DAYS_PER_MONTH
 from speedtest.environment import Settings
+from speedtest.logging import Events
 from speedtest.measurement import Measurement
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 WARN_AT = 0.8
 """The part of `DATA_BUDGET_GB_PER_MONTH` from which a person should know."""
@@ -28,14 +29,16 @@ def tell(settings: Settings, measurement: Measurement) -> bool:
     a_month = a_day * DAYS_PER_MONTH
     budget = settings.data_budget_gb_per_month
     too_much = budget is not None and a_month > budget
-    logger.log(
+    events.log(
         logging.WARNING if too_much else logging.INFO,
-        "this test moved %s GB: one in every slot moves %s GB a day and %s GB a month%s",
+        "data_use",
+        "this test moved %s GB; one in every slot moves %s GB a day and %s GB a month%s",
         _amount(gigabytes),
         _amount(a_day),
         _amount(a_month),
         f", more than DATA_BUDGET_GB_PER_MONTH={budget:g}: raise SLEEP_SECONDS" if too_much else "",
-        extra={"gb_per_day": round(a_day, 3), "gb_per_month": round(a_month, 3)},
+        gb_per_day=round(a_day, 3),
+        gb_per_month=round(a_month, 3),
     )
     return True
 
@@ -48,7 +51,9 @@ def warn(settings: Settings, before: float, after: float) -> None:
     for part in (1.0, WARN_AT):
         if before < part * budget <= after:
             rest = "no more tests until the next month" if part == 1 else f"tests stop at {budget:g} GB"
-            logger.warning("%.3f GB moved this month, %.0f %% of the budget: %s", after, after / budget * 100, rest)
+            events.warning(
+                "data_budget", "%.3f GB moved this month, %.0f %% of the budget: %s", after, after / budget * 100, rest
+            )
             return
 
 

@@ -1,14 +1,14 @@
 """The instants at which tests are due: the start and every interval after it, by the monotonic clock."""
 
-import logging
 from datetime import timedelta
 
 from speedtest.daemon import schedule
 from speedtest.daemon.clock import Clock
 from speedtest.environment import Settings
+from speedtest.logging import Events
 from speedtest.speedtest import Slot
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 MOST_MISSED = 1000
 """How many slots one test can miss; a test that seems to have missed more was held together with the daemon."""
@@ -35,7 +35,9 @@ class Ticks:
         Slots that passed by since then have no row: this process, or the whole machine, was held.
         """
         if (held := self._latest() - self._next) > 0:
-            logger.warning("%d slots passed while the daemon could not run: they have no row", held)
+            events.warning(
+                "slots_missed", "skipped %d tests: the process or the machine was suspended", held, slots=held
+            )
             self._next += held
         slot = self._slot(self._next)
         self._next += 1

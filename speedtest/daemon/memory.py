@@ -3,7 +3,6 @@
 A reader sees the old file or the new one; a power cut may lose the last of it. Nothing about rows is decided by it.
 """
 
-import logging
 from pathlib import Path
 
 import msgspec
@@ -11,8 +10,9 @@ import msgspec
 from speedtest.daemon.schedule import Memory
 from speedtest.data import heartbeat
 from speedtest.data.files import replace
+from speedtest.logging import Events
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 FILE_NAME = ".schedule.json"
 
@@ -33,5 +33,5 @@ def recall(result_dir: Path) -> Memory:
         why = "is not there"
     except (OSError, msgspec.MsgspecError) as error:
         why = f"cannot be read: {error}"
-    logger.warning("%s %s: this month's bytes are counted from 0, and no engine rests", path, why)
+    events.warning("memory_lost", "%s %s: this month's data use is counted from 0, and no engine is paused", path, why)
     return Memory()

@@ -14,7 +14,6 @@ parses and encodes the days that come next meanwhile, a few at once; two close f
 import contextlib
 import errno
 import itertools
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,8 +31,9 @@ from speedtest.data.parquet import Damaged, encode, highest_number, recover, ver
 from speedtest.data.partitions import Folders, complete_days, day_folder, location_folder, locations, row_files
 from speedtest.data.results import LARGEST_FILE, read_bounded
 from speedtest.data.table import SOURCE, Parsed, Source, parse, parse_days
+from speedtest.logging import Events
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 _BYTES_AT_ONCE = 750_000
 """So much CSV is parsed together, or a day more: some five hundred rows."""
@@ -86,7 +86,12 @@ def convert(folders: Folders, address: str, today: date, begun: Begun | None = N
             ahead = started
         pipeline.finish(ahead)
     for error in hidden:
-        logger.error("could not convert what is in %s: %s; mend its owner or mode", error.filename, error.strerror)
+        events.error(
+            "conversion_failed",
+            "could not convert what is in %s: %s; change its owner or mode",
+            error.filename,
+            error.strerror,
+        )
     return pipeline.failed + len(hidden)
 
 
@@ -153,21 +158,26 @@ def _finish(folders: Folders, day: _Day, encoded: Future[_Encoded]) -> bool:
             _quarantine(folders, day, name, why)
         for location, table, data in parts:
             path = _publish(folders, day, location, table, data)
-            logger.info(
-                "converted %s: %d rows", day.date, table.num_rows, extra={"path": str(path), "rows": table.num_rows}
+            events.info(
+                "converted",
+                "converted %s: %d rows",
+                day.date,
+                table.num_rows,
+                path=str(path),
+                rows=table.num_rows,
             )
         _remove(folders, day)
     except (OSError, pa.ArrowException) as error:
         _log_failure(day, error)
         return False
-    except Exception:
-        logger.exception("could not convert %s in a way that nobody foresaw; please report it", day.date)
+    except Exception:  # noqa: BLE001 (a bug in one day must not stop the others; it is logged with its traceback)
+        events.bug("could not convert %s in a way that nobody foresaw; please report it", day.date)
         return False
     return day.complete
 
 
 def _log_failure(day: _Day, error: Exception) -> None:
-    logger.error("could not convert %s: %s", day.date, error, extra={"path": str(day.folder)})
+    events.error("conversion_failed", "could not convert %s: %s", day.date, error, path=str(day.folder))
 
 
 def _freeze(day: _Day, closing: DeferredClose) -> None:
@@ -178,7 +188,13 @@ def _freeze(day: _Day, closing: DeferredClose) -> None:
         try:
             data = read_bounded(f"{day.folder}/{name}", keep)
         except OSError as error:
-            logger.error("could not read %s/%s: %s; it stays there for the next time", day.folder, name, error.strerror)
+            events.error(
+                "file_unreadable",
+                "could not read %s/%s: %s; it stays there for the next conversion",
+                day.folder,
+                name,
+                error.strerror,
+            )
             day.complete = False
             continue
         if data is None:
@@ -187,7 +203,7 @@ def _freeze(day: _Day, closing: DeferredClose) -> None:
             day.sources.append(Source(name, data))
     for name in sorted(set(os.listdir(day.folder)) - set(rows)):
         if not name.startswith(".speedtest_"):
-            logger.warning("left %s alone: it is not the file of a row", day.folder / name)
+            events.warning("file_ignored", "ignored %s: it is not the file of a row", day.folder / name)
 
 
 def _encode(day: _Day, address: str, parsed: Future[list[Parsed]], at: int) -> _Encoded:
@@ -230,7 +246,7 @@ def _quarantine(folders: Folders, day: _Day, name: str, why: str) -> None:
             files.move(source, target, base=folders.result_dir)
         except FileExistsError:
             continue
-        logger.warning("moved a file to quarantine: %s", why, extra={"path": str(target)})
+        events.warning("quarantined", "moved a file to quarantine: %s", why, path=str(target))
         return
 
 

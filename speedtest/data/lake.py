@@ -5,7 +5,6 @@ dropped: in this order a conversion that runs meanwhile can neither hide a row n
 """
 
 import itertools
-import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -23,8 +22,9 @@ from speedtest.data.partitions import days, location_of, locations, row_files
 from speedtest.data.results import read_bounded
 from speedtest.data.table import SCHEMA, SOURCE, Source, parse
 from speedtest.data.table_cache import TableCache
+from speedtest.logging import Events
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 _NULLABLE: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
     pa.int64(): pd.Int64Dtype(),
@@ -145,7 +145,7 @@ def _waiting(found: Iterable[tuple[date, Path]]) -> list[tuple[date, pa.Table]]:
     for day, folder in found:
         table, unreadable = parse(_sources(folder), address)
         for name, why in unreadable.items():
-            logger.warning("passed over %s: %s", folder / name, why)
+            events.warning("file_unreadable", "left out %s: %s", folder / name, why)
         waiting.append((day, table))
     return waiting
 

@@ -3,7 +3,6 @@
 They are tried again every cycle, and printed on standard error if they must be given up.
 """
 
-import logging
 import sys
 from collections import deque
 from datetime import date
@@ -12,8 +11,9 @@ from pathlib import Path
 import msgspec
 
 from speedtest.data.results import Row, save
+from speedtest.logging import Events
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 MOST_ROWS = 10_000
 """How many rows wait at most: two months at ten minutes, about 25 MB."""
@@ -61,23 +61,24 @@ class RowQueue:
                 self._rows.remove(row)
         self._print_down_to(self._most)
         if refused_before and not self._refused:
-            logger.warning("rows can be saved again: %d that waited are saved now", len(saved))
+            events.warning("rows_saved", "rows can be saved again: saved %d that waited", len(saved), rows=len(saved))
         return saved
 
     def _refuse(self, error: OSError, *, first: bool) -> None:
         self._refused = True
         if first:
-            logger.error(
-                "a row could not be saved below %s: %s; measuring goes on and rows wait in memory until there is room",
+            events.error(
+                "row_refused",
+                "could not save a row below %s: %s; measuring goes on and rows wait in memory until there is room",
                 self._result_dir,
                 error.strerror or error,
-                extra={"path": str(self._result_dir)},
+                path=str(self._result_dir),
             )
 
     def give_up(self) -> None:
         """Print what still waits, one JSON object a row, on standard error."""
         if self._rows:
-            logger.error("%d rows could not be saved and follow here as JSON: keep them", len(self._rows))
+            events.error("rows_printed", "could not save %d rows; they follow here as JSON: keep them", len(self._rows))
         self._print_down_to(0)
 
     def _print_down_to(self, most: int) -> None:

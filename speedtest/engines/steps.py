@@ -1,16 +1,16 @@
 """The runs of a program that make up one attempt: one after the other, within one time limit."""
 
-import logging
 import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from speedtest.engines.output import last_words
+from speedtest.logging import Events
 from speedtest.measurement import Failure
 from speedtest.process import Finished, Sieve, Stop, run
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 
 class Stopped(Exception):
@@ -43,7 +43,7 @@ class Steps:
         Raises Failure if its time was up or a signal ended it, Stopped, and OSError where it cannot be started.
         """
         command = [str(self._path), *arguments]
-        logger.debug("started %s", " ".join(command))
+        events.debug("program_started", "started %s", " ".join(command))
         left = max(self._deadline - time.monotonic(), 0.0)
         finished = run(command, seconds=left, stop=self._stop, environment=self._environment, sieve=self._sieve)
         if finished.ended == "stopped":

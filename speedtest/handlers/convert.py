@@ -5,7 +5,6 @@ which and why is logged · 75 another conversion is running · 78 configuration.
 """
 
 import fcntl
-import logging
 import os
 import resource
 import sys
@@ -22,9 +21,10 @@ from speedtest.data import probe
 from speedtest.data.lock import Held, Lock
 from speedtest.data.partitions import Folders
 from speedtest.environment import Settings
+from speedtest.logging import Events
 from speedtest.terminal import exits, startup
 
-logger = logging.getLogger("speedtest.handlers.convert")
+events = Events("speedtest.handlers.convert")
 
 LOCK_NAME = ".convert.lock"
 _OPEN_FILES = 4096
@@ -80,10 +80,12 @@ def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None
     except Held as held:
         exits.end(exits.BUSY, f"another conversion is running: {held}")
     except OSError as error:
-        logger.error("the conversion could not go on: %s; nothing is lost, it goes on once the disk lets it", error)
+        events.error(
+            "conversion_failed", "the disk stopped the conversion: %s; nothing is lost, the next one continues", error
+        )
         exits.end(exits.FAILED)
     if failed:
-        logger.error("%d days could not be converted; they are tried again next time", failed)
+        events.error("conversion_failed", "could not convert %d days; the next conversion tries again", failed)
         exits.end(exits.FAILED)
 
 

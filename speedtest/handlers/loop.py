@@ -6,7 +6,6 @@ Exit codes: 0 stopped by a signal · 69 no speed-test program found · 75 anothe
 """
 
 import functools
-import logging
 import os
 import signal
 import sys
@@ -20,12 +19,13 @@ from speedtest.daemon.cycle import Daemon
 from speedtest.data import files, partitions, probe
 from speedtest.data.lock import Held, Lock
 from speedtest.environment import Settings
+from speedtest.logging import Events
 from speedtest.process import Stop
 from speedtest.programs import Program
 from speedtest.speedtest import Slot
 from speedtest.terminal import exits, startup
 
-logger = logging.getLogger("speedtest.handlers.loop")
+events = Events("speedtest.handlers.loop")
 
 LOCK_NAME = ".speedtest.lock"
 USAGE = "usage: python -m speedtest.handlers.loop [--check]\n"
@@ -43,8 +43,8 @@ def loop(cycle: Callable[[Daemon, Slot], None]) -> Callable[[Daemon], None]:
         while daemon.wait_for_next_slot():
             try:
                 cycle(daemon, daemon.ticks.take())
-            except Exception:
-                logger.exception("this cycle failed in a way that nobody foresaw; please report it")
+            except Exception:  # noqa: BLE001 (the daemon never stops by itself; the bug is logged with its traceback)
+                events.bug("this cycle failed in a way that nobody foresaw; please report it")
 
     return forever
 
@@ -99,31 +99,30 @@ def _serve(settings: Settings) -> None:
 
 def _measure_until_stopped(daemon: Daemon, found: Mapping[str, Program]) -> None:
     _sweep(daemon.settings.result_dir)
-    logger.info(
+    events.info(
+        "started",
         "started: %s every %g s, %s",
         ", ".join(f"{program.engine.name} {program.version}" for program in found.values()),
         daemon.settings.sleep_seconds,
         data_use.rate(daemon.settings),
-        extra={
-            "program": ", ".join(str(program.path) for program in found.values()),
-            "location": daemon.settings.speedtest_location_uuid,
-        },
+        program=", ".join(str(program.path) for program in found.values()),
+        location=daemon.settings.speedtest_location_uuid,
     )
     try:
         run(daemon)
     finally:
         daemon.close()
-    logger.info("stopped by %s", daemon.stop.signal.name if daemon.stop.signal else "nothing")
+    events.info("stopped", "stopped by %s", daemon.stop.signal.name if daemon.stop.signal else "nothing")
 
 
 def _sweep(result_dir: Path) -> None:
     try:
         removed = files.sweep(partitions.temporaries(result_dir))
     except OSError as error:
-        logger.warning("half-written files of an earlier run could not be removed: %s; nobody reads them", error)
+        events.warning("swept", "could not remove half-written files of an earlier run: %s; nothing reads them", error)
         return
     if removed:
-        logger.info("removed %d half-written files of an earlier run", removed)
+        events.info("swept", "removed %d half-written files of an earlier run", removed)
 
 
 def _alone(settings: Settings) -> Lock:
@@ -133,7 +132,7 @@ def _alone(settings: Settings) -> Lock:
         if why and not probe.passes(why):
             exits.end(exits.MISCONFIGURED, f"{name} {folder} cannot be written: {why.strerror}; set {name} or mend it")
         if why:
-            logger.error("%s %s cannot be written now: %s", name, folder, why.strerror)
+            events.error("folder_refused", "%s %s cannot be written now: %s", name, folder, why.strerror)
     try:
         return Lock(settings.result_dir / LOCK_NAME)
     except Held as held:

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, NoReturn, override
 
 from speedtest import logging as logs
 from speedtest.environment import Settings
+from speedtest.logging import Events
 from speedtest.terminal import exits, startup
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-logger = logging.getLogger("speedtest.handlers.page")
+events = Events("speedtest.handlers.page")
 
 _WAITING_CONNECTIONS = 128
 _MOST_CONNECTIONS = 200
@@ -96,11 +97,12 @@ def _refusal(host: str, port: int, error: OSError) -> str:
 def _say(listener: socket.socket, *, protected: bool) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    logger.info("the page is at http://%s:%d/", shown, port, extra={"port": port, "password": protected})
+    events.info("page_started", "the page is at http://%s:%d/", shown, port, port=port, password=protected)
     if not protected and not ipaddress.ip_address(host).is_loopback:
-        logger.warning(
-            "whoever reaches this machine at port %d can see the results: set PAGE_PASSWORD or PAGE_PASSWORD_FILE, "
-            "or leave PAGE_HOST at 127.0.0.1",
+        events.warning(
+            "page_unprotected",
+            "everybody who reaches port %d of this machine can see the results: set PAGE_PASSWORD or "
+            "PAGE_PASSWORD_FILE, or leave PAGE_HOST at 127.0.0.1",
             port,
         )
 

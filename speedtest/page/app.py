@@ -1,6 +1,5 @@
 """The page as an application: its routes behind the guard, and every mistake told in the form that was asked for."""
 
-import logging
 from http import HTTPStatus
 
 import pyarrow as pa
@@ -11,13 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from speedtest.data.parquet import Damaged
+from speedtest.logging import Events
 from speedtest.page import api, html
 from speedtest.page.guard import Guard
 from speedtest.page.headers import SecurityHeaders
 from speedtest.page.queries import Queries
 from speedtest.values.period import Unclear
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 
 def application(answers: Queries, password: str | None) -> Starlette:
@@ -51,7 +51,7 @@ async def _unclear(request: Request, error: Exception) -> Response:
 
 async def _unreadable(request: Request, error: Exception) -> Response:
     """Tell which file or folder is to blame; the next request tries again."""
-    logger.error("no answer to %s: %s", request.url.path, error)
+    events.error("page_unreadable", "no answer to %s: %s", request.url.path, error)
     return _problem(request, f"the rows cannot be read: {error}", HTTPStatus.SERVICE_UNAVAILABLE)
 
 

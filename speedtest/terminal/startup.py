@@ -1,6 +1,5 @@
 """What every command does first: read the settings, or say all that is wrong with them and end."""
 
-import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -9,11 +8,12 @@ from pathlib import Path
 from speedtest import environment
 from speedtest.engines import ENGINES, asked_for
 from speedtest.environment import Mistakes, Settings
+from speedtest.logging import Events
 from speedtest.terminal import exits
 
 _BOOTSTRAP = Path(__file__).parents[2] / "bootstrap.sh"
 
-logger = logging.getLogger(__name__)
+events = Events(__name__)
 
 
 def no_arguments(command: str, meaning: str | None) -> None:
@@ -39,7 +39,7 @@ def settings(variables: Mapping[str, str] = os.environ) -> Settings:
 def warn_of_unknown_variables() -> None:
     """Log a line for each variable that looks like one of ours and is none."""
     for line in environment.unknown(os.environ, ENGINES):
-        logger.warning("%s", line)
+        events.warning("unknown_variable", "%s", line)
 
 
 def no_program(settings: Settings) -> str:

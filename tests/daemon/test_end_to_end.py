@@ -41,7 +41,7 @@ def measured(speedtest_cli: Path, tmp_path_factory: pytest.TempPathFactory) -> t
         Service() as service,
         DaemonProcess(folder, watched.parent, SLEEP_SECONDS="0.5", **service.environment) as daemon,
     ):
-        until(lambda: len(daemon.said("measured")) >= TESTS, "tests")
+        until(lambda: len(daemon.logged("measured")) >= TESTS, "tests")
         assert daemon.stop() == 0
         assert service.sent > TESTS * 1_000_000
         assert service.received > TESTS * 1_000_000

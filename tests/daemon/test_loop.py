@@ -50,7 +50,7 @@ def test_the_first_test_starts_at_once_and_its_row_is_kept(tmp_path: Path) -> No
         (row,) = daemon.first_rows()
         assert (row["status"], row["speedtest_address"], row["attempt"]) == ("ok", "home", 1)
         assert abs(row["slot"] - row["started_at"]) < timedelta(seconds=10)
-        (said,) = until(lambda: daemon.said("measured"), "log line")
+        (said,) = until(lambda: daemon.logged("measured"), "log line")
         assert said["path"] == str(daemon.csv_files()[0].relative_to(tmp_path))
         assert said["download_mbps"] == row["download_mbps"]
         assert daemon.stop() == 0
@@ -67,13 +67,13 @@ def test_a_failed_test_is_a_row_and_the_daemon_goes_on(tmp_path: Path) -> None:
                 2,
             )
         assert daemon.stop() == 0
-        assert daemon.said("the test failed (exit): Cannot open socket")
+        assert daemon.logged("test_failed", "Cannot open socket")
 
 
 def test_every_slot_is_a_row_and_those_that_a_long_test_missed_say_busy(tmp_path: Path) -> None:
     program(tmp_path, seconds=0.7)
     with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
-        until(lambda: len(daemon.said("measured")) >= 3, "three tests")
+        until(lambda: len(daemon.logged("measured")) >= 3, "three tests")
         assert daemon.stop() == 0
     found = sorted(daemon.rows(), key=lambda row: row["slot"])
     for earlier, later in itertools.pairwise(row["slot"] for row in found):
@@ -88,20 +88,20 @@ def test_every_slot_is_a_row_and_those_that_a_long_test_missed_say_busy(tmp_path
 def test_slots_that_pass_while_the_daemon_is_held_have_no_row_and_are_not_made_up_for(tmp_path: Path) -> None:
     program(tmp_path)
     with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
-        until(lambda: len(daemon.said("measured")) >= 2, "two tests")
+        until(lambda: len(daemon.logged("measured")) >= 2, "two tests")
 
         def held() -> bool:
             """Hold it for some slots: between two tests, sooner or later."""
             daemon.process.send_signal(signal.SIGSTOP)
             time.sleep(2)
             daemon.process.send_signal(signal.SIGCONT)
-            count = len(daemon.said("measured"))
-            until(lambda: len(daemon.said("measured")) > count, "next test")
-            return bool(daemon.said("slots passed while the daemon could not run"))
+            count = len(daemon.logged("measured"))
+            until(lambda: len(daemon.logged("measured")) > count, "next test")
+            return bool(daemon.logged("slots_missed"))
 
         until(held, "warning")
-        count = len(daemon.said("measured"))
-        until(lambda: len(daemon.said("measured")) >= count + 2, "two more tests")
+        count = len(daemon.logged("measured"))
+        until(lambda: len(daemon.logged("measured")) >= count + 2, "two more tests")
         assert daemon.stop() == 0
     measured = sorted((row["slot"], row["started_at"]) for row in daemon.rows() if row["status"] == "ok")
     assert all(started_at - slot < timedelta(seconds=1) for slot, started_at in measured)
@@ -156,14 +156,14 @@ def test_a_log_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("no folder")
     with DaemonProcess(tmp_path, tmp_path / "bin", LOG_DIR=str(tmp_path / "file")) as daemon:
         assert daemon.first_rows()
-        assert daemon.said(f"LOG_DIR {tmp_path / 'file'} cannot be written")
+        assert daemon.logged("log_refused", str(tmp_path / "file"))
         assert daemon.stop() == 0
 
 
 def test_an_unknown_variable_is_a_warning(tmp_path: Path) -> None:
     program(tmp_path)
     with DaemonProcess(tmp_path, tmp_path / "bin", SPEEDTEST_LOCATION="home") as daemon:
-        until(lambda: daemon.said("did you mean SPEEDTEST_LOCATION_UUID?"), "warning")
+        until(lambda: daemon.logged("unknown_variable", "SPEEDTEST_LOCATION_UUID"), "warning")
         assert daemon.stop() == 0
 
 
@@ -171,18 +171,18 @@ def test_an_unknown_variable_is_a_warning(tmp_path: Path) -> None:
 def test_a_signal_during_the_wait_ends_it_at_once_with_0(tmp_path: Path, number: signal.Signals) -> None:
     program(tmp_path)
     with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
-        until(lambda: daemon.said("measured"), "row")
+        until(lambda: daemon.logged("measured"), "row")
         told = time.monotonic()
         daemon.process.send_signal(number)
         assert daemon.process.wait(PATIENCE) == 0
         assert time.monotonic() - told < SOON + SLACK
-        assert daemon.said(f"stopped by {number.name}")
+        assert daemon.logged("stopped", number.name)
 
 
 def test_a_signal_during_the_pause_before_a_retry_ends_it_at_once(tmp_path: Path) -> None:
     program(tmp_path, "error object on stdout")
     with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
-        until(lambda: daemon.said("the test failed"), "failure")
+        until(lambda: daemon.logged("test_failed"), "failure")
         told = time.monotonic()
         assert daemon.stop() == 0
         assert time.monotonic() - told < SOON + SLACK
@@ -193,7 +193,7 @@ def test_a_listed_program_that_is_not_there_is_a_warning_and_the_others_measure(
     program(tmp_path)
     with DaemonProcess(tmp_path, tmp_path / "bin", SPEEDTEST_ENGINE="speedtest-cli,ookla") as daemon:
         assert daemon.first_rows()[0]["engine"] == "ookla"
-        assert daemon.said("no program found for the engine speedtest-cli")
+        assert daemon.logged("program_missing", "speedtest-cli")
         assert daemon.stop() == 0
 
 
@@ -209,7 +209,7 @@ def test_a_signal_during_a_test_ends_the_test_too_and_leaves_no_row(tmp_path: Pa
         assert time.monotonic() - told < SOON + SLACK
         until(lambda: not ookla.alive(path), "end of the program")
         assert daemon.csv_files() == []
-        assert daemon.said("the running test was ended because the daemon stops: no row")
+        assert daemon.logged("test_cancelled")
 
 
 def test_a_signal_during_a_conversion_loses_nothing_and_leaves_no_process(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_a_complete_day_is_converted_beside_the_loop_and_its_log_lines_are_passe
     keep(day_of(LAST_WEEK, 10), tmp_path / "results")
     before = rows(tmp_path)
     with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
-        (said,) = until(lambda: daemon.said("converted"), "conversion")
+        (said,) = until(lambda: daemon.logged("converted"), "conversion")
         assert (said["logger"], said["rows"]) == ("speedtest.data.conversion", 10)
         assert daemon.stop() == 0
         assert not (
@@ -242,7 +242,7 @@ def test_a_complete_day_is_converted_beside_the_loop_and_its_log_lines_are_passe
         ).exists()
     assert rows(tmp_path)[:10] == before
     log = (tmp_path / "logs" / "speedtest.log").read_text().splitlines()
-    assert "converted" in " ".join(json.loads(line)["message"] for line in log)
+    assert "converted" in {json.loads(line)["event"] for line in log}
 
 
 def test_a_conversion_that_fails_is_logged_and_measuring_goes_on(tmp_path: Path) -> None:
@@ -252,14 +252,12 @@ def test_a_conversion_that_fails_is_logged_and_measuring_goes_on(tmp_path: Path)
     bad.mkdir(parents=True)
     (bad / "speedtest_001.parquet").write_bytes(b"junk")
     with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:
-        until(
-            lambda: len(daemon.said("the conversion ended with exit code 1; it is tried again next cycle")) >= 2, "try"
-        )
-        assert daemon.said("cannot be read")
+        until(lambda: len(daemon.logged("conversion_failed", "exit code 1")) >= 2, "try")
+        assert daemon.logged("conversion_failed", "speedtest_001.parquet")
         count = len(daemon.csv_files())
         until(lambda: len(daemon.csv_files()) > count, "row after it")
         (bad / "speedtest_001.parquet").unlink()
-        until(lambda: daemon.said("converted"), "conversion once it can")
+        until(lambda: daemon.logged("converted"), "conversion once it can")
         assert daemon.stop() == 0
 
 
@@ -281,11 +279,11 @@ def test_a_disk_that_refuses_rows_is_told_once_and_the_rows_are_printed_at_the_e
         day = daemon.csv_files()[0].parent
         moved = day.rename(tmp_path / "moved")
         day.write_text("a file where the day should be")
-        until(lambda: len(daemon.said("measured")) >= 6, "tests that go on")
+        until(lambda: len(daemon.logged("measured")) >= 6, "tests that go on")
         health = run(tmp_path, "healthcheck")
         assert (health.returncode, "rows wait in memory" in health.stderr) == (1, True)
         assert daemon.stop() == 0
-        assert len(daemon.said("a row could not be saved")) == 1
+        assert len(daemon.logged("row_refused")) == 1
     printed = [json.loads(line) for line in daemon.stderr.splitlines() if line.startswith('{"unsaved_row"')]
     day.unlink()
     moved.rename(day)
@@ -295,7 +293,7 @@ def test_a_disk_that_refuses_rows_is_told_once_and_the_rows_are_printed_at_the_e
     assert len(printed) >= 2
     assert first in found
     measured = [row for row in found if row["status"] != "skipped"]  # a slow machine is busy now and then
-    assert len(measured) == len(daemon.said("measured"))
+    assert len(measured) == len(daemon.logged("measured"))
     assert len({row["slot"] for row in found}) == len(found)
 
 
@@ -306,13 +304,13 @@ def test_rows_that_waited_are_saved_once_there_is_room(tmp_path: Path) -> None:
         day = daemon.csv_files()[0].parent
         moved = day.rename(tmp_path / "moved")
         day.write_text("a file where the day should be")
-        until(lambda: len(daemon.said("measured")) >= 4, "tests that go on")
+        until(lambda: len(daemon.logged("measured")) >= 4, "tests that go on")
         day.unlink()
         moved.rename(day)
-        until(lambda: daemon.said("rows can be saved again"), "room")
+        until(lambda: daemon.logged("rows_saved"), "room")
         assert daemon.stop() == 0
     found = rows(tmp_path)
-    assert len(found) == len(daemon.said("measured"))
+    assert len(found) == len(daemon.logged("measured"))
     assert '{"unsaved_row"' not in daemon.stderr
 
 
@@ -327,10 +325,10 @@ def test_the_daemon_imports_nothing_heavy_not_even_when_it_converts(tmp_path: Pa
     environment = variables(tmp_path, tmp_path / "bin", SLEEP_SECONDS="600", PYTHONPROFILEIMPORTTIME="1")
     process = start(tmp_path, "loop", environment=environment)
     stderr = tmp_path / "stderr"
-    until(lambda: "converted" in stderr.read_text(), "conversion")
+    until(lambda: '"event": "converted"' in stderr.read_text(), "conversion")
     process.terminate()
     assert process.wait(PATIENCE) == 0
-    own = imported(stderr.read_text().partition('"message": "converted')[0])
+    own = imported(stderr.read_text().partition('"event": "converted"')[0])
     assert "speedtest.handlers.loop" in own or "speedtest.daemon.cycle" in own
     outside = {name.partition(".")[0] for name in own if not name.startswith("_")} - set(sys.stdlib_module_names)
     looked_for = {"sitecustomize", "usercustomize", "typing_extensions"}  # by Python and msgspec, taken if there
@@ -340,9 +338,8 @@ def test_the_daemon_imports_nothing_heavy_not_even_when_it_converts(tmp_path: Pa
 def test_a_log_line_of_the_start_names_the_program_and_the_interval(tmp_path: Path) -> None:
     path = program(tmp_path)
     with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
-        (said,) = until(
-            lambda: daemon.said("started: ookla 1.2.0.84 every 600 s, 144 tests a day, 4,320 a month"), "first line"
-        )
+        (said,) = until(lambda: daemon.logged("started", "ookla 1.2.0.84 every 600 s"), "first line")
+        assert re.search(r"\b144 tests a day, 4,320 a month", said["message"])
         assert said["program"] == str(path)
         assert daemon.stop() == 0
 
@@ -358,7 +355,7 @@ def test_check_prints_settings_program_and_folders_and_measures_nothing(tmp_path
     code, said = check(tmp_path, programs=tmp_path / "bin", SLEEP_SECONDS="600", SPEEDTEST_SERVER_ID="")
     assert code == 0
     assert said["program"] == f"{path} (ookla 1.2.0.84)"
-    assert (said["SLEEP_SECONDS"], said["SPEEDTEST_SERVER_ID"]) == ("600.0", "not set")
+    assert (said["SLEEP_SECONDS"], said["SPEEDTEST_SERVER_ID"]) == ("600 (environment; default 5)", "not set")
     assert [said[f"{name} writable"] for name in ("RESULT_DIR", "UPLOAD_DIR", "LOG_DIR")] == ["yes"] * 3
     assert list((tmp_path / "results").iterdir()) == []
 
@@ -396,7 +393,7 @@ def test_folders_that_cannot_be_looked_into_do_not_keep_the_daemon_from_measurin
     (tmp_path / "results/year=2020/month=01/day=01/.speedtest_a.csv.tmp").mkdir(parents=True)
     with DaemonProcess(tmp_path, tmp_path / "bin") as daemon:
         daemon.first_rows()
-        assert daemon.said("half-written files of an earlier run could not be removed")
+        assert daemon.logged("swept")
         assert daemon.stop() == 0
 
 
@@ -448,6 +445,6 @@ def test_no_conversion_is_started_while_one_runs(tmp_path: Path) -> None:
     program(tmp_path)
     keep([row for number in range(20) for row in day_of(LAST_WEEK - timedelta(days=number), 5)], tmp_path / "results")
     with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.05") as daemon:
-        until(lambda: len(daemon.said("converted")) == 20, "conversion of 20 days")
+        until(lambda: len(daemon.logged("converted")) == 20, "conversion of 20 days")
         assert daemon.stop() == 0
-        assert not daemon.said("exit code 75")
+        assert not daemon.logged("conversion_failed", "exit code 75")

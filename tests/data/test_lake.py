@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, strategies as st
-from samples import HOME, OFFICE, day_of, keep, measured, utc
+from samples import HOME, OFFICE, day_of, keep, logged, measured, utc
 
 from speedtest.data import lake as lakes, schema
 from speedtest.data.conversion import convert
@@ -216,7 +216,7 @@ def test_files_that_go_to_quarantine_later_are_passed_over(lake: Folders, caplog
     (folder / "speedtest_bad.csv").write_bytes(b"timestamp,status\nnever,ok\n")
     (folder / "speedtest_large.csv").write_bytes(b"x" * (1024 * 1024 + 1))
     assert len(ask(lake)) == 31
-    assert "speedtest_bad.csv" in caplog.text
+    assert "speedtest_bad.csv" in logged(caplog, "file_unreadable")[0]
 
 
 def test_the_folders_are_those_of_the_environment_by_default(lake: Folders, monkeypatch: pytest.MonkeyPatch) -> None:

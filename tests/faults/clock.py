@@ -164,10 +164,12 @@ def _jump(jumps: Sequence[timedelta]) -> Found:
         with DaemonProcess(home, folder / "bin", SLEEP_SECONDS="0.2", LOG_LEVEL="INFO", **variables) as daemon:
             for jump in (timedelta(0), *jumps):
                 _set(clock, jump)
-                before = len(daemon.said("measured"))
-                until(lambda before=before: len(daemon.said("measured")) >= before + 6, f"tests after a jump of {jump}")
+                before = len(daemon.logged("measured"))
+                until(
+                    lambda before=before: len(daemon.logged("measured")) >= before + 6, f"tests after a jump of {jump}"
+                )
             code = daemon.stop()
-            measured = len(daemon.said("measured"))
+            measured = len(daemon.logged("measured"))
         later = datetime.now(UTC) + max(*jumps, timedelta(0)) + 2 * DAY
         said = _python(_code(None), at=later, zone="UTC", folder=home)
         frame = lake.read(result_dir=home / RESULTS, upload_dir=home / UPLOADS)

@@ -140,14 +140,14 @@ def _real_daemons(count: int) -> Found:
             ookla.install(folder / "bin", seconds=5)
             home = folder / "home"
             with DaemonProcess(home, folder / "bin") as first:
-                until(lambda: first.said("started"))
+                until(lambda: first.logged("started"))
                 second = _second(home, folder)
                 if second.returncode != os.EX_TEMPFAIL or f"process {first.process.pid}" not in second.stderr:
                     verdict.other.append(f"the second daemon ended with {second.returncode}: {second.stderr}")
                 first.process.kill()
                 first.process.wait()
             with DaemonProcess(home, folder / "bin") as third:
-                until(lambda: len(third.said("started")) > 1)
+                until(lambda: len(third.logged("started")) > 1)
             with Lock(home / "uploads" / ".convert.lock"):
                 busy = run_handler(home, "convert")
             if busy.returncode != os.EX_TEMPFAIL:

@@ -145,24 +145,24 @@ def _counted(daemon: DaemonProcess, disk: Path) -> tuple[int, int]:
     """Return how many tests the daemon has logged and how many rows of such a reader finds."""
     frame = lake.read(result_dir=disk / RESULTS, upload_dir=disk / UPLOADS)
     assert not frame.duplicated(["started_at"]).any(), "a row is there twice"
-    return len(daemon.said("measured")), int((frame["status"] != "skipped").sum())
+    return len(daemon.logged("measured")), int((frame["status"] != "skipped").sum())
 
 
 def _waits_and_is_saved(folder: Path) -> Verdict:
     verdict, disk = Verdict(), folder / "disk"
     with _start(folder, "size=512k") as daemon:
-        until(lambda: len(daemon.said("measured")) >= 3)
+        until(lambda: len(daemon.logged("measured")) >= 3)
         ballast = _use_up(disk)
-        until(lambda: daemon.said("could not be saved"))
-        before = len(daemon.said("measured"))
-        until(lambda: len(daemon.said("measured")) >= before + 8)
+        until(lambda: daemon.logged("row_refused"))
+        before = len(daemon.logged("measured"))
+        until(lambda: len(daemon.logged("measured")) >= before + 8)
         sick = _health(folder)
         ballast.unlink()
-        until(lambda: daemon.said("can be saved again"))
+        until(lambda: daemon.logged("rows_saved"))
         until(lambda: not _health(folder).returncode)
         code = daemon.stop()
         measured, found = _counted(daemon, disk)
-        told = [len(daemon.said(words)) for words in ("could not be saved", "can be saved again")]
+        told = [len(daemon.logged("row_refused")), len(daemon.logged("rows_saved"))]
     if sick.returncode != 1 or "cannot be written" not in sick.stderr:
         verdict.other.append(f"the health check said {sick.returncode}: {sick.stderr}")
     if measured != found:
@@ -175,11 +175,11 @@ def _waits_and_is_saved(folder: Path) -> Verdict:
 def _is_printed_at_the_end(folder: Path) -> Verdict:
     verdict, disk = Verdict(), folder / "disk"
     with _start(folder, "size=512k") as daemon:
-        until(lambda: len(daemon.said("measured")) >= 3)
+        until(lambda: len(daemon.logged("measured")) >= 3)
         _use_up(disk)
-        until(lambda: daemon.said("could not be saved"))
-        before = len(daemon.said("measured"))
-        until(lambda: len(daemon.said("measured")) >= before + 5)
+        until(lambda: daemon.logged("row_refused"))
+        before = len(daemon.logged("measured"))
+        until(lambda: len(daemon.logged("measured")) >= before + 5)
         daemon.stop()
         measured, found = _counted(daemon, disk)
         printed = [json.loads(line) for line in daemon.stderr.splitlines() if line.startswith('{"unsaved_row"')]
@@ -208,12 +208,12 @@ def _waits_for_the_lake(folder: Path) -> Verdict:
     day.mkdir(parents=True)
     (day / "speedtest_12-00-00.csv").write_bytes(ROWS[0].data)
     with _start_converting(folder) as daemon:
-        until(lambda: daemon.said("could not convert"))
-        before = len(daemon.said("measured"))
-        until(lambda: len(daemon.said("measured")) >= before + 10)
+        until(lambda: daemon.logged("conversion_failed", "could not convert 2"))
+        before = len(daemon.logged("measured"))
+        until(lambda: len(daemon.logged("measured")) >= before + 10)
         places = _places(disk) | {"RESULT_DIR": "rows"}
         sick = run_handler(folder / "home", "healthcheck", programs=None, **places)
-        told = len(daemon.said("could not convert"))
+        told = len(daemon.logged("conversion_failed", "could not convert 2"))
         daemon.stop()
     if sick.returncode != 1 or "UPLOAD_DIR" not in sick.stderr:
         verdict.other.append(f"the health check said {sick.returncode}: {sick.stderr}")

@@ -52,6 +52,7 @@ def test_a_record_is_a_json_object_with_fields_of_its_own(tmp_path: Path) -> Non
     assert record == {
         "level": "INFO",
         "logger": "speedtest.x",
+        "event": "other",
         "message": "measured 5",
         "commit_hash": "abc123",
         "download_mbps": 94.1,
@@ -160,3 +161,18 @@ def test_a_log_that_nobody_can_read_any_more_stops_nothing(tmp_path: Path, monke
     os.close(writer)
     with pytest.raises(OSError, match="Bad file descriptor"):
         broken.close()
+
+
+def test_every_record_names_its_event(tmp_path: Path) -> None:
+    logs.configure("DEBUG", tmp_path)
+    logging.getLogger("a.library").warning("its words")
+    events = logs.Events("speedtest.x")
+    events.info("measured", "measured %d", 5, download_mbps=94.1)
+    try:
+        int("unforeseen")
+    except ValueError:
+        events.bug("a cycle failed")
+    library, measured, bug = lines(tmp_path)
+    assert (library["event"], measured["event"], bug["event"]) == ("other", "measured", "bug")
+    assert (measured["message"], measured["download_mbps"]) == ("measured 5", 94.1)
+    assert "ValueError: invalid literal" in bug["exc_info"]

@@ -112,7 +112,7 @@ def test_convert_is_the_handler_where_nobody_watches(tmp_path: Path) -> None:
     keep(day_of(LAST_WEEK, 10), tmp_path / "results")
     ended = speedsnake(tmp_path, "convert")
     assert (ended.returncode, ended.stdout) == (0, "")
-    assert json.loads(ended.stderr)["message"] == f"converted {LAST_WEEK.date()}: 10 rows"
+    assert [json.loads(ended.stderr)[name] for name in ("event", "rows")] == ["converted", 10]
 
 
 def test_convert_shows_a_bar_over_the_days_there_are(tmp_path: Path) -> None:

@@ -125,6 +125,6 @@ def test_a_command_without_arguments_refuses_them_and_does_nothing(tmp_path: Pat
 def test_what_a_cycle_found_is_told_at_its_end_and_not_an_interval_later(tmp_path: Path) -> None:
     ookla.install(tmp_path / "bin")
     with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="600") as daemon:
-        until(lambda: daemon.said("measured"), "row")
+        until(lambda: daemon.logged("measured"), "row")
         until(lambda: heartbeat.read(tmp_path / "results").last_attempt is not None, "heartbeat of the cycle")
         assert daemon.stop() == 0

@@ -182,7 +182,7 @@ def test_it_measures_beside_a_running_daemon_and_no_row_is_lost(tmp_path: Path) 
         for _ in range(5):
             assert speedsnake(tmp_path, "once", programs=programs).returncode == 0
         assert daemon.stop() == 0
-        measured = len(daemon.said("measured"))
+        measured = len(daemon.logged("measured"))
     found = rows(tmp_path)
     assert len([row for row in found if "slot" not in row]) == 5
     assert len([row for row in found if row["status"] == "ok"]) == measured + 5

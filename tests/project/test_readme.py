@@ -19,6 +19,7 @@ from speedtest import environment
 from speedtest.data import schema
 from speedtest.engines import ENGINES
 from speedtest.handlers import cli
+from speedtest.logging import EVENTS, Event
 from speedtest.measurement import ErrorKind, SkipKind
 from speedtest.terminal import exits
 
@@ -165,3 +166,18 @@ def test_an_example_of_reading_works_as_it_stands_and_its_figures_are_right(tmp_
 def test_every_file_that_is_linked_is_there() -> None:
     for target in re.findall(r"\]\((?!https?://|#)([^)]+)\)", README):
         assert (PROJECT / target).exists(), target
+
+
+def test_every_event_of_the_log_is_told_with_its_meaning() -> None:
+    text = (PROJECT / "docs/events.md").read_text(encoding="utf-8")
+    told = {cells[0].strip("`"): cells[1] for cells in table_rows(text) if cells[0] != "event"}
+    assert told == EVENTS
+    assert set(EVENTS) == set(get_args(Event.__value__))
+
+
+def test_every_event_is_logged_somewhere() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (PROJECT / "speedtest").rglob("*.py"))
+    calls = set(re.findall(r"events\.\w+\(\s*(?:[\w. ]+,\s*)?\"(\w+)\"", code)) | set(
+        re.findall(r"Events\(\S+\)\.\w+\(\s*\"(\w+)\"", code)
+    )
+    assert set(EVENTS) - calls == {"bug", "child", "other"}  # which the logging module names itself

@@ -14,6 +14,7 @@ from typing import Any, Self
 import pandas as pd
 
 from speedtest.data import lake
+from speedtest.logging import Event
 
 PATIENCE = 30.0
 """Seconds that a condition may take on the slowest machine; a good one takes none of them."""
@@ -101,9 +102,9 @@ class DaemonProcess:
         lines = self.stderr.splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
 
-    def said(self, words: str) -> list[dict[str, Any]]:
-        """The log records whose message holds these words."""
-        return [record for record in self.log if words in record.get("message", "")]
+    def logged(self, event: Event, words: str = "") -> list[dict[str, Any]]:
+        """The log records of an event, or those of them whose message holds a figure or a name."""
+        return [record for record in self.log if record.get("event") == event and words in record.get("message", "")]
 
     def rows(self) -> list[dict[str, Any]]:
         """Every row it has kept so far."""

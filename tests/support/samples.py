@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from speedtest.data import results
 from speedtest.engines import ENGINES
+from speedtest.logging import Event
 from speedtest.measurement import Measurement
 from speedtest.process import Finished
 
@@ -102,3 +105,8 @@ def utc(*parts: int) -> datetime:
     """Return an instant in UTC."""
     year, month, day, *time = parts
     return datetime(year, month, day, *time, tzinfo=UTC)
+
+
+def logged(caplog: pytest.LogCaptureFixture, event: Event) -> list[str]:
+    """Return the messages of an event that were logged so far."""
+    return [record.getMessage() for record in caplog.records if vars(record).get("event") == event]
