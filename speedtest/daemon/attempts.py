@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator, Mapping
 from msgspec.structs import replace
 
 from speedtest import programs, speedtest
-from speedtest.daemon import schedule
+from speedtest.daemon import data_use, schedule
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.schedule import Memory
 from speedtest.engines.engine import Target
@@ -27,7 +27,7 @@ class Attempts:
         *,
         programs: Mapping[str, Program],
         settings: Settings,
-        state: Memory,
+        remembered: Memory,
         clock: Clock,
         environment: Mapping[str, str],
         stop: Stop,
@@ -35,7 +35,7 @@ class Attempts:
         """Take the programs by their items of `SPEEDTEST_ENGINE`, and what the last run left."""
         self._programs = dict(programs)
         self._settings = settings
-        self._state = state
+        self._memory = remembered
         self._clock = clock
         self._environment = environment
         self._stop = stop
@@ -46,15 +46,16 @@ class Attempts:
     def of(self, slot: Slot) -> Iterator[Measurement]:
         """Yield the rows of a slot, each as soon as it is there: at least one, unless the daemon is told to stop.
 
-        A row must have been noted in the state before the next is asked for.
+        What later attempts depend on, pauses and data use, is noted before a row is yielded: the caller may take all
+        rows at once.
         """
         if why := self._refusal():
             yield schedule.skipped(slot, why, self._settings)
             return
-        self._slot, self._pinned, self._turn = slot, True, self._state.slots_measured
-        self._state.slots_measured += 1
+        self._slot, self._pinned, self._turn = slot, True, self._memory.slots_measured
+        self._memory.slots_measured += 1
         for retry in range(self._settings.speedtest_retries + 1):
-            if retry and not self._pause(retry):
+            if retry and not self._wait_for_retry(retry):
                 return
             for item in self._awake():
                 row = yield from self._measure(item)
@@ -109,12 +110,21 @@ class Attempts:
         )
         if row is None:
             events.info("test_cancelled", "ended the running test because the daemon stops: it has no row")
+        else:
+            self._note(row)
         self._slot = replace(self._slot, attempt=self._slot.attempt + 1)
         return row
 
-    def _pause(self, retry: int) -> bool:
+    def _note(self, row: Measurement) -> None:
+        """Note what later attempts depend on, and warn when the month's data budget nears its end."""
+        now = self._clock.now()
+        before = schedule.gigabytes(self._memory, now)
+        schedule.note(self._memory, row, now)
+        data_use.warn(self._settings, before, schedule.gigabytes(self._memory, now))
+
+    def _wait_for_retry(self, retry: int) -> bool:
         """Wait before all are tried again; False if that would be too late for this slot, or not now."""
-        seconds = schedule.pause(self._settings, self._slot.due, retry)
+        seconds = schedule.retry_delay(self._settings, self._slot.due, retry)
         if self._refusal() or self._clock.monotonic() + seconds >= self._slot.ends:
             return False
         return not self._clock.wait(seconds)
@@ -128,9 +138,9 @@ class Attempts:
         return [
             item
             for item, program in self._programs.items()
-            if not schedule.rests(self._state, program.engine.name, now)
+            if not schedule.is_paused(self._memory, program.engine.name, now)
         ]
 
     def _refusal(self) -> schedule.Skip | None:
         engines = [program.engine.name for program in self._programs.values()]
-        return schedule.refusal(self._settings, engines, self._state, self._clock.now())
+        return schedule.refusal(self._settings, engines, self._memory, self._clock.now())

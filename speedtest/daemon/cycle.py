@@ -41,7 +41,7 @@ class Daemon:
         *,
         settings: Settings,
         programs: Mapping[str, Program],
-        state: Memory,
+        remembered: Memory,
         clock: Clock,
         environment: Mapping[str, str],
         stop: Stop,
@@ -53,10 +53,10 @@ class Daemon:
         self.ticks = Ticks(settings, clock)
         self.waiting = RowQueue(settings.result_dir)
         self._attempts = Attempts(
-            programs=programs, settings=settings, state=state, clock=clock, environment=environment, stop=stop
+            programs=programs, settings=settings, remembered=remembered, clock=clock, environment=environment, stop=stop
         )
         self._cost_told = False
-        self._state = state
+        self._memory = remembered
         self._environment = environment
         self._conversion: threading.Thread | None = None
         self._complaint: bytes | None = None
@@ -75,7 +75,7 @@ class Daemon:
         return not self.clock.wait(self.ticks.next_due - self.clock.monotonic())
 
     def measure(self, slot: Slot) -> Iterator[Measurement]:
-        """Yield the row of each attempt for this slot, to be kept before the next, or one that says why there is none.
+        """Yield the row of each attempt for this slot, or one that says why there is none.
 
         Nothing comes if a stop is requested meanwhile.
         """
@@ -90,10 +90,8 @@ class Daemon:
             yield schedule.skipped(slot, BUSY, self.settings)
 
     def keep(self, measurement: Measurement) -> None:
-        """Save the row, or let it wait for the disk, say what was measured, and note what later tests depend on."""
-        row = results.encode(measurement)
-        self.waiting.add(row)
-        path = self.waiting.save().get(row)
+        """Save the row, or let it wait for the disk, and say what was measured."""
+        path = self.waiting.keep(results.encode(measurement))
         _log(measurement, str(path) if path else None)
         if measurement.status == "skipped":
             return
@@ -103,16 +101,8 @@ class Daemon:
             self._heartbeat.failures_in_a_row = 0
         else:
             self._heartbeat.failures_in_a_row += 1
-        self._note(measurement)
-
-    def _note(self, measurement: Measurement) -> None:
-        """Remember what later tests depend on, and say what tests cost."""
-        now = self.clock.now()
-        before = schedule.gigabytes(self._state, now)
-        schedule.note(self._state, measurement, now)
-        data_use.warn(self.settings, before, schedule.gigabytes(self._state, now))
         self._cost_told = self._cost_told or data_use.tell(self.settings, measurement)
-        self._write("the state of the schedule", lambda: memory.write(self._state, self.settings.result_dir))
+        self._write("the schedule's notes", lambda: memory.write(self._memory, self.settings.result_dir))
 
     def convert_complete_days(self) -> None:
         """Start a conversion beside the loop if there is a complete day, none is running and no row waits."""

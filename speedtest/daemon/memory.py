@@ -17,9 +17,9 @@ events = Events(__name__)
 FILE_NAME = ".schedule.json"
 
 
-def write(state: Memory, result_dir: Path) -> None:
+def write(memory: Memory, result_dir: Path) -> None:
     """Replace the file. Raises OSError if the disk refuses it."""
-    replace(result_dir / FILE_NAME, msgspec.json.encode(state) + b"\n")
+    replace(result_dir / FILE_NAME, msgspec.json.encode(memory) + b"\n")
 
 
 def recall(result_dir: Path) -> Memory:

@@ -17,10 +17,10 @@ from speedtest.measurement import Measurement, SkipKind
 from speedtest.speedtest import Slot
 from speedtest.values.hours import MINUTES_PER_DAY
 
-FIRST_REST_SECONDS = 15 * 60.0
+FIRST_PAUSE_SECONDS = 15 * 60.0
 """How long an engine rests that was told it asks too often; Ookla's refusals last 15 minutes to 2 hours."""
-LONGEST_REST_SECONDS = 2 * 3600.0
-FIRST_PAUSE_SECONDS = 15.0
+LONGEST_PAUSE_SECONDS = 2 * 3600.0
+FIRST_DELAY_SECONDS = 15.0
 BYTES_PER_GB = 10**9
 DAYS_PER_MONTH = 30
 _MONTHS_KEPT = 13
@@ -37,7 +37,7 @@ class Pause(msgspec.Struct, frozen=True):
 class Memory(msgspec.Struct, kw_only=True):
     """What must outlive a restart. It decides when a test starts, never anything about rows."""
 
-    rests: dict[str, Pause] = {}
+    pauses: dict[str, Pause] = msgspec.field(default_factory=dict, name="rests")
     """By the engine's name; one that is over stays until a success, so that the next is longer."""
     bytes_by_month: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
     """Bytes that tests moved in a local calendar month, `YYYY-MM`."""
@@ -56,17 +56,17 @@ class Skip(msgspec.Struct, frozen=True):
 BUSY = Skip("busy", "the last test was still running")
 
 
-def refusal(settings: Settings, engines: Sequence[str], state: Memory, now: datetime) -> Skip | None:
+def refusal(settings: Settings, engines: Sequence[str], memory: Memory, now: datetime) -> Skip | None:
     """Return why no engine may test now, None if one may: quiet hours first, then the budget, then those that rest."""
     if is_quiet(settings, now):
         return Skip("quiet-hours", f"{time.strftime('%H:%M', time.localtime(now.timestamp()))} is in QUIET_HOURS")
     budget = settings.data_budget_gb_per_month
-    if budget is not None and (used := gigabytes(state, now)) >= budget:
+    if budget is not None and (used := gigabytes(memory, now)) >= budget:
         return Skip("data-budget", f"{used:.3f} GB of {budget:g} GB are used in {month(now)}")
-    if all(rests(state, engine, now) for engine in engines):
-        first = min(engines, key=lambda engine: state.rests[engine].until)
-        until = state.rests[first].until
-        return Skip("backing-off", f"{first} rests until {until:%Y-%m-%d %H:%M:%S}Z: it was asked too often", first)
+    if all(is_paused(memory, engine, now) for engine in engines):
+        first = min(engines, key=lambda engine: memory.pauses[engine].until)
+        until = memory.pauses[first].until
+        return Skip("backing-off", f"{first} is paused until {until:%Y-%m-%d %H:%M:%S}Z: it was rate-limited", first)
     return None
 
 
@@ -94,26 +94,26 @@ def is_quiet(settings: Settings, now: datetime) -> bool:
     return settings.quiet_hours.covers(local.tm_hour * 60 + local.tm_min)
 
 
-def rests(state: Memory, engine: str, now: datetime) -> bool:
+def is_paused(memory: Memory, engine: str, now: datetime) -> bool:
     """Say whether an engine rests; a rest far longer than any was noted by a clock that has been set back since."""
-    rest = state.rests.get(engine)
-    return rest is not None and timedelta(0) < rest.until - now <= timedelta(seconds=2 * LONGEST_REST_SECONDS)
+    pause = memory.pauses.get(engine)
+    return pause is not None and timedelta(0) < pause.until - now <= timedelta(seconds=2 * LONGEST_PAUSE_SECONDS)
 
 
-def note(state: Memory, measurement: Measurement, now: datetime) -> None:
+def note(memory: Memory, measurement: Measurement, now: datetime) -> None:
     """Take from a row what matters to later tests: a rest begins, doubles or is forgotten; bytes are added up."""
     engine = measurement.engine
     if engine and measurement.error_kind == "rate-limited":
-        before = state.rests.get(engine)
-        seconds = min(before.seconds * 2, LONGEST_REST_SECONDS) if before else FIRST_REST_SECONDS
-        state.rests[engine] = Pause(now + timedelta(seconds=seconds), seconds)
+        before = memory.pauses.get(engine)
+        seconds = min(before.seconds * 2, LONGEST_PAUSE_SECONDS) if before else FIRST_PAUSE_SECONDS
+        memory.pauses[engine] = Pause(now + timedelta(seconds=seconds), seconds)
     elif engine and measurement.status == "ok":
-        state.rests.pop(engine, None)
+        memory.pauses.pop(engine, None)
     if measurement.data_bytes:
         this = month(now)
-        state.bytes_by_month[this] = state.bytes_by_month.get(this, 0) + measurement.data_bytes
-        for old in sorted(state.bytes_by_month)[:-_MONTHS_KEPT]:
-            del state.bytes_by_month[old]
+        memory.bytes_by_month[this] = memory.bytes_by_month.get(this, 0) + measurement.data_bytes
+        for old in sorted(memory.bytes_by_month)[:-_MONTHS_KEPT]:
+            del memory.bytes_by_month[old]
 
 
 def month(now: datetime) -> str:
@@ -121,9 +121,9 @@ def month(now: datetime) -> str:
     return time.strftime("%Y-%m", time.localtime(now.timestamp()))
 
 
-def gigabytes(state: Memory, now: datetime) -> float:
+def gigabytes(memory: Memory, now: datetime) -> float:
     """Return what this month's tests have moved so far, in GB of 10^9 bytes."""
-    return state.bytes_by_month.get(month(now), 0) / BYTES_PER_GB
+    return memory.bytes_by_month.get(month(now), 0) / BYTES_PER_GB
 
 
 def is_below(settings: Settings, measurement: Measurement) -> bool:
@@ -135,10 +135,10 @@ def is_below(settings: Settings, measurement: Measurement) -> bool:
     )
 
 
-def pause(settings: Settings, due: datetime, retry: int) -> float:
+def retry_delay(settings: Settings, due: datetime, retry: int) -> float:
     """Return the seconds to wait before a retry, counted from 1: 15, 30, 60 and so on, and up to half as much again."""
     spread = _chance(settings.speedtest_location_uuid, due.isoformat(), retry)
-    return FIRST_PAUSE_SECONDS * 2 ** (retry - 1) * (1 + spread / 2)
+    return FIRST_DELAY_SECONDS * 2 ** (retry - 1) * (1 + spread / 2)
 
 
 def jitter(settings: Settings, tick: int) -> float:

@@ -38,6 +38,11 @@ class RowQueue:
         """Take a row."""
         self._rows.append(row)
 
+    def keep(self, row: Row) -> Path | None:
+        """Save a row, after those that wait; return where it is durable now, None if it has to wait as well."""
+        self.add(row)
+        return self.save().get(row)
+
     def save(self) -> dict[Row, Path]:
         """Save what waits, the oldest first; return what is durable now, and where.
 

@@ -89,7 +89,7 @@ def _serve(settings: Settings) -> None:
         daemon = Daemon(
             settings=settings,
             programs=found,
-            state=memory.recall(settings.result_dir),
+            remembered=memory.recall(settings.result_dir),
             clock=Clock(stop),
             environment=os.environ,
             stop=stop,

@@ -98,9 +98,7 @@ def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurem
 def _keep(measurement: Measurement, result_dir: Path) -> Path | None:
     """Save the row, or print it on standard error, from where a person can recover it."""
     waiting = RowQueue(result_dir, suffix=SUFFIX)
-    row = results.encode(measurement)
-    waiting.add(row)
-    path = waiting.save().get(row)
+    path = waiting.keep(results.encode(measurement))
     waiting.give_up()
     return path
 

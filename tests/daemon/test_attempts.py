@@ -145,7 +145,7 @@ def test_the_row_of_a_skipped_slot_is_dated_by_it_and_says_why(tmp_path: Path) -
     row = service.rows[1]
     assert (row.timestamp, row.slot, row.started_at) == (row.slot, NOON + timedelta(minutes=10), None)
     assert (row.status, row.engine, row.error_kind) == ("skipped", "ookla", "backing-off")
-    assert row.error == "ookla rests until 2026-03-02 12:15:20Z: it was asked too often"
+    assert (row.error or "").startswith("ookla is paused until 2026-03-02 12:15:20Z")
     assert (row.speedtest_address, row.interval_seconds, row.commit_hash) == ("home", 600, "abc")
     state = json.loads((tmp_path / "results" / ".heartbeat.json").read_text())
     assert (state["failures_in_a_row"], state["last_success"]) == (1, None)
@@ -225,3 +225,24 @@ def test_a_state_that_cannot_be_written_is_told_once_and_measuring_goes_on(
     (tmp_path / "results" / ".schedule.json").mkdir(parents=True)
     assert told(run(tmp_path, [], slots=3)) == [OK] * 3
     assert len(logged(caplog, "note_refused")) == 1
+
+
+@pytest.mark.parametrize(
+    ("steps", "variables", "rows"),
+    [
+        ([Step("rate-limited"), Step()], {"SPEEDTEST_RETRIES": "3"}, [LIMITED]),
+        ([Step()], {"SPEEDTEST_CONFIRM_BELOW_MBPS": "1000,0", "DATA_BUDGET_GB_PER_MONTH": "0.2"}, [OK]),
+        ([Step()], {"SPEEDTEST_CONFIRM_BELOW_MBPS": "1000,0"}, [OK, ("ookla", "ok", 2)]),
+    ],
+    ids=["pause", "budget", "neither"],
+)
+def test_pauses_and_the_budget_hold_also_for_a_caller_that_takes_all_rows_of_a_slot_at_once(
+    tmp_path: Path, steps: list[Step], variables: dict[str, str], rows: list[tuple[str, str, int]]
+) -> None:
+    install(tmp_path, "speedtest", steps)
+    clock = SimulatedClock(NOON, tmp_path)
+    standard = {"SLEEP_SECONDS": "600", "SPEEDTEST_ENGINE": "ookla"}
+    daemon = serve(tmp_path, clock, NOON - timedelta(seconds=1), **(standard | variables))
+    clock.end = NOON + timedelta(minutes=10)
+    found = list(daemon.measure(daemon.ticks.take()))
+    assert [(row.engine, row.error_kind or row.status, row.attempt) for row in found] == rows

@@ -405,7 +405,7 @@ def daemon_in(folder: Path) -> Daemon:
     return Daemon(
         settings=settings,
         programs={"ookla": Program(ENGINES["ookla"], folder, "1", (0, 0, 0))},
-        state=memory.recall(settings.result_dir),
+        remembered=memory.recall(settings.result_dir),
         clock=Clock(stop),
         environment=variables(folder) | folders,
         stop=stop,

@@ -204,7 +204,7 @@ def serve(
     service = Simulated(
         settings=settings,
         programs=programs.find_all(settings, clock.environment, stop),
-        state=memory.recall(settings.result_dir),
+        remembered=memory.recall(settings.result_dir),
         clock=clock,
         environment=clock.environment,
         stop=stop,
