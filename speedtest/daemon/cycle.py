@@ -23,6 +23,7 @@ from speedtest.measurement import Measurement
 from speedtest.process import Finished, Stop, run as run_program
 from speedtest.programs import Program
 from speedtest.speedtest import Slot
+from speedtest.values import amounts
 
 events = Events(__name__)
 
@@ -67,6 +68,7 @@ class Daemon:
             timeout_seconds=settings.speedtest_timeout_seconds,
             next_due=clock.now(),
             next_due_monotonic=clock.monotonic(),
+            boot=heartbeat.boot_id(),
         )
 
     def wait_for_next_slot(self) -> bool:
@@ -172,9 +174,9 @@ def _log(measurement: Measurement, path: str | None) -> None:
     elif measurement.status == "ok":
         events.info(
             "measured",
-            "measured %.2f Mbit/s down, %.2f Mbit/s up",
-            measurement.download_mbps,
-            measurement.upload_mbps,
+            "measured %s Mbit/s down, %s Mbit/s up",
+            amounts.amount(measurement.download_mbps),
+            amounts.amount(measurement.upload_mbps),
             **extra,
         )
     else:

@@ -7,6 +7,7 @@ from speedtest.daemon.schedule import BYTES_PER_GB, DAYS_PER_MONTH
 from speedtest.environment import Settings
 from speedtest.logging import Events
 from speedtest.measurement import Measurement
+from speedtest.values import amounts
 
 events = Events(__name__)
 
@@ -17,7 +18,7 @@ WARN_AT = 0.8
 def rate(settings: Settings) -> str:
     """Return how many tests a day and a month the interval makes, in words."""
     a_day = schedule.slots_per_day(settings)
-    return f"{_amount(a_day)} tests a day, {_amount(a_day * DAYS_PER_MONTH)} a month"
+    return f"{amounts.amount(a_day)} tests a day, {amounts.amount(a_day * DAYS_PER_MONTH)} a month"
 
 
 def tell(settings: Settings, measurement: Measurement) -> bool:
@@ -32,10 +33,10 @@ def tell(settings: Settings, measurement: Measurement) -> bool:
     events.log(
         logging.WARNING if too_much else logging.INFO,
         "data_use",
-        "this test moved %s GB; one in every slot moves %s GB a day and %s GB a month%s",
-        _amount(gigabytes),
-        _amount(a_day),
-        _amount(a_month),
+        "this test moved %s; one in every slot moves %s a day and %s a month%s",
+        amounts.data(measurement.data_bytes),
+        amounts.data(a_day * BYTES_PER_GB),
+        amounts.data(a_month * BYTES_PER_GB),
         f", more than DATA_BUDGET_GB_PER_MONTH={budget:g}: raise SLEEP_SECONDS" if too_much else "",
         gb_per_day=round(a_day, 3),
         gb_per_month=round(a_month, 3),
@@ -55,8 +56,3 @@ def warn(settings: Settings, before: float, after: float) -> None:
                 "data_budget", "%.3f GB moved this month, %.0f %% of the budget: %s", after, after / budget * 100, rest
             )
             return
-
-
-def _amount(value: float) -> str:
-    """Return a number with the digits that matter."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 (three digits)

@@ -224,14 +224,13 @@ def _encode(day: _Day, address: str, parsed: Future[list[Parsed]], at: int) -> _
 
 def _publish(folders: Folders, day: _Day, location: str, table: pa.Table, data: pa.Buffer) -> Path:
     folder = day_folder(location_folder(folders.upload_dir, location), day.date)
-    for number in itertools.count(highest_number(folder) + 1):
-        path = folder / f"speedtest_{number:03}.parquet"
-        try:
-            files.publish(path, data.to_pybytes(), base=folders.upload_dir, verify=lambda back: verify(back, table))
-        except FileExistsError:
-            continue
-        return path
-    raise AssertionError("counting never ends")
+    names = (folder / f"speedtest_{number:03}.parquet" for number in itertools.count(highest_number(folder) + 1))
+    return files.first_free(
+        names,
+        lambda path: files.publish(
+            path, data.to_pybytes(), base=folders.upload_dir, verify=lambda back: verify(back, table)
+        ),
+    )
 
 
 def _quarantine(folders: Folders, day: _Day, name: str, why: str) -> None:
@@ -239,15 +238,14 @@ def _quarantine(folders: Folders, day: _Day, name: str, why: str) -> None:
     folder = day_folder(folders.quarantine, day.date)
     source = day.folder / name
     reason = msgspec.json.format(msgspec.json.encode({"file": name, "reason": why}), indent=2) + b"\n"
-    for number in itertools.count(1):
-        target = folder / (name if number == 1 else f"{source.stem}_{number}.csv")
-        try:
-            files.publish(target.with_name(f"{target.name}.reason.json"), reason, base=folders.result_dir)
-            files.move(source, target, base=folders.result_dir)
-        except FileExistsError:
-            continue
-        events.warning("quarantined", "moved a file to quarantine: %s", why, path=str(target))
-        return
+    names = (folder / (name if number == 1 else f"{source.stem}_{number}.csv") for number in itertools.count(1))
+
+    def put(target: Path) -> None:
+        files.publish(target.with_name(f"{target.name}.reason.json"), reason, base=folders.result_dir)
+        files.move(source, target, base=folders.result_dir)
+
+    target = files.first_free(names, put)
+    events.warning("quarantined", "moved a file to quarantine: %s", why, path=str(target))
 
 
 def _remove(folders: Folders, day: _Day) -> None:

@@ -7,8 +7,10 @@ one, and perhaps a temporary, which `sweep` removes under the lock of whoever ow
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 FILE_MODE = 0o640
 FOLDER_MODE = 0o750
@@ -45,6 +47,17 @@ def _publish(path: Path, data: bytes, verify: Callable[[bytes], None] | None) ->
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def first_free(names: Iterable[Path], put: Callable[[Path], object]) -> Path:
+    """Put a file under the first of these names that is free, and return it; `put` raises FileExistsError otherwise."""
+    for path in names:
+        try:
+            put(path)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("the names never end")
 
 
 def temporary_of(path: Path) -> Path:
@@ -113,6 +126,24 @@ def replace(path: Path, data: bytes) -> None:
     temporary = temporary_of(path)
     temporary.write_bytes(data)
     temporary.replace(path)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """Give a temporary that becomes the file if the block ends well, for a file that a person asked for.
+
+    What was there before is replaced all at once, or stays as it is. Raises OSError for what the disk refuses.
+    """
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("xb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def sweep(temporaries: Iterable[Path]) -> int:

@@ -21,6 +21,6 @@ def refusal(folder: Path) -> OSError | None:
     return None
 
 
-def passes(error: OSError) -> bool:
+def may_pass(error: OSError) -> bool:
     """Say whether a refusal is of a kind that ends by itself or by making room: no reason not to measure."""
     return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR}

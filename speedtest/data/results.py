@@ -52,14 +52,8 @@ def save(row: Row, result_dir: Path, suffix: str = "") -> Path:
     """
     folder = day_folder(result_dir, row.timestamp.date())
     stem = f"speedtest_{row.timestamp:%H-%M-%S}{suffix}"
-    for number in itertools.count(1):
-        path = folder / (f"{stem}.csv" if number == 1 else f"{stem}_{number}.csv")
-        try:
-            files.publish(path, row.data, base=result_dir)
-        except FileExistsError:
-            continue
-        return path
-    raise AssertionError("counting never ends")
+    names = (folder / (f"{stem}.csv" if number == 1 else f"{stem}_{number}.csv") for number in itertools.count(1))
+    return files.first_free(names, lambda path: files.publish(path, row.data, base=result_dir))
 
 
 def common_texts(measurement: Measurement) -> dict[str, str | None]:

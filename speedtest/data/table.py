@@ -50,8 +50,6 @@ _INSTANTS = [number for number, kind in enumerate(_KNOWN.values()) if pa.types.i
 _CALENDAR = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _QUOTED_FIELD = re.compile(rb',"[^"]*(?:""[^"]*)*"(?=[,\n])')
 
-csv.field_size_limit(LARGEST_FILE)
-
 
 class Source(msgspec.Struct, frozen=True):
     """One CSV file as it was read."""
@@ -179,6 +177,7 @@ def _header(line: bytes) -> _Header | str:
 
 def _reader(text: bytes) -> Any:  # noqa: ANN401 (csv has no public name for what it returns)
     """Read RFC 4180, telling the empty field (None) from the empty text."""
+    csv.field_size_limit(LARGEST_FILE)
     return csv.reader(io.StringIO(text.decode(), newline=""), strict=True, quoting=csv.QUOTE_NOTNULL)
 
 

@@ -1,5 +1,6 @@
 """How a line is now: its last test, whether it is up, and what its daemon says of itself."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,6 @@ _DAY = timedelta(days=1)
 _LOOKED_BACK = timedelta(days=31)
 _LATE_SECONDS = 300
 """A result counts as the present one for two intervals and so long; a row without an interval for a day."""
-_GRACE_SECONDS = 30
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,10 +103,9 @@ def daemon(result_dir: Path, now: datetime) -> DaemonState | None:
         said = heartbeat.read(result_dir)
     except (OSError, msgspec.MsgspecError):
         return None
-    overdue = (now - said.next_due).total_seconds()
     return DaemonState(
         next_due=said.next_due,
-        late=overdue > said.timeout_seconds + _GRACE_SECONDS,
+        late=said.is_late(now, time.monotonic()),
         rows_waiting=said.rows_waiting,
     )
 

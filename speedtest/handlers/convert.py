@@ -71,7 +71,7 @@ def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None
     from speedtest.data.conversion import convert  # noqa: PLC0415 (not before it)
 
     logs.configure(log_level, commit_hash=settings.commit_hash)
-    if (why := probe.refusal(settings.upload_dir)) and not probe.passes(why):
+    if (why := probe.refusal(settings.upload_dir)) and not probe.may_pass(why):
         exits.end(exits.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {why.strerror}")
     folders = Folders(settings.result_dir, settings.upload_dir)
     try:

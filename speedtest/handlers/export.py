@@ -15,7 +15,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from speedtest.data.whole_file import whole
+from speedtest.data.files import whole
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.options import Locations, Output, Since, Until

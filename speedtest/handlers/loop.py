@@ -16,8 +16,7 @@ from speedtest import logging as logs, programs
 from speedtest.daemon import data_use, memory
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.cycle import Daemon
-from speedtest.data import files, partitions, probe
-from speedtest.data.lock import Held, Lock
+from speedtest.data import files, partitions
 from speedtest.environment import Settings
 from speedtest.logging import Events
 from speedtest.process import Stop
@@ -80,7 +79,8 @@ def _serve(settings: Settings) -> None:
     startup.warn_of_unknown_variables()
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    with _alone(settings):
+    folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir}
+    with startup.alone(LOCK_NAME, "another daemon runs in this RESULT_DIR", **folders):
         found = programs.find_all(settings, os.environ, stop)
         if stop.requested:
             return
@@ -123,22 +123,6 @@ def _sweep(result_dir: Path) -> None:
         return
     if removed:
         events.info("swept", "removed %d half-written files of an earlier run", removed)
-
-
-def _alone(settings: Settings) -> Lock:
-    """Take the lock on RESULT_DIR, or end; a folder that can never be written ends the start as well."""
-    for name, folder in (("RESULT_DIR", settings.result_dir), ("UPLOAD_DIR", settings.upload_dir)):
-        why = probe.refusal(folder)
-        if why and not probe.passes(why):
-            exits.end(exits.MISCONFIGURED, f"{name} {folder} cannot be written: {why.strerror}; set {name} or mend it")
-        if why:
-            events.error("folder_refused", "%s %s cannot be written now: %s", name, folder, why.strerror)
-    try:
-        return Lock(settings.result_dir / LOCK_NAME)
-    except Held as held:
-        exits.end(exits.BUSY, f"another daemon runs in RESULT_DIR {settings.result_dir}: {held}")
-    except OSError as error:
-        exits.end(exits.MISCONFIGURED, f"RESULT_DIR {settings.result_dir} cannot be locked: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ import msgspec
 import typer
 
 from speedtest import logging as logs, programs, speedtest
-from speedtest.data import probe, results
-from speedtest.data.lock import Held, Lock
+from speedtest.data import results
 from speedtest.data.row_queue import RowQueue
 from speedtest.engines.progress import Listener
 from speedtest.environment import Settings
@@ -50,7 +49,7 @@ def once(
     startup.warn_of_unknown_variables()
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    with _alone(settings):
+    with startup.alone(LOCK_NAME, "another measurement by hand is running", RESULT_DIR=settings.result_dir):
         program = programs.find(settings, os.environ, stop)
         if program is None and not stop.requested:
             exits.end(exits.NO_PROGRAM, startup.no_program(settings))
@@ -64,21 +63,6 @@ def once(
     else:
         row.show(measurement, path)
     sys.exit(exits.OK if measurement.status == "ok" and path else exits.FAILED)
-
-
-def _alone(settings: Settings) -> Lock:
-    """Keep others who measure by hand away: two tests at once spoil each other's figures."""
-    folder = settings.result_dir
-    if (why := probe.refusal(folder)) and not probe.passes(why):
-        exits.end(
-            exits.MISCONFIGURED, f"RESULT_DIR {folder} cannot be written: {why.strerror}; set RESULT_DIR or mend it"
-        )
-    try:
-        return Lock(folder / LOCK_NAME)
-    except Held as held:
-        exits.end(exits.BUSY, f"another measurement by hand is running: {held}")
-    except OSError as error:
-        exits.end(exits.MISCONFIGURED, f"RESULT_DIR {folder} cannot be locked: {error.strerror}")
 
 
 def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurement, Path | None] | None:

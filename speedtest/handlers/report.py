@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
+from speedtest.data.files import whole
 from speedtest.data.partitions import Folders
-from speedtest.data.whole_file import whole
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.options import Locations, Output, Since, Until

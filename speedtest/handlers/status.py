@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from speedtest.daemon import health
 from speedtest.daemon.memory import recall
-from speedtest.daemon.schedule import BYTES_PER_GB, gigabytes
+from speedtest.daemon.schedule import gigabytes
 from speedtest.data import heartbeat
 from speedtest.data.partitions import Folders
 from speedtest.environment import Settings
-from speedtest.handlers import healthcheck
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.console import console, line
+from speedtest.values import amounts
 
 if TYPE_CHECKING:
     from speedtest.figures.state import Result
@@ -78,7 +79,7 @@ def status(
 
 
 def _daemon(settings: Settings, now: datetime) -> DaemonStatus:
-    why = healthcheck.judge(settings.result_dir)
+    why = health.judge(settings.result_dir)
     budget = settings.data_budget_gb_per_month
     used = None if budget is None else gigabytes(recall(settings.result_dir), now)
     daemon = DaemonStatus(on_time=why is None, why_not=why, gb_of_budget=used)
@@ -110,15 +111,15 @@ def _show_line(found: "LineUptime", now: datetime) -> None:
     out.print(line("failures in a row", found.failures_in_a_row, "red" if found.failures_in_a_row else ""))
     spans = (f"{name} {_share(share)}" for name, share in found.uptime_percent.items())
     out.print(line("uptime", ", ".join(spans)))
-    out.print(line("data this month", f"{found.data_bytes_of_month / BYTES_PER_GB:.1f} GB"))
+    out.print(line("data this month", amounts.data(found.data_bytes_of_month)))
 
 
 def _show_disks(disks: "list[Disk]", quarantined: int) -> None:
     out = console()
     out.print()
     for name, disk in zip(("results", "uploads"), disks, strict=True):
-        free = "not there yet" if disk.bytes_free is None else f"{disk.bytes_free / BYTES_PER_GB:.1f} GB free"
-        out.print(line(name, f"{disk.bytes_used / 1e6:.1f} MB, {free}, {disk.folder}"))
+        free = "not there yet" if disk.bytes_free is None else f"{amounts.data(disk.bytes_free)} free"
+        out.print(line(name, f"{amounts.data(disk.bytes_used)}, {free}, {disk.folder}"))
     out.print(line("quarantined files", quarantined, "red" if quarantined else ""))
 
 
@@ -128,7 +129,7 @@ def _last(last: "Result | None", now: datetime) -> str:
     program = f"{last.engine or ''} {last.engine_version or ''}".strip()
     if last.status == "ok":
         speeds = ((last.download_mbps, "Mbit/s down"), (last.upload_mbps, "Mbit/s up"), (last.latency_ms, "ms"))
-        told = ", ".join(f"{value:.1f} {unit}" for value, unit in speeds if value is not None)
+        told = ", ".join(f"{amounts.amount(value)} {unit}" for value, unit in speeds if value is not None)
     else:
         told = f"{last.status}, {last.error_kind}: {last.error}"
     return f"{_when(last.timestamp, now)}, {program}: {told}"
@@ -139,7 +140,7 @@ def _style(last: "Result | None") -> str:
 
 
 def _share(percent: float | None) -> str:
-    return "not measured" if percent is None else f"{percent:.2f} %"
+    return "not measured" if percent is None else amounts.share(percent)
 
 
 def _when(instant: datetime, now: datetime) -> str:

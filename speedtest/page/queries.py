@@ -36,10 +36,6 @@ _KEPT_SUMMARIES = 16
 _AT_ONCE = timedelta(days=31)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what it has freed: 100 MiB after a question of a year
-pa.set_cpu_count(1)  # its threads would compete with each other for what little there is to do, each with memory
-pa.set_io_thread_count(1)
-
 
 class Query(msgspec.Struct, frozen=True):
     """A line and a period, as `values.period` reads it; without `since` from its first row, without `until` to now."""

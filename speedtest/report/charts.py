@@ -12,6 +12,7 @@ import msgspec
 
 from speedtest.figures.types import Bin, Failures, Hour, Summary
 from speedtest.report import axes, words
+from speedtest.values import amounts
 
 WIDE, NARROW = 760, 350
 HEIGHT = 220
@@ -120,9 +121,9 @@ def throughput(paper: Paper, bins: list[Bin], way: str, plan: float | None) -> C
             Shape(element="path", attributes={"class": "plan", "d": f"M{_LEFT} {frame.y(plan)}H{frame.width - _RIGHT}"})
         )
     for start, spread in spreads:
-        title = f"{words.amount(spread.median)} Mbit/s, {words.amount(spread.low)} to {words.amount(spread.high)}"
+        title = f"{amounts.amount(spread.median)} Mbit/s, {amounts.amount(spread.low)} to {amounts.amount(spread.high)}"
         frame.shapes.append(
-            _column(frame, start, f"{_when(start, frame)}: {title}, {words.count(spread.tests, 'test')}")
+            _column(frame, start, f"{_when(start, frame)}: {title}, {amounts.count(spread.tests, 'test')}")
         )
     frame.shapes += _failures(paper.summary.failures, frame)
     label = f"{way.capitalize()} over time: median and the range of 10 to 90 % of the tests, Mbit/s"
@@ -140,7 +141,7 @@ def lines(paper: Paper, bins: list[Bin], over: list[Curve], unit: str) -> Chart:
             frame.shapes += _stroke(points, f"line {line.name}")
     for each in bins:
         shown = [
-            f"{line.words} {words.amount(value)} {unit}" for line in over if (value := line.value(each)) is not None
+            f"{line.words} {amounts.amount(value)} {unit}" for line in over if (value := line.value(each)) is not None
         ]
         if shown:
             frame.shapes.append(_column(frame, each.start, f"{_when(each.start, frame)}: {', '.join(shown)}"))
@@ -188,7 +189,7 @@ def week(found: list[Hour], width: int) -> Chart:
 
 def _hour(each: Hour) -> str:
     day = "" if each.weekday is None else f"{_WEEKDAYS[each.weekday]} "
-    return f"{day}{each.hour}:00: {words.amount(each.download_mbps)} Mbit/s, {words.count(each.tests, 'test')}"
+    return f"{day}{each.hour}:00: {amounts.amount(each.download_mbps)} Mbit/s, {amounts.count(each.tests, 'test')}"
 
 
 def _when(start: datetime, frame: _Time) -> str:
@@ -237,5 +238,5 @@ def _failures(failures: list[Failures], frame: _Time) -> Iterable[Shape]:
         high = round(4 + 14 * each.tests / most, 1)
         place = {"x": round(frame.middle(each.start) - 1.5, 1), "y": round(HEIGHT - _BOTTOM - high, 1)}
         kinds = ", ".join(map(words.harmless, each.kinds))
-        title = f"{_when(each.start, frame)}: {words.count(each.tests, 'failed test')} ({kinds})"
+        title = f"{_when(each.start, frame)}: {amounts.count(each.tests, 'failed test')} ({kinds})"
         yield Shape(element="rect", attributes={"class": "failed", **place, "width": 3, "height": high}, title=title)

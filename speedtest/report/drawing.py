@@ -13,6 +13,7 @@ from speedtest.figures.evidence import Evidence
 from speedtest.figures.types import EngineFigures, Plan, Summary
 from speedtest.report import charts, words
 from speedtest.report.charts import NARROW, WIDE, Chart, Curve, Paper
+from speedtest.values import amounts
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_DRAWN = 3
@@ -102,11 +103,11 @@ def sentence(summary: Summary) -> str:
     )
     best = next((engine for engine in summary.engines if engine.download or engine.upload), None)
     if not best:
-        return f"{period} no test succeeded: {words.count(summary.tests, 'test')} failed, {_outages(summary)}."
+        return f"{period} no test succeeded: {amounts.count(summary.tests, 'test')} failed, {_outages(summary)}."
     up = summary.slots.availability
-    parts = [f"the line was up in {words.share(up)} of the slots"] if up is not None else []
+    parts = [f"the line was up in {amounts.share(up)} of the slots"] if up is not None else []
     speeds = [
-        f"{words.amount(spread.median)} Mbit/s {way}"
+        f"{amounts.amount(spread.median)} Mbit/s {way}"
         for way, spread in (("down", best.download), ("up", best.upload))
         if spread
     ]
@@ -119,11 +120,11 @@ def _outages(summary: Summary) -> str:
         return "no outage"
     zone = words.zone(summary.timezones)
     longest = max(summary.outages, key=lambda outage: outage.seconds)
-    text = words.count(summary.outages_in_all, "outage")
+    text = amounts.count(summary.outages_in_all, "outage")
     if not longest.seconds:
         return f"{text} of one slot each"
     lead = " of" if summary.outages_in_all == 1 else ", the longest"
-    return f"{text}{lead} {words.duration(longest.seconds)} on {words.day(longest.start, zone)}"
+    return f"{text}{lead} {amounts.duration(longest.seconds)} on {words.day(longest.start, zone)}"
 
 
 def _shares(summary: Summary) -> Sequence[tuple[str, str, str, float, float]]:
@@ -157,15 +158,15 @@ def templates(*more: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     filters: dict[str, Callable[..., str]] = {
-        "amount": words.amount,
-        "count": words.count,
-        "data": words.data,
+        "amount": amounts.amount,
+        "count": amounts.count,
+        "data": amounts.data,
         "day": words.day,
-        "duration": words.duration,
+        "duration": amounts.duration,
         "harmless": words.harmless,
         "instant": words.instant,
-        "percent": words.percent,
-        "share": words.share,
+        "percent": amounts.percent,
+        "share": amounts.share,
     }
     found.filters.update(filters)
     return found

@@ -10,6 +10,7 @@ from speedtest.figures.summary import summarise
 from speedtest.figures.types import Plan, Question, Spread, Summary
 from speedtest.report import drawing, words
 from speedtest.report.drawing import View
+from speedtest.values import amounts
 
 NOTHING = "No row was found: `speedsnake status` says whether the daemon runs and where it keeps what it measures."
 
@@ -56,10 +57,12 @@ def text(summary: Summary, plan: Plan) -> str:
     slots = summary.slots
     lines.append(
         f"Slots      {slots.due:,}: {slots.ok:,} good, {slots.failed:,} failed, {slots.skipped:,} skipped, "
-        f"{slots.not_measured:,} not measured; up in {words.share(slots.availability)} of those tested"
+        f"{slots.not_measured:,} not measured; up in {amounts.share(slots.availability)} of those tested"
     )
     for engine in summary.engines:
-        lines.append(f"{words.harmless(engine.name):10} {words.count(engine.tests, 'test')}, {engine.failed:,} failed")
+        lines.append(
+            f"{words.harmless(engine.name):10} {amounts.count(engine.tests, 'test')}, {engine.failed:,} failed"
+        )
         lines += [
             f"  {name:9}{_spread(spread, unit)}"
             for name, spread, unit in (
@@ -72,22 +75,21 @@ def text(summary: Summary, plan: Plan) -> str:
             if spread
         ]
         lines += [
-            f"  plan     {way}: {words.share(kept.share)} of tests at 90 % of {words.amount(kept.plan_mbps)} Mbit/s"
+            f"  plan     {way}: {amounts.share(kept.share)} of tests at 90 % of {amounts.amount(kept.plan_mbps)} Mbit/s"
             for way, kept in (("download", engine.plan_download), ("upload", engine.plan_upload))
             if kept
         ]
     for outage in summary.outages[:5]:
         end = words.instant(outage.end, shown.zone) if outage.end else "not seen to end"
         said = f": {words.harmless(outage.words[0])}" if outage.words else ""
-        lines.append(
-            f"Outage     {words.instant(outage.start, shown.zone)} to {end}, {words.count(outage.slots, 'slot')}{said}"
-        )
-    lines.append(f"Data       {words.data(summary.data_bytes)}")
+        start = words.instant(outage.start, shown.zone)
+        lines.append(f"Outage     {start} to {end}, {amounts.count(outage.slots, 'slot')}{said}")
+    lines.append(f"Data       {amounts.data(summary.data_bytes)}")
     return "\n".join(lines)
 
 
 def _spread(spread: Spread, unit: str) -> str:
+    middle = f"{amounts.amount(spread.low)} to {amounts.amount(spread.high)}"
     return (
-        f"{words.amount(spread.median):>8} {unit} median, {words.amount(spread.low)} to {words.amount(spread.high)} "
-        f"in 80 % of {words.count(spread.tests, 'test')}"
+        f"{amounts.amount(spread.median):>8} {unit} median, {middle} in 80 % of {amounts.count(spread.tests, 'test')}"
     )

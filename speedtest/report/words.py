@@ -4,73 +4,15 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from speedtest import logging
+from speedtest.values import amounts
 
 LONGEST_TEXT = 200
-NONE = "\N{EN DASH}"
-_SECONDS_PER_MINUTE, _SECONDS_PER_HOUR, _SECONDS_PER_DAY = 60, 3600, 86400
 
 
 def harmless(text: object) -> str:
     """Return a text of a row on one line, not too long; what could steer a terminal or hide its order is escaped."""
     line = " ".join(str(text).split())
     return logging.harmless(line[:LONGEST_TEXT]) + ("…" if len(line) > LONGEST_TEXT else "")
-
-
-def amount(value: float | None) -> str:
-    """Return a number with the three digits that matter, more if it is larger; an en dash for none."""
-    if value is None:
-        return NONE
-    size = abs(value)
-    if size >= 100:  # noqa: PLR2004 (three digits)
-        return f"{value:,.0f}"
-    digits = 1 if size >= 10 else 2  # noqa: PLR2004 (the same)
-    return f"{value:.{digits}f}"
-
-
-def percent(value: float | None) -> str:
-    """Return a percentage."""
-    return NONE if value is None else f"{amount(value)} %"
-
-
-def share(part: float | None) -> str:
-    """Return a share in percent; what is not all is never rounded to 100."""
-    if part is None:
-        return NONE
-    text = f"{part:.1f}"
-    if text == "100.0" and part < 100:  # noqa: PLR2004 (percent)
-        text = "99.9"
-    return f"{text.removesuffix('.0')} %"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in its two largest units."""
-    seconds = round(seconds)
-    if seconds < _SECONDS_PER_MINUTE:
-        return f"{seconds} s"
-    if seconds < _SECONDS_PER_HOUR:
-        return _two(seconds, _SECONDS_PER_MINUTE, "min", 1, "s")
-    if seconds < _SECONDS_PER_DAY:
-        return _two(seconds, _SECONDS_PER_HOUR, "h", _SECONDS_PER_MINUTE, "min")
-    return _two(seconds, _SECONDS_PER_DAY, "d", _SECONDS_PER_HOUR, "h")
-
-
-def _two(seconds: int, large: int, large_unit: str, small: int, small_unit: str) -> str:
-    rest = seconds % large // small
-    return f"{seconds // large} {large_unit}" + (f" {rest} {small_unit}" if rest else "")
-
-
-def data(amount_bytes: float) -> str:
-    """Return an amount of data in powers of 1000."""
-    units = ("bytes", "kB", "MB", "GB", "TB", "PB")
-    power = 0
-    while amount_bytes >= 1000 and power < len(units) - 1:  # noqa: PLR2004 (powers of 1000)
-        amount_bytes, power = amount_bytes / 1000, power + 1
-    return f"{amount_bytes:.0f} bytes" if not power else f"{amount(amount_bytes)} {units[power]}"
 
 
 def zone(names: list[str]) -> ZoneInfo:
@@ -83,7 +25,7 @@ def zone(names: list[str]) -> ZoneInfo:
 
 def instant(when: datetime | None, where: ZoneInfo) -> str:
     """Return date and time to the minute, by the clock on the wall there."""
-    return f"{when.astimezone(where):%d %b %Y %H:%M}" if when else NONE
+    return f"{when.astimezone(where):%d %b %Y %H:%M}" if when else amounts.NONE
 
 
 def day(when: datetime, where: ZoneInfo) -> str:

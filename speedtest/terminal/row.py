@@ -6,6 +6,7 @@ from rich.text import Text
 
 from speedtest.measurement import Measurement
 from speedtest.terminal.console import console, line
+from speedtest.values import amounts
 
 
 def show(measurement: Measurement, path: Path | None) -> None:
@@ -21,11 +22,11 @@ def lines(measurement: Measurement) -> list[Text]:
     if measurement.status != "ok":
         return [when, line(measurement.status, f"{measurement.error_kind}: {measurement.error}", "red")]
     found = {
-        "download": _amount(measurement.download_mbps, "Mbit/s", 2),
-        "upload": _amount(measurement.upload_mbps, "Mbit/s", 2),
-        "latency": _amount(measurement.latency_ms, "ms", 1),
-        "jitter": _amount(measurement.jitter_ms, "ms", 1),
-        "packet loss": _amount(measurement.packet_loss_percent, "%", 1),
+        "download": _amount(measurement.download_mbps, "Mbit/s"),
+        "upload": _amount(measurement.upload_mbps, "Mbit/s"),
+        "latency": _amount(measurement.latency_ms, "ms"),
+        "jitter": _amount(measurement.jitter_ms, "ms"),
+        "packet loss": _amount(measurement.packet_loss_percent, "%"),
         "bufferbloat": _bufferbloat(measurement),
         "server": _server(measurement.raw),
         "result": measurement.raw.get("result_url") or measurement.raw.get("share"),
@@ -34,8 +35,8 @@ def lines(measurement: Measurement) -> list[Text]:
     return [when, *(line(name, text, "green" if name in fast else "") for name, text in found.items() if text)]
 
 
-def _amount(value: float | None, unit: str, digits: int) -> str | None:
-    return None if value is None else f"{value:.{digits}f} {unit}"
+def _amount(value: float | None, unit: str) -> str | None:
+    return None if value is None else f"{amounts.amount(value)} {unit}"
 
 
 def _bufferbloat(measurement: Measurement) -> str | None:

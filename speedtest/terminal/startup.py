@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from speedtest import environment
+from speedtest.data import probe
+from speedtest.data.lock import Held, Lock
 from speedtest.engines import ENGINES, asked_for
 from speedtest.environment import Mistakes, Settings
 from speedtest.logging import Events
@@ -40,6 +42,28 @@ def warn_of_unknown_variables() -> None:
     """Log a line for each variable that looks like one of ours and is none."""
     for line in environment.unknown(os.environ, ENGINES):
         events.warning("unknown_variable", "%s", line)
+
+
+def alone(lock_name: str, busy: str, **folders: Path) -> Lock:
+    """Take the lock of this name in the first folder, or end with `busy` and who holds it.
+
+    Ends as well for a folder that can never be written; one that is full, or fails for another reason that may pass,
+    is only logged.
+    """
+    for name, folder in folders.items():
+        why = probe.refusal(folder)
+        if why and not probe.may_pass(why):
+            advice = f"set {name} to another folder, or change its owner or mode"
+            exits.end(exits.MISCONFIGURED, f"{name} {folder} cannot be written: {why.strerror}; {advice}")
+        if why:
+            events.error("folder_refused", "%s %s cannot be written now: %s", name, folder, why.strerror)
+    name, folder = next(iter(folders.items()))
+    try:
+        return Lock(folder / lock_name)
+    except Held as held:
+        exits.end(exits.BUSY, f"{busy}: {held}")
+    except OSError as error:
+        exits.end(exits.MISCONFIGURED, f"{name} {folder} cannot be locked: {error.strerror}")
 
 
 def no_program(settings: Settings) -> str:

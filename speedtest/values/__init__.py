@@ -1,4 +1,4 @@
-"""Readers of the texts that people configure: each returns a value, or raises ValueError for a text it does not allow.
+"""Values as texts: readers of what people configure, and the words for amounts that people read.
 
-`environment` puts them together. They know no variable by its name but where one depends on another (`targets`).
+A reader returns a value, or raises ValueError for a text that it does not allow; `environment` puts them together.
 """

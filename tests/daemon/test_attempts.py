@@ -182,7 +182,7 @@ def test_the_first_test_tells_what_tests_cost(tmp_path: Path, caplog: pytest.Log
     caplog.set_level("INFO")
     run(tmp_path, [], slots=3, DATA_BUDGET_GB_PER_MONTH="100")
     (said,) = logged(caplog, "data_use")
-    assert re.findall(r"[0-9][0-9.,]*(?= GB)", said) == ["0.25", "36", "1,080"]
+    assert re.findall(r"[0-9][0-9.,]* [GMT]B", said) == ["250 MB", "36.0 GB", "1.08 TB"]
     assert "DATA_BUDGET_GB_PER_MONTH=100" in said
 
 

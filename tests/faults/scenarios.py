@@ -67,7 +67,9 @@ def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
     """Start as the daemon does, keep these rows, one each cycle, and stop; report each that is saved or printed."""
     folder = tree / RESULTS
     _set_environment(tree)
-    with loop._alone(startup.settings()):  # noqa: SLF001 (a step of the daemon's start)
+    settings = startup.settings()
+    folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir}
+    with startup.alone(loop.LOCK_NAME, "another daemon", **folders):
         loop._sweep(folder)  # noqa: SLF001 (the next)
         waiting = RowQueue(folder)
         names = {results.encode(each.measurement): each.name for each in rows}

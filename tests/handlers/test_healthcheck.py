@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,17 @@ import pytest
 from daemon import DaemonProcess, run, until, variables
 from standins import ookla
 
+from speedtest.daemon.health import judge as health_of
 from speedtest.data import heartbeat
 from speedtest.data.heartbeat import Heartbeat
+from speedtest.figures import state
 
 
-def beat(folder: Path, **state: Any) -> None:  # noqa: ANN401 (fields of Heartbeat)
+def beat(folder: Path, **fields_: Any) -> None:  # noqa: ANN401 (fields of Heartbeat)
     (folder / "results").mkdir(parents=True, exist_ok=True)
     fields: dict[str, Any] = {"pid": 1, "interval_seconds": 600.0, "timeout_seconds": 120.0}
-    fields |= {"next_due": datetime.now(UTC), "next_due_monotonic": time.monotonic() + 600}
-    heartbeat.write(Heartbeat(**(fields | state)), folder / "results")
+    fields |= {"next_due": datetime.now(UTC), "next_due_monotonic": time.monotonic() + 600, "boot": heartbeat.boot_id()}
+    heartbeat.write(Heartbeat(**(fields | fields_)), folder / "results")
 
 
 def health(folder: Path, **variables: Any) -> tuple[int, str]:  # noqa: ANN401 (texts, which run tells from its own)
@@ -96,9 +98,22 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> N
 
 
 def test_a_heartbeat_from_before_the_machine_started_is_no_sign_of_life(tmp_path: Path) -> None:
-    beat(tmp_path, next_due_monotonic=time.monotonic() + 1_000_000)
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    beat(tmp_path, boot="another", next_due=long_ago, next_due_monotonic=time.monotonic() + 1_000_000)
     code, said = health(tmp_path)
     assert (code, "no daemon has run since this machine started" in said) == (1, True)
+
+
+@pytest.mark.parametrize("late", [-600, 100, 149, 151, 3600])
+@pytest.mark.parametrize("boot", [heartbeat.boot_id(), "another", None])
+def test_the_health_check_and_the_page_agree_whether_the_daemon_is_late(
+    tmp_path: Path, late: float, boot: str | None
+) -> None:
+    due = datetime.now(UTC) - timedelta(seconds=late)
+    beat(tmp_path, boot=boot, next_due=due, next_due_monotonic=time.monotonic() - late)
+    found = state.daemon(tmp_path / "results", datetime.now(UTC))
+    assert found
+    assert found.late == (health_of(tmp_path / "results") is not None) == (late > 150)
 
 
 def test_a_check_on_a_full_disk_leaves_no_file_behind(tmp_path: Path) -> None:

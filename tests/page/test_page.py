@@ -19,7 +19,7 @@ from speedtest.data import heartbeat
 from speedtest.data.heartbeat import Heartbeat
 from speedtest.data.partitions import Folders
 from speedtest.page.headers import HEADERS
-from speedtest.report import words
+from speedtest.values import amounts
 
 ROUTES = (
     "/",
@@ -61,7 +61,7 @@ def test_the_state_now_is_shown_first_and_the_sections_of_the_report_follow(page
     text = text_of(answer.text)
     last = page.get("/api/now").json()["lines"][0]["last"]
     assert answer.status_code == 200
-    assert f"Now Up Download {words.amount(last['download_mbps'])} Mbit/s" in text
+    assert f"Now Up Download {amounts.amount(last['download_mbps'])} Mbit/s" in text
     places = [text.index(words) for words in ("Now", "The last 30 days", "Against the plan", "Throughput", "Outages")]
     assert places == sorted(places)
 
@@ -76,7 +76,7 @@ def test_figures_of_the_page_are_those_that_duckdb_computes(page: Page, where: F
         )
         ((median, tests),) = engine.fetchall()
     text = text_of(page.get(f"/?from={yesterday}&to={yesterday}&location={HOME}").text)
-    assert f"Download, median {words.amount(median)} Mbit/s" in text
+    assert f"Download, median {amounts.amount(median)} Mbit/s" in text
     assert f"in 80 % of {tests} tests" in text
 
 
