@@ -25,7 +25,7 @@ from speedtest.programs import Program
 from speedtest.speedtest import Slot
 from speedtest.terminal import console, exits, row, startup
 from speedtest.terminal.command import alone
-from speedtest.terminal.test_bar import TestBar
+from speedtest.terminal.live_bar import LiveBar
 
 LOCK_NAME = ".once.lock"
 SUFFIX = "_once"
@@ -67,7 +67,7 @@ def once(
 
 def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurement, Path | None] | None:
     """Make one attempt and keep its row; None if it was ended. It is safe before the terminal is drawn on again."""
-    watching = TestBar(console.console(errors=True), program.engine.name)
+    watching = LiveBar(console.console(errors=True), program.engine.name)
     listener = Listener(program.engine.progress, watching.tell) if program.engine.progress else None
     with watching.shown():
         measurement = speedtest.run(

@@ -46,19 +46,21 @@ def report(
     import msgspec  # noqa: PLC0415 (help and completion come without these)
 
     from speedtest.data.parquet import Damaged  # noqa: PLC0415
+    from speedtest.figures import questions  # noqa: PLC0415
     from speedtest.figures.rows import Rows  # noqa: PLC0415
     from speedtest.figures.types import Plan  # noqa: PLC0415
-    from speedtest.report import render as view  # noqa: PLC0415
+    from speedtest.report import render  # noqa: PLC0415
 
     rows = Rows(Folders(settings.result_dir, settings.upload_dir))
     plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
     try:
+        asked = list(questions.questions(rows, first, last or now, location or []))
         if output:
-            made = view.html(rows, first, last or now, location or [], plan)
+            made = render.html(questions.with_evidence(rows, asked, plan), first, last or now, plan)
         else:
-            found = view.summaries(rows, list(view.questions(rows, first, last or now, location or [])), plan)
-            texts = [view.text(summary, plan) for summary in found]
-            made = msgspec.json.encode(found).decode() if as_json else "\n\n".join(texts) or view.NOTHING
+            found = questions.summaries(rows, asked, plan)
+            texts = [render.text(summary, plan) for summary in found]
+            made = msgspec.json.encode(found).decode() if as_json else "\n\n".join(texts) or render.NOTHING
     except (Damaged, OSError) as error:
         exits.end(exits.FAILED, str(error))
     if not output:

@@ -15,6 +15,7 @@ from speedtest.daemon import health
 from speedtest.daemon.memory import recall
 from speedtest.daemon.schedule import gigabytes
 from speedtest.data import heartbeat
+from speedtest.data.disk_use import DiskUse, disk_use, quarantined
 from speedtest.data.partitions import Folders
 from speedtest.environment import Settings
 from speedtest.terminal import exits, startup
@@ -24,7 +25,7 @@ from speedtest.values import amounts
 
 if TYPE_CHECKING:
     from speedtest.figures.state import Result
-    from speedtest.figures.uptime import Disk, LineUptime
+    from speedtest.figures.uptime import LineUptime
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -54,20 +55,21 @@ def status(
     Exit codes: 0, or 1 where a file of the lake cannot be read, 78 configuration.
     """
     from speedtest.data.parquet import Damaged  # noqa: PLC0415 (help and completion come without it)
-    from speedtest.figures import uptime as view  # noqa: PLC0415 (the same)
+    from speedtest.figures import uptime  # noqa: PLC0415 (the same)
     from speedtest.figures.rows import Rows  # noqa: PLC0415 (the same)
 
     settings = startup.settings()
     now = datetime.now(UTC)
-    rows = Rows(Folders(settings.result_dir, settings.upload_dir))
+    folders = Folders(settings.result_dir, settings.upload_dir)
+    rows = Rows(folders)
     try:
-        found = [view.line(rows, name, now) for name in ([location] if location else rows.locations())]
+        found = [uptime.line(rows, name, now) for name in ([location] if location else rows.locations())]
     except (Damaged, OSError) as error:
         exits.end(exits.FAILED, str(error))
-    disks = [view.disk(folder) for folder in (settings.result_dir, settings.upload_dir)]
-    daemon, quarantined = _daemon(settings, now), view.quarantined(settings.result_dir)
+    disks = [disk_use(folder) for folder in (settings.result_dir, settings.upload_dir)]
+    daemon, put_aside = _daemon(settings, now), quarantined(folders.quarantine)
     if as_json:
-        whole = {"daemon": daemon, "lines": found, "disk": disks, "quarantined_files": quarantined}
+        whole = {"daemon": daemon, "lines": found, "disk": disks, "quarantined_files": put_aside}
         sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
         return
     _show_daemon(daemon, settings, now)
@@ -75,7 +77,7 @@ def status(
         _show_line(each, now)
     if not found:
         console().print(line("rows", "none yet"))
-    _show_disks(disks, quarantined)
+    _show_disks(disks, put_aside)
 
 
 def _daemon(settings: Settings, now: datetime) -> DaemonStatus:
@@ -114,13 +116,13 @@ def _show_line(found: "LineUptime", now: datetime) -> None:
     out.print(line("data this month", amounts.data(found.data_bytes_of_month)))
 
 
-def _show_disks(disks: "list[Disk]", quarantined: int) -> None:
+def _show_disks(disks: list[DiskUse], put_aside: int) -> None:
     out = console()
     out.print()
     for name, disk in zip(("results", "uploads"), disks, strict=True):
         free = "not there yet" if disk.bytes_free is None else f"{amounts.data(disk.bytes_free)} free"
         out.print(line(name, f"{amounts.data(disk.bytes_used)}, {free}, {disk.folder}"))
-    out.print(line("quarantined files", quarantined, "red" if quarantined else ""))
+    out.print(line("quarantined files", put_aside, "red" if put_aside else ""))
 
 
 def _last(last: "Result | None", now: datetime) -> str:

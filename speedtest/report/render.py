@@ -1,13 +1,11 @@
 """The report: one self-contained HTML file without a script or a request, or a summary for a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from speedtest.figures import evidence
-from speedtest.figures.rows import Rows
-from speedtest.figures.summary import summarise
-from speedtest.figures.types import Plan, Question, Spread, Summary
+from speedtest.figures.evidence import Evidence
+from speedtest.figures.types import Plan, Spread, Summary
 from speedtest.report import drawing, words
 from speedtest.report.drawing import View
 from speedtest.values import amounts
@@ -15,25 +13,9 @@ from speedtest.values import amounts
 NOTHING = "No row was found: `speedsnake status` says whether the daemon runs and where it keeps what it measures."
 
 
-def questions(rows: Rows, since: datetime | None, until: datetime, locations: Sequence[str]) -> Iterator[Question]:
-    """Ask for each location, all that have rows if none is named; without `since` from its first day on."""
-    for location in locations or rows.locations():
-        first = rows.first(location)
-        start = since or first
-        if start and start < until:
-            yield Question(location, start, until, first is not None and first < start)
-
-
-def summaries(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[Summary]:
-    """Answer each question."""
-    return [summarise(rows.of(each.since, each.until, each.location), each, plan) for each in asked]
-
-
-def html(rows: Rows, since: datetime | None, until: datetime, locations: Sequence[str], plan: Plan) -> str:
+def html(answers: Iterable[tuple[Summary, Evidence]], since: datetime | None, until: datetime, plan: Plan) -> str:
     """Return the report as one HTML file."""
-    asked = list(questions(rows, since, until, locations))
-    answers = zip(asked, summaries(rows, asked, plan), strict=True)
-    views = [drawing.view(summary, plan, evidence.of(rows.folders, each)) for each, summary in answers]
+    views = [drawing.view(summary, plan, evidence) for summary, evidence in answers]
     return (
         drawing.templates()
         .get_template("report.html")

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from speedtest.data.partitions import Folders
+from speedtest.figures import questions
 from speedtest.figures.rows import Rows
 from speedtest.figures.types import Plan, Summary
-from speedtest.report import render
 from tests.benchmarks.harness import memory
 
 CHARTS = 6
@@ -65,8 +65,8 @@ def main() -> None:
     """Draw once."""
     name, lake = sys.argv[1:]
     rows = Rows(Folders(Path(lake, "none"), Path(lake)))
-    asked = list(render.questions(rows, None, datetime(2100, 1, 1, tzinfo=UTC), []))
-    (summary,) = render.summaries(rows, asked, Plan())
+    asked = list(questions.questions(rows, None, datetime(2100, 1, 1, tzinfo=UTC), []))
+    (summary,) = questions.summaries(rows, asked, Plan())
     with contextlib.suppress(ImportError):
         import jinja2  # noqa: F401 (the report's text needs it anyway)
     before, start = memory()["VmRSS"], time.perf_counter()

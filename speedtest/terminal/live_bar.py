@@ -13,7 +13,7 @@ from speedtest.engines.engine import Progress
 _BAR_WIDTH = 30
 
 
-class TestBar:
+class LiveBar:
     """Draws what it was told last, in a thread of its own: who tells it never waits for the terminal."""
 
     def __init__(self, console: Console, program: str) -> None:

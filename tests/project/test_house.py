@@ -1,0 +1,156 @@
+"""The house: which room may know which, one name for each thing, and no work at import."""
+
+import ast
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from daemon import PATIENCE
+from paths import PROJECT
+
+CODE = PROJECT / "speedtest"
+GROUND = {"environment", "values", "logging", "measurement", "process"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "handlers": {"daemon", "page", "report", "figures", "terminal", "data", "sample_year", "speedtest", "programs"}
+    | {"engines"}
+    | GROUND,
+    "page": {"report", "figures", "data"} | GROUND,
+    "report": {"figures", "values", "logging"},
+    "daemon": {"speedtest", "programs", "engines", "data"} | GROUND,
+    "figures": {"data", "measurement", "values"},
+    "terminal": {"data", "engines"} | GROUND,
+    "sample_year": {"data", "measurement"},
+    "speedtest": {"programs", "engines"} | GROUND,
+    "programs": {"engines"} | GROUND,
+    "data": {"engines", "environment", "values", "logging", "measurement"},
+    "engines": {"logging", "measurement", "process"},
+    "environment": {"values"},
+    "values": set(),
+    "logging": set(),
+    "measurement": set(),
+    "process": set(),
+}
+"""Whom a room may know: those below it in CONTRIBUTING.md's picture, and none that it has no use for."""
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in CODE.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the modules of ours that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "speedtest")
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports by dots: write the whole name"
+            if node.module == "speedtest":
+                yield from (f"speedtest.{alias.name}" for alias in node.names)
+            elif node.module and node.module.startswith("speedtest."):
+                yield node.module
+
+
+def test_every_room_imports_only_rooms_below_it() -> None:
+    wrong = [
+        f"{dotted(path)} imports {target}"
+        for path in modules()
+        for target in imported(path)
+        if room(target) not in {room(dotted(path)), *MAY_IMPORT.get(room(dotted(path)), set())}
+    ]
+    assert wrong == []
+
+
+def test_the_arrows_make_no_circle_and_every_room_is_in_the_table() -> None:
+    below: set[str] = set()
+    for name in reversed(MAY_IMPORT):  # from the ground up: each knows only what was seen before
+        assert MAY_IMPORT[name] <= below, name
+        below.add(name)
+    assert {room(dotted(path)) for path in modules()} - {""} == set(MAY_IMPORT)
+
+
+def test_the_picture_in_contributing_shows_the_rooms() -> None:
+    text = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    picture = text.partition("```mermaid\n")[2].partition("```")[0]
+    assert picture
+    for name in MAY_IMPORT:
+        assert name in picture, name
+
+
+def test_only_handlers_are_started_and_nothing_imports_one_but_their_list() -> None:
+    for path in modules():
+        if "handlers" not in path.parts:
+            assert "__main__" not in path.read_text(encoding="utf-8"), path
+        for target in imported(path):
+            assert room(target) != "handlers" or path.name in ("cli.py", "loop.py"), (path, target)
+
+
+def test_no_two_public_classes_and_no_two_public_type_names_are_called_the_same() -> None:
+    places: dict[str, set[str]] = defaultdict(set)
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.name if isinstance(node, ast.ClassDef | ast.TypeAlias) else None
+            name = name.id if isinstance(name, ast.Name) else name
+            if name and not name.startswith("_"):
+                places[name].add(dotted(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+LOOK = """
+import csv, os, signal, sys, threading
+import pyarrow as pa
+
+def look():
+    return {
+        "Arrow's memory pool": pa.default_memory_pool().backend_name,
+        "Arrow's threads": (pa.cpu_count(), pa.io_thread_count()),
+        "threads": threading.active_count(),
+        "signal handlers": [signal.getsignal(number) for number in signal.valid_signals()],
+        "the longest CSV field": csv.field_size_limit(),
+        "sys.meta_path": list(map(repr, sys.meta_path)),
+        "the environment": dict(os.environ),
+        "the log's handlers": __import__("logging").getLogger().handlers[:],
+    }
+
+before = look()
+for module in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        __import__(module)
+        changed = [name for name, value in look().items() if value != before[name]]
+        if changed:
+            print(f"importing {module} changes {', '.join(changed)}", flush=True)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        print(f"{module} cannot be imported", flush=True)
+"""
+"""Imports each module in a process that has imported none of ours, and tells what that changed."""
+
+
+def test_importing_a_module_does_no_work() -> None:
+    names = [dotted(path) for path in modules()]
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", LOOK, *names],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE * 4,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_a_module_says_what_it_is_for_and_stays_small(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text))
+    assert len(text.splitlines()) <= 360
