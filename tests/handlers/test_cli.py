@@ -88,7 +88,7 @@ def test_loop_becomes_the_daemon_itself(tmp_path: Path) -> None:
 
 
 def test_loop_ends_with_the_daemons_exit_codes(tmp_path: Path) -> None:
-    assert speedsnake(tmp_path, "loop").returncode == 69
+    assert speedsnake(tmp_path, "loop", SPEEDTEST_ENGINE="librespeed").returncode == 69
     assert speedsnake(tmp_path, "loop", programs=None, SLEEP_SECONDS="never").returncode == 78
     assert speedsnake(tmp_path, "loop", "--check").returncode == 64
 
@@ -105,7 +105,7 @@ def test_check_prints_what_is_in_force_or_the_same_as_json(tmp_path: Path) -> No
     assert found["settings"]["SPEEDTEST_SERVER_ID"] is None
     assert found["writable"] == {"RESULT_DIR": True, "UPLOAD_DIR": True, "LOG_DIR": True}
     assert found["programs"] == [{"engine": "ookla", "version": "1.2.0.84", "path": str(path)}]
-    assert speedsnake(tmp_path, "check", "--json").returncode == 69
+    assert speedsnake(tmp_path, "check", "--json", SPEEDTEST_ENGINE="librespeed").returncode == 69
 
 
 def test_convert_is_the_handler_where_nobody_watches(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_failed_test_is_told_with_the_programs_words_kept_and_exits_1(tmp_path
 
 
 def test_without_a_program_it_exits_69_and_for_a_mistake_78(tmp_path: Path) -> None:
-    ended = speedsnake(tmp_path, "once")
+    ended = speedsnake(tmp_path, "once", SPEEDTEST_ENGINE="librespeed")
     assert (ended.returncode, "no speed-test program found" in ended.stderr) == (69, True)
     assert speedsnake(tmp_path, "once", programs=program(tmp_path), SLEEP_SECONDS="never").returncode == 78
     (tmp_path / "file").write_text("no folder")
