@@ -4,6 +4,7 @@ import hashlib
 import html
 import json
 import re
+import shutil
 import subprocess
 from datetime import date, timedelta
 from html.parser import HTMLParser
@@ -49,17 +50,18 @@ def words_of(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Path:
-    """Three days at home, the first two converted, with an outage; and a few rows of an office."""
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three days at home, the first two converted, with an outage; and a few rows of an office. For tests that read."""
+    folder = tmp_path_factory.mktemp("lake")
     rows: list[Measurement] = []
     for number in range(3 * 144):
         due = START + number * INTERVAL
         rows.append(
             failed(due, words="no route to host") if 60 <= number < 75 else skipped(due) if number == 80 else good(due)
         )
-    folders(tmp_path, [*rows, *(good(START + number * INTERVAL, OFFICE) for number in range(3))], date(2026, 3, 29))
-    return tmp_path
+    folders(folder, [*rows, *(good(START + number * INTERVAL, OFFICE) for number in range(3))], date(2026, 3, 29))
+    return folder
 
 
 def test_the_terminal_gets_a_summary_of_each_line(lake: Path) -> None:
@@ -205,7 +207,8 @@ def test_what_cannot_be_done_is_told(
     assert said in ended.stderr
 
 
-def test_a_damaged_file_is_named(lake: Path) -> None:
+def test_a_damaged_file_is_named(lake: Path, tmp_path: Path) -> None:
+    lake = shutil.copytree(lake, tmp_path / "lake")
     (damaged,) = lake.glob(f"uploads/location={OFFICE}/**/*.parquet")
     damaged.write_bytes(b"PAR1")
     ended = report(lake)
