@@ -26,7 +26,7 @@ def run(  # noqa: PLR0913 (what varies from test to test, by name)
         if steps is not None:
             install(folder, name, steps)
     engines = "ookla,speedtest-cli" if (folder / "speedtest-cli").exists() else "ookla"
-    standard = {"SLEEP_SECONDS": "600", "SPEEDTEST_ENGINE": engines, "SPEEDTEST_TIMEOUT_SECONDS": "3"}
+    standard = {"SLEEP_SECONDS": "600", "SPEEDTEST_ENGINE": engines, "SPEEDTEST_TIMEOUT_SECONDS": "1"}
     clock = SimulatedClock(noon, folder)
     end = noon + timedelta(minutes=10 * slots - 1)
     return serve(folder, clock, end, hide=hide, **(standard | variables))

@@ -23,7 +23,7 @@ from speedtest.process import Stop
 from speedtest.programs import Program
 from speedtest.speedtest import Slot
 
-SHORT = "1.5"
+SHORT = "0.8"
 """Seconds that a program gets that never ends by itself."""
 
 
