@@ -200,6 +200,7 @@ def test_a_first_start_warns_of_nothing(tmp_path: Path, caplog: pytest.LogCaptur
     assert caplog.text == ""
 
 
+@pytest.mark.slow
 def test_jitter_spreads_locations_and_slots_and_is_the_same_at_every_start(tmp_path: Path) -> None:
     def offsets(folder: str, location: str) -> list[float]:
         jitter = {"SLEEP_JITTER_SECONDS": "300", "SPEEDTEST_LOCATION_UUID": location}

@@ -149,6 +149,7 @@ def test_a_round_trip_time_of_0_is_one_that_iperf3_did_not_measure(
     assert f"{row.timestamp:%Y-%m-%dT%H:%M:%SZ}" == "2026-11-23T17:21:55Z"
 
 
+@pytest.mark.slow
 def test_all_steps_of_an_attempt_share_one_time_limit(tmp_path: Path) -> None:
     path, calls = iperf3_that(tmp_path, "sleep 1; echo '{}'")
     row = attempt(path, "iperf3", SPEEDTEST_SERVER="192.0.2.1", SPEEDTEST_TIMEOUT_SECONDS="1.5")

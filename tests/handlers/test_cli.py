@@ -56,6 +56,7 @@ def test_its_version_is_that_of_the_project(tmp_path: Path) -> None:
     assert (ended.returncode, re.fullmatch(r"speedsnake \d+\.\d+\.\d+\n", ended.stdout) is not None) == (0, True)
 
 
+@pytest.mark.slow
 def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
     def completed(line: str) -> list[str]:
         words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_SPEEDSNAKE_COMPLETE": "complete_bash"}
@@ -87,6 +88,7 @@ def test_loop_becomes_the_daemon_itself(tmp_path: Path) -> None:
     assert "stopped by SIGINT" in terminal.text
 
 
+@pytest.mark.slow
 def test_loop_ends_with_the_daemons_exit_codes(tmp_path: Path) -> None:
     assert speedsnake(tmp_path, "loop", SPEEDTEST_ENGINE="librespeed").returncode == 69
     assert speedsnake(tmp_path, "loop", programs=None, SLEEP_SECONDS="never").returncode == 78
@@ -115,6 +117,7 @@ def test_convert_is_the_handler_where_nobody_watches(tmp_path: Path) -> None:
     assert json.loads(ended.stderr)["message"] == f"converted {LAST_WEEK.date()}: 10 rows"
 
 
+@pytest.mark.slow
 def test_convert_shows_a_bar_over_the_days_there_are(tmp_path: Path) -> None:
     days = [LAST_WEEK - timedelta(days=number) for number in range(100)]
     keep([row for day in days for row in day_of(day, 3)], tmp_path / "results")

@@ -15,6 +15,8 @@ from speedtest.data import lake
 from speedtest.engines import ENGINES
 from speedtest.measurement import Measurement
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 3, 29, 12, 34, 56, tzinfo=UTC)
 
 

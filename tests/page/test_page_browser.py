@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, sync_playwright
 from samples import HOME, OFFICE, keep
 from views import failed, folders, good
 
+pytestmark = pytest.mark.browser
+
 VIEWS = {
     "24 hours": "/?range=24h",
     "7 days": "/?range=7d",

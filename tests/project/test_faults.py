@@ -9,6 +9,8 @@ from paths import PROJECT
 
 from tests.faults.__main__ import BROKEN_PROTOCOL, NAMES
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 1800
 """Seconds for all families; they take three minutes on two free cores."""
 
