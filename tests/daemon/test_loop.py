@@ -88,6 +88,7 @@ def test_every_slot_is_a_row_and_those_that_a_long_test_missed_say_busy(tmp_path
 
 @pytest.mark.slow
 def test_slots_that_pass_while_the_daemon_is_held_have_no_row_and_are_not_made_up_for(tmp_path: Path) -> None:
+    """It takes seconds because real slots pass, some of them while the daemon is stopped."""
     program(tmp_path)
     with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
         until(lambda: len(daemon.said("measured")) >= 2, "two tests")

@@ -175,6 +175,7 @@ ORIGINAL = st.one_of(
 def test_a_row_of_the_original_program_reads_the_same_before_and_after_its_conversion(
     originals: list[dict[str, str]],
 ) -> None:
+    """It takes seconds because hypothesis has a hundred lakes written, read, converted and read again."""
     with TemporaryDirectory() as where:
         folders = Folders(Path(where, "results"), Path(where, "uploads"))
         folder = folders.result_dir / "year=2026/month=05/day=02"

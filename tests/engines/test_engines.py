@@ -60,6 +60,7 @@ def test_whatever_happens_to_the_real_librespeed_cli_is_the_row_that_it_should_b
 
 
 def test_the_real_iperf3_measures_and_the_fields_of_each_step_are_kept(iperf3: Path) -> None:
+    """It takes nine seconds because the real program is run four times, for as long as its engine asks it to."""
     with iperf3_server.serving(iperf3) as server:
         row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server, SPEEDTEST_UDP_MBPS="5", **SECOND)
     assert (row.status, row.engine, row.error) == ("ok", "iperf3", None)

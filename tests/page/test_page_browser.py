@@ -1,4 +1,7 @@
-"""Every view in a real Chromium: telephone, tablet, screen, light and dark; and what it does when it comes again."""
+"""Every view in a real Chromium: telephone, tablet, screen, light and dark; and what it does when it comes again.
+
+A view takes seconds because axe looks at the whole page six times: in three widths, each light and dark.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
