@@ -7,6 +7,7 @@ UV_VERSION=0.13.9
 UV_MINIMUM=0.9.0 # the first that builds this project itself (pyproject.toml, build-system)
 PYTHON_VERSION=3.13
 SPEEDTEST_CLI_VERSION=2.1.3
+FAST_TESTS="not standins and not slow and not browser and not real_program" # pyproject.toml says what each is
 
 UNUSABLE=64    # sysexits' EX_USAGE
 UNAVAILABLE=69 # sysexits' EX_UNAVAILABLE
@@ -18,7 +19,9 @@ SpeedSnake: measures your internet line every ten minutes and keeps what it meas
   ./bootstrap.sh          set everything up, then run the daemon in the foreground (Ctrl-C or SIGTERM stops it)
   ./bootstrap.sh setup    only set everything up
   ./bootstrap.sh demo [OPTION ...]    show what a year of results looks like, in the folder demo/; measures nothing
-  ./bootstrap.sh test     set up for development, then lint, check types and run the tests
+  ./bootstrap.sh test     set up for development, then lint, check types and run all tests; minutes
+  ./bootstrap.sh test --fast          the same with the quick tests only: none is slow, none needs a browser or runs a
+                                      real speed-test program; a minute
   ./bootstrap.sh bench [OPTION ...]   measure what SpeedSnake costs beside its peers; --quick in two minutes
   ./bootstrap.sh faults [OPTION ...]  prove that no fault loses or doubles a row; --short in three minutes
   ./bootstrap.sh lint-all             lint what is not Python too: workflows, templates, containers, scripts
@@ -54,7 +57,7 @@ main() {
   unset VIRTUAL_ENV UV_PROJECT_ENVIRONMENT # of another project
 
   case ${1:-run} in
-    bench | demo | faults) ;; # have options
+    bench | demo | faults | test) ;; # have options
     *) if [ $# -gt 1 ]; then refuse "one command at a time, not: $*"; fi ;;
   esac
   case ${1:-run} in
@@ -64,7 +67,10 @@ main() {
       shift
       verb_demo "$@"
       ;;
-    test) verb_test ;;
+    test)
+      shift
+      verb_test "$@"
+      ;;
     bench)
       shift
       verb_bench "$@"
@@ -105,13 +111,20 @@ verb_demo() {
 }
 
 verb_test() {
+  case $#:$* in
+    0: | 1:--fast) ;;
+    *) refuse "test takes --fast or nothing, not: $*" ;;
+  esac
   bring_for_development
   ruff check speedtest/ tests/ .github/scripts/
   ruff format --check speedtest/ tests/ .github/scripts/
   pyrefly check
   pyrefly check .github/scripts/*.py # hidden folders it only looks into when told
   shellcheck bootstrap.sh .ci/run
-  pytest
+  case ${1:-} in
+    --fast) pytest --numprocesses 2 --dist worksteal -m "$FAST_TESTS" ;;
+    *) pytest ;;
+  esac
 }
 
 verb_bench() {

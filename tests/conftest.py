@@ -18,6 +18,16 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 settings.register_profile("shared-machine", deadline=None)
 settings.load_profile("shared-machine")
 
+REAL_PROGRAMS = {"speedtest_cli", "librespeed_cli", "iperf3"}
+"""The fixtures below that are real speed-test programs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that a real speed-test program is given to, directly or by another fixture."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not REAL_PROGRAMS.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.real_program)
+
 
 @pytest.fixture(scope="session")
 def speedtest_cli() -> Path:

@@ -28,7 +28,7 @@ def run(  # noqa: PLR0913 (what varies from test to test, by name)
         if steps is not None:
             install(folder, name, steps)
     engines = "ookla,speedtest-cli" if (folder / "speedtest-cli").exists() else "ookla"
-    standard = {"SLEEP_SECONDS": "600", "SPEEDTEST_ENGINE": engines, "SPEEDTEST_TIMEOUT_SECONDS": "3"}
+    standard = {"SLEEP_SECONDS": "600", "SPEEDTEST_ENGINE": engines, "SPEEDTEST_TIMEOUT_SECONDS": "1"}
     clock = SimulatedClock(noon, folder)
     end = noon + timedelta(minutes=10 * slots - 1)
     return serve(folder, clock, end, hide=hide, **(standard | variables))
@@ -206,6 +206,7 @@ def test_a_first_start_warns_of_nothing(tmp_path: Path, caplog: pytest.LogCaptur
     assert caplog.text == ""
 
 
+@pytest.mark.slow
 def test_jitter_spreads_locations_and_slots_and_is_the_same_at_every_start(tmp_path: Path) -> None:
     def offsets(folder: str, location: str) -> list[float]:
         jitter = {"SLEEP_JITTER_SECONDS": "300", "SPEEDTEST_LOCATION_UUID": location}

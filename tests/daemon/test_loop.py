@@ -70,6 +70,7 @@ def test_a_failed_test_is_a_row_and_the_daemon_goes_on(tmp_path: Path) -> None:
         assert daemon.logged("test_failed", "Cannot open socket")
 
 
+@pytest.mark.slow
 def test_every_slot_is_a_row_and_those_that_a_long_test_missed_say_busy(tmp_path: Path) -> None:
     program(tmp_path, seconds=0.7)
     with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
@@ -85,7 +86,9 @@ def test_every_slot_is_a_row_and_those_that_a_long_test_missed_say_busy(tmp_path
             assert (after["timestamp"], after.get("engine"), after.get("attempt")) == (after["slot"], None, None)
 
 
+@pytest.mark.slow
 def test_slots_that_pass_while_the_daemon_is_held_have_no_row_and_are_not_made_up_for(tmp_path: Path) -> None:
+    """It takes seconds because real slots pass, some of them while the daemon is stopped."""
     program(tmp_path)
     with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.5") as daemon:
         until(lambda: len(daemon.logged("measured")) >= 2, "two tests")
@@ -212,6 +215,7 @@ def test_a_signal_during_a_test_ends_the_test_too_and_leaves_no_row(tmp_path: Pa
         assert daemon.logged("test_cancelled")
 
 
+@pytest.mark.slow
 def test_a_signal_during_a_conversion_loses_nothing_and_leaves_no_process(tmp_path: Path) -> None:
     program(tmp_path)
     days = [LAST_WEEK - timedelta(days=number) for number in range(60)]
@@ -272,6 +276,7 @@ def test_a_program_that_is_replaced_is_asked_for_its_version_again(tmp_path: Pat
         assert daemon.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_disk_that_refuses_rows_is_told_once_and_the_rows_are_printed_at_the_end(tmp_path: Path) -> None:
     program(tmp_path)
     with DaemonProcess(tmp_path, tmp_path / "bin", SLEEP_SECONDS="0.2") as daemon:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from month import CHECKS, ZONE, Month, simulate
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 3, 28, tzinfo=UTC)
 DAYS = 5
 

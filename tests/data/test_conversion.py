@@ -305,6 +305,7 @@ def test_a_day_of_more_files_than_a_process_may_open_is_converted(lake: Folders,
     assert names(lake.result_dir) == []
 
 
+@pytest.mark.slow
 def test_a_backlog_is_converted_day_by_day(lake: Folders, tmp_path: Path) -> None:
     measurements = [m for number in range(100) for m in day_of(DAY - timedelta(days=number), 3)]
     keep(measurements, lake.result_dir)

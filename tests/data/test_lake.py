@@ -170,10 +170,12 @@ ORIGINAL = st.one_of(
 """Rows as the original program kept them, of Ookla's CLI and of speedtest-cli: no common column, odd values."""
 
 
+@pytest.mark.slow
 @given(st.lists(ORIGINAL, min_size=1, max_size=4))
 def test_a_row_of_the_original_program_reads_the_same_before_and_after_its_conversion(
     originals: list[dict[str, str]],
 ) -> None:
+    """It takes seconds because hypothesis has a hundred lakes written, read, converted and read again."""
     with TemporaryDirectory() as where:
         folders = Folders(Path(where, "results"), Path(where, "uploads"))
         folder = folders.result_dir / "year=2026/month=05/day=02"
@@ -262,6 +264,7 @@ def test_an_instant_of_another_zone_is_the_instant_it_is(lake: Folders) -> None:
     assert list(day["timestamp"]) == [utc(2026, 3, 27, 23)]
 
 
+@pytest.mark.slow
 def test_a_few_days_at_a_time_are_the_same_rows_as_all_at_once(lake: Folders) -> None:
     keep([measured(DAY + timedelta(days=number), seed=number) for number in range(20, 60)], lake.result_dir)
     folders = {"result_dir": lake.result_dir, "upload_dir": lake.upload_dir}

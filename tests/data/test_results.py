@@ -109,6 +109,7 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 FIGURE = st.none() | st.floats(0, 1e6)
 
 
+@pytest.mark.slow
 @given(
     raw=st.dictionaries(TEXT, st.none() | TEXT, max_size=12),
     words=TEXT,

@@ -156,6 +156,7 @@ def test_a_bad_file_does_not_send_the_rest_of_its_header_down_the_slow_way(monke
     assert len(parsed_alone) < len(SCHEMA)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.lists(

@@ -60,6 +60,7 @@ def test_whatever_happens_to_the_real_librespeed_cli_is_the_row_that_it_should_b
 
 
 def test_the_real_iperf3_measures_and_the_fields_of_each_step_are_kept(iperf3: Path) -> None:
+    """It takes nine seconds because the real program is run four times, for as long as its engine asks it to."""
     with iperf3_server.serving(iperf3) as server:
         row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server, SPEEDTEST_UDP_MBPS="5", **SECOND)
     assert (row.status, row.engine, row.error) == ("ok", "iperf3", None)
@@ -149,6 +150,7 @@ def test_a_round_trip_time_of_0_is_one_that_iperf3_did_not_measure(
     assert f"{row.timestamp:%Y-%m-%dT%H:%M:%SZ}" == "2026-11-23T17:21:55Z"
 
 
+@pytest.mark.slow
 def test_all_steps_of_an_attempt_share_one_time_limit(tmp_path: Path) -> None:
     path, calls = iperf3_that(tmp_path, "sleep 1; echo '{}'")
     row = attempt(path, "iperf3", SPEEDTEST_SERVER="192.0.2.1", SPEEDTEST_TIMEOUT_SECONDS="1.5")

@@ -59,6 +59,7 @@ def test_a_program_that_hangs_is_ended_when_its_time_is_up(stop: Stop) -> None:
     assert (finished.ended, finished.exit_code, finished.stdout) == ("timeout", -signal.SIGTERM, b"before")
 
 
+@pytest.mark.slow
 def test_a_program_that_ignores_sigterm_is_killed_a_second_later(stop: Stop) -> None:
     started = time.monotonic()
     finished = shell("trap '' TERM; while :; do sleep 0.05; done", stop, seconds=0.2)
@@ -122,6 +123,7 @@ def test_no_descriptor_is_left_open(stop: Stop) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.slow
 def test_a_program_that_ignores_everything_is_gone_two_seconds_after_its_time(stop: Stop) -> None:
     """The best of five counts: a busy machine may be late, a grace that is too long always is."""
     took: list[float] = []
@@ -156,6 +158,7 @@ def test_a_sieve_hears_what_is_printed_as_it_comes_and_says_what_is_kept(stop: S
     assert heard[0] == b"progress\n"
 
 
+@pytest.mark.slow
 def test_a_sieve_changes_neither_the_bound_of_what_is_kept_nor_that_of_time(stop: Stop) -> None:
     script = "head -c 3000000 /dev/zero; exec sleep 600"
     finished = run(

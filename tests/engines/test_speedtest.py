@@ -23,7 +23,7 @@ from speedtest.process import Stop
 from speedtest.programs import Program
 from speedtest.speedtest import Slot
 
-SHORT = "1.5"
+SHORT = "0.8"
 """Seconds that a program gets that never ends by itself."""
 
 
@@ -57,7 +57,10 @@ def in_the_lake(row: Measurement) -> dict[str, Any]:
     return kept | {"timestamp": f"{kept['timestamp']:%Y-%m-%dT%H:%M:%SZ}"}
 
 
-@pytest.mark.parametrize("name", BEHAVIOURS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if behaviour.endless else ()) for name, behaviour in BEHAVIOURS.items()],
+)
 def test_whatever_ookla_does_is_the_row_that_it_should_be(tmp_path: Path, name: str) -> None:
     behaviour: Behaviour = BEHAVIOURS[name]
     program = ookla.install(tmp_path, name)
@@ -167,6 +170,7 @@ def test_a_program_that_cannot_be_executed_is_a_row(tmp_path: Path) -> None:
     assert (row.error_kind, "Exec format error" in (row.error or "")) == ("not-found", True)
 
 
+@pytest.mark.slow
 def test_a_test_that_is_ended_by_a_stop_is_no_row(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGUSR1)
     stop = Stop()

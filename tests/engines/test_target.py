@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -71,19 +72,23 @@ def test_an_interface_has_its_address_and_one_that_is_not_there_is_a_failure() -
 def test_real_programs_measure_over_the_interface_asked_for(
     librespeed_cli: Path, iperf3: Path, speedtest_cli: Path, tmp_path: Path
 ) -> None:
+    """The three measure at once: it is not how fast they are that is asked here."""
     measured: list[Measurement] = []
     for interface in ("lo", "127.0.0.2"):
-        with librespeed.Backend() as backend, iperf3_server.serving(iperf3) as server, Service() as service:
+        with (
+            librespeed.Backend() as backend,
+            iperf3_server.serving(iperf3) as server,
+            Service() as service,
+            ThreadPoolExecutor() as pool,
+        ):
             servers = str(backend.write_list(tmp_path / "servers.json"))
-            measured += [
-                attempt(
-                    librespeed_cli, "librespeed", SPEEDTEST_SERVER=servers, SPEEDTEST_INTERFACE=interface, **SECOND
-                ),
-                attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server, SPEEDTEST_INTERFACE=interface, **SECOND),
-                attempt(
-                    speedtest_cli, "speedtest-cli", surroundings=service.environment, SPEEDTEST_INTERFACE=interface
-                ),
+            over = {"SPEEDTEST_INTERFACE": interface}
+            running = [
+                pool.submit(attempt, librespeed_cli, "librespeed", SPEEDTEST_SERVER=servers, **over, **SECOND),
+                pool.submit(attempt, iperf3, "iperf3", SPEEDTEST_SERVER=server, **over, **SECOND),
+                pool.submit(attempt, speedtest_cli, "speedtest-cli", surroundings=service.environment, **over),
             ]
+            measured += [each.result() for each in running]
             assert backend.clients == {"127.0.0.1" if interface == "lo" else interface}
     assert [row.error for row in measured] == [None] * 6
     assert json.loads(measured[4].raw["download_start_connected"] or "")[0]["local_host"] == "127.0.0.2"

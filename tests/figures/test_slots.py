@@ -107,6 +107,7 @@ def test_the_longest_outages_are_shown_and_all_are_counted(tmp_path: Path) -> No
     assert [outage.start for outage in found.outages] == sorted((o.start for o in found.outages), reverse=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(["ok", "failed", "skipped", "none"]), min_size=1, max_size=60))
 def test_every_slot_is_counted_once_whatever_becomes_of_it(

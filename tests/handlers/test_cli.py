@@ -56,6 +56,7 @@ def test_its_version_is_that_of_the_project(tmp_path: Path) -> None:
     assert (ended.returncode, re.fullmatch(r"speedsnake \d+\.\d+\.\d+\n", ended.stdout) is not None) == (0, True)
 
 
+@pytest.mark.slow
 def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
     def completed(line: str) -> list[str]:
         words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_SPEEDSNAKE_COMPLETE": "complete_bash"}
@@ -87,8 +88,9 @@ def test_loop_becomes_the_daemon_itself(tmp_path: Path) -> None:
     assert "stopped by SIGINT" in terminal.text
 
 
+@pytest.mark.slow
 def test_loop_ends_with_the_daemons_exit_codes(tmp_path: Path) -> None:
-    assert speedsnake(tmp_path, "loop").returncode == 69
+    assert speedsnake(tmp_path, "loop", SPEEDTEST_ENGINE="librespeed").returncode == 69
     assert speedsnake(tmp_path, "loop", programs=None, SLEEP_SECONDS="never").returncode == 78
     assert speedsnake(tmp_path, "loop", "--check").returncode == 64
 
@@ -105,7 +107,7 @@ def test_check_prints_what_is_in_force_or_the_same_as_json(tmp_path: Path) -> No
     assert found["settings"]["SPEEDTEST_SERVER_ID"] is None
     assert found["writable"] == {"RESULT_DIR": True, "UPLOAD_DIR": True, "LOG_DIR": True}
     assert found["programs"] == [{"engine": "ookla", "version": "1.2.0.84", "path": str(path)}]
-    assert speedsnake(tmp_path, "check", "--json").returncode == 69
+    assert speedsnake(tmp_path, "check", "--json", SPEEDTEST_ENGINE="librespeed").returncode == 69
 
 
 def test_convert_is_the_handler_where_nobody_watches(tmp_path: Path) -> None:
@@ -115,6 +117,7 @@ def test_convert_is_the_handler_where_nobody_watches(tmp_path: Path) -> None:
     assert [json.loads(ended.stderr)[name] for name in ("event", "rows")] == ["converted", 10]
 
 
+@pytest.mark.slow
 def test_convert_shows_a_bar_over_the_days_there_are(tmp_path: Path) -> None:
     days = [LAST_WEEK - timedelta(days=number) for number in range(100)]
     keep([row for day in days for row in day_of(day, 3)], tmp_path / "results")

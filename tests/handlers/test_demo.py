@@ -15,12 +15,17 @@ from speedtest.data import lake
 from speedtest.engines import ENGINES
 from speedtest.measurement import Measurement
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 3, 29, 12, 34, 56, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a demo that was made once for all tests here."""
+    """Return the folder of a demo that was made once for all tests here.
+
+    It takes seconds because the demo is the product's own: a year of two lines, kept and converted day by day.
+    """
     base = tmp_path_factory.mktemp("year")
     ended = speedsnake(base, "demo", "--no-page", RESULT_DIR="mine", UPLOAD_DIR="mine-too")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -113,6 +118,7 @@ def test_a_folder_that_holds_anything_else_is_refused_and_left_as_it_is(tmp_path
 
 
 def test_one_that_was_ended_halfway_or_is_old_is_made_anew(tmp_path: Path) -> None:
+    """It takes seconds because a whole year is made once more: another demo would hide what is left of the first."""
     process = start(tmp_path, "demo", "--no-page", environment=variables(tmp_path))
     until(lambda: list(tmp_path.glob("demo/results/year=*")), "first rows")
     process.kill()

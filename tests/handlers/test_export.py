@@ -53,6 +53,7 @@ def cells(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
+@pytest.mark.slow
 def test_parquet_holds_every_row_with_the_columns_and_types_of_the_lake(tmp_path: Path) -> None:
     rows = fill(tmp_path)
     assert exported(tmp_path, "--format", "parquet", "-o", "all.parquet") == ""
@@ -103,6 +104,7 @@ def lines(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "empty"), [("json", "[]\n"), ("csv", ",".join(f'"{n}"' for n in SCHEMA.names) + "\n")]
 )
@@ -112,6 +114,7 @@ def test_nothing_is_written_as_nothing_that_can_be_read(tmp_path: Path, form: st
     assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
 
 
+@pytest.mark.slow
 def test_a_period_and_locations_narrow_it(tmp_path: Path) -> None:
     fill(tmp_path)
 
@@ -141,6 +144,7 @@ def test_what_means_nothing_is_refused_with_64(tmp_path: Path, arguments: tuple[
     assert words in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless_unless_raw(tmp_path: Path) -> None:
     rows = [
         replace(failed(utc(2026, 3, 28) + timedelta(minutes=number)), error=text, exit_code=-9)
@@ -175,6 +179,7 @@ def test_a_file_is_there_all_at_once_and_replaces_what_was_there(tmp_path: Path)
     assert list(tmp_path.glob(".*")) == []
 
 
+@pytest.mark.slow
 def test_an_export_that_fails_leaves_no_half_file_and_says_why(tmp_path: Path) -> None:
     fill(tmp_path)
     bad = next(tmp_path.glob("uploads/location=office/*/*/*/*.parquet"))
@@ -199,6 +204,7 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert (read, (tmp_path / "pipe").is_fifo()) == (["[]\n"], True)
 
 
+@pytest.mark.slow
 def test_parquet_is_refused_to_a_terminal_and_given_to_a_pipe(tmp_path: Path) -> None:
     with Terminal(tmp_path, "export", "--format", "parquet") as terminal:
         assert terminal.end() == 64
@@ -214,6 +220,7 @@ def test_parquet_is_refused_to_a_terminal_and_given_to_a_pipe(tmp_path: Path) ->
     assert pq.read_table(io.BytesIO(ended.stdout)).schema.equals(SCHEMA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
 def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path, form: str) -> None:
     keep(day_of(utc(2026, 3, 28), 144), tmp_path / "results")
@@ -232,6 +239,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path, form: str
         assert process.wait(PATIENCE) == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
     keep(day_of(utc(2026, 3, 28), 720), tmp_path / "results")
     os.mkfifo(tmp_path / "pipe")
@@ -242,6 +250,7 @@ def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
     assert "Traceback" not in terminal.text
 
 
+@pytest.mark.slow
 def test_each_row_comes_once_while_a_daemon_measures_and_converts(tmp_path: Path) -> None:
     ookla.install(tmp_path / "bin", result=changed(V1_2_0, ("2024-03-09T14:25:36Z", NOW)) + "\n")
     keep([row for day in range(20) for row in day_of(utc(2026, 1, 1) + timedelta(days=day), 20)], tmp_path / "results")

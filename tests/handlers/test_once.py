@@ -72,7 +72,7 @@ def test_a_failed_test_is_told_with_the_programs_words_kept_and_exits_1(tmp_path
 
 
 def test_without_a_program_it_exits_69_and_for_a_mistake_78(tmp_path: Path) -> None:
-    ended = speedsnake(tmp_path, "once")
+    ended = speedsnake(tmp_path, "once", SPEEDTEST_ENGINE="librespeed")
     assert (ended.returncode, "no speed-test program found" in ended.stderr) == (69, True)
     assert speedsnake(tmp_path, "once", programs=program(tmp_path), SLEEP_SECONDS="never").returncode == 78
     (tmp_path / "file").write_text("no folder")
@@ -146,6 +146,7 @@ def test_colours_are_for_terminals_and_not_for_those_who_refuse_them(tmp_path: P
     assert "\x1b" not in speedsnake(tmp_path, "once", programs=programs).stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_test_quietly_without_a_row(tmp_path: Path) -> None:
     path = ookla.install(tmp_path / "bin", "hangs and ignores SIGTERM")
     with Terminal(tmp_path, "once", programs=tmp_path / "bin") as terminal:
@@ -175,6 +176,7 @@ def test_values_that_would_steer_the_terminal_are_shown_as_text(tmp_path: Path) 
     assert row["server_name"].startswith("[red]Evil[/red]\x1b]0;owned\x07")
 
 
+@pytest.mark.slow
 def test_it_measures_beside_a_running_daemon_and_no_row_is_lost(tmp_path: Path) -> None:
     programs = program(tmp_path)
     with DaemonProcess(tmp_path, programs, SLEEP_SECONDS="0.05") as daemon:

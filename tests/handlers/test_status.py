@@ -41,6 +41,7 @@ def said(folder: Path, *arguments: str, **more: str) -> dict[str, str]:
     return dict(re.split(r" {2,}", line, maxsplit=1) for line in ended.stdout.splitlines() if line)
 
 
+@pytest.mark.slow
 def test_nothing_there_yet_is_told_and_nothing_is_made(tmp_path: Path) -> None:
     found = status(tmp_path)
     assert (found["lines"], found["quarantined_files"], found["daemon"]["on_time"]) == ([], 0, False)
@@ -52,6 +53,7 @@ def test_nothing_there_yet_is_told_and_nothing_is_made(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"tools"}
 
 
+@pytest.mark.slow
 def test_a_running_daemon_is_on_time_and_its_next_test_is_told(tmp_path: Path) -> None:
     ookla.install(tmp_path / "bin", result=changed(V1_2_0, ("2024-03-09T14:25:36Z", NOW)) + "\n")
     with DaemonProcess(tmp_path, tmp_path / "bin", SPEEDTEST_LOCATION_UUID=ADDRESS) as daemon:
@@ -74,6 +76,7 @@ def test_a_heartbeat_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert ".heartbeat.json cannot be read: JSON is malformed" in said(tmp_path)["daemon"]
 
 
+@pytest.mark.slow
 def test_uptime_counts_slots_and_not_attempts(tmp_path: Path) -> None:
     """Of ten slots in a day one failed for good; another failed first and was good at the second try."""
     rows = [row(timedelta(hours=2 * number), good=number != 3, seed=number) for number in range(10)]
@@ -85,6 +88,7 @@ def test_uptime_counts_slots_and_not_attempts(tmp_path: Path) -> None:
     assert said(tmp_path)["uptime"] == "24h 90 %, 7d 75 %, 30d 75 %"
 
 
+@pytest.mark.slow
 def test_failures_in_a_row_are_those_since_the_last_good_test(tmp_path: Path) -> None:
     keep([row(timedelta(minutes=10 * number), good=number in (3, 5)) for number in range(8)], tmp_path / "results")
     (line,) = status(tmp_path)["lines"]
@@ -93,6 +97,7 @@ def test_failures_in_a_row_are_those_since_the_last_good_test(tmp_path: Path) ->
     assert 'failed, exit: Cannot open socket, "again"' in said(tmp_path)["last test"]
 
 
+@pytest.mark.slow
 def test_all_failed_and_long_ago_is_told_as_such(tmp_path: Path) -> None:
     keep([row(timedelta(days=400, minutes=10 * number), good=False) for number in range(3)], tmp_path / "results")
     assert run(tmp_path, "convert").returncode == 0
@@ -102,6 +107,7 @@ def test_all_failed_and_long_ago_is_told_as_such(tmp_path: Path) -> None:
     assert said(tmp_path)["uptime"] == "24h not measured, 7d not measured, 30d not measured"
 
 
+@pytest.mark.slow
 def test_the_data_of_the_month_is_that_of_the_local_month(tmp_path: Path) -> None:
     """In a zone in which the month began 14 hours ago or more, everything since then counts."""
     rows = [row(timedelta(minutes=10 * number), seed=number) for number in range(6)]
@@ -114,6 +120,7 @@ def test_the_data_of_the_month_is_that_of_the_local_month(tmp_path: Path) -> Non
         assert line["data_bytes_of_month"] == expected
 
 
+@pytest.mark.slow
 def test_the_budget_is_told_if_there_is_one(tmp_path: Path) -> None:
     keep([row(timedelta(minutes=10))], tmp_path / "results")
     state = {"bytes_by_month": {f"{NOON:%Y-%m}": 12_300_000_000}}
@@ -122,6 +129,7 @@ def test_the_budget_is_told_if_there_is_one(tmp_path: Path) -> None:
     assert said(tmp_path, DATA_BUDGET_GB_PER_MONTH="50", TZ="UTC")["of the budget"] == "12.3 of 50 GB"
 
 
+@pytest.mark.slow
 def test_each_location_is_told_for_itself_or_one_that_is_asked_for(tmp_path: Path) -> None:
     keep([row(timedelta(minutes=10)), replace(row(timedelta(minutes=20)), speedtest_address="x")], tmp_path / "results")
     assert sorted(line["location"] for line in status(tmp_path)["lines"]) == ["home", "x"]

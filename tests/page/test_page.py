@@ -172,6 +172,7 @@ def test_whatever_does_not_read_is_refused(page: Page, method: str) -> None:
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
 
 
+@pytest.mark.slow
 def test_no_route_writes(page: Page, where: Folders) -> None:
     before = snapshot(where)
     for path in ROUTES:
@@ -208,6 +209,7 @@ def test_a_line_that_is_down_is_told_with_its_words_and_how_often(tmp_path: Path
         assert "3 failures in a row; the last good test was at" in text_of(body)
 
 
+@pytest.mark.slow
 def test_what_is_long_ago_is_not_the_present_and_what_was_skipped_is_said(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     with serving(folders(tmp_path / "old", [good(this_slot() - timedelta(hours=3))])) as page:

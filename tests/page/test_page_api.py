@@ -81,6 +81,7 @@ def test_rows_of_one_instant_are_not_lost_between_two_answers(tmp_path: Path) ->
     assert sorted(seen) == sorted(row.data_bytes or 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_answers_go_on_over_months(tmp_path: Path) -> None:
     rows = [good(this_slot() - timedelta(days=number)) for number in range(90)]
     with serving(lake(tmp_path, rows)) as page:

@@ -1,4 +1,7 @@
-"""Every view in a real Chromium: telephone, tablet, screen, light and dark; and what it does when it comes again."""
+"""Every view in a real Chromium: telephone, tablet, screen, light and dark; and what it does when it comes again.
+
+A view takes seconds because axe looks at the whole page six times: in three widths, each light and dark.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,6 +13,8 @@ from pages import HOSTILE, Page, days_until_now, lake, serving, this_slot
 from playwright.sync_api import Browser, sync_playwright
 from samples import HOME, OFFICE, keep
 from views import failed, folders, good
+
+pytestmark = pytest.mark.browser
 
 VIEWS = {
     "24 hours": "/?range=24h",

@@ -24,6 +24,7 @@ def basic(password: str, user: str = "anybody") -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
+@pytest.mark.slow
 def test_the_password_opens_every_route_whatever_the_user_and_without_it_none_is_but_health(guarded: Page) -> None:
     for path in ("/", "/style.css", "/api/results", "/metrics", "/openapi.json", "/nothing"):
         refused = guarded.get(path)
@@ -36,6 +37,7 @@ def test_a_name_of_anywhere_is_answered_to_where_there_is_a_password(guarded: Pa
     assert guarded.get("/", Authorization=basic(SECRET), Host="speed.example.net").status_code == 200
 
 
+@pytest.mark.slow
 def test_an_address_that_guesses_has_to_wait_even_with_the_right_one(guarded: Page) -> None:
     wrong = [basic("wrong"), "Basic !!!", "Basic", "Bearer x", basic(""), basic(SECRET + "\n"), basic(SECRET[:-1])]
     for number in range(MOST_WRONG):
@@ -47,6 +49,7 @@ def test_an_address_that_guesses_has_to_wait_even_with_the_right_one(guarded: Pa
     assert guarded.get("/healthz").status_code == 200
 
 
+@pytest.mark.slow
 def test_asking_without_a_password_is_no_guess(guarded: Page) -> None:
     for _ in range(2 * MOST_WRONG):
         assert guarded.get("/").status_code == 401

@@ -34,7 +34,9 @@ def test_every_measured_number_of_the_rows_is_different_and_each_tenth_attempt_f
     assert len({row["download_latency_high"] for row in good}) > 0.99 * len(good)
 
 
+@pytest.mark.slow
 def test_the_benchmarks_of_data_find_figures_and_write_them_as_json(tmp_path: Path) -> None:
+    """It takes ten seconds because each contestant and each repetition is a new process that imports its libraries."""
     options = ("--quick", "--days", str(DAYS), "--folder", str(tmp_path), "--json", str(tmp_path / "found.json"))
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", *options, "conversion", "size", "reading", "page"],
@@ -66,6 +68,7 @@ def test_every_engine_gives_the_same_answer_without_an_option_about_schemas(grou
         assert questions.ENGINES[name](ground.lake) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_cycles_of_a_daemon_are_counted_and_cost_something(ground: Ground) -> None:
     cpu, growth = cost_of_cycles(ground, SETTLED + 20)
     assert cpu > 0

@@ -13,8 +13,32 @@ import pytest
 from daemon import rows, until
 from machine import MISCONFIGURED, OOKLA_ANSWER, SCRIPT, UNUSABLE, Machine, nobody_listening
 
+REFUSED_TESTS = [["test", "--wrong"], ["test", "fast"], ["test", "--fast", "--fast"], ["test", "--fast", "--wrong"]]
 
-@pytest.mark.parametrize("arguments", [["instal"], ["setup", "test"], ["--verbose"]])
+SAMPLE = """import pytest
+
+
+def test_quick() -> None:
+    assert sum([1, 2]) == 3
+
+
+@pytest.mark.slow
+def test_slow() -> None:
+    assert sum([2, 1]) == 3
+
+
+@pytest.mark.browser
+def test_browser() -> None:
+    assert sum([3]) == 3
+
+
+@pytest.mark.real_program
+def test_real_program() -> None:
+    assert sum([1, 1, 1]) == 3
+"""
+
+
+@pytest.mark.parametrize("arguments", [["instal"], ["setup", "test"], ["--verbose"], *REFUSED_TESTS])
 def test_what_is_no_command_is_refused_with_the_help(fresh: Machine, arguments: list[str]) -> None:
     ended = fresh.bootstrap(*arguments)
     assert ended.returncode == UNUSABLE
@@ -41,28 +65,45 @@ def test_a_setting_that_the_daemon_refuses_ends_set_up_with_its_words(fresh: Mac
     assert "SPEEDTEST_TIMEOUT_SECONDS='soon' is not allowed" in ended.stderr
 
 
-def test_the_test_command_passes_a_sound_project_and_stops_at_what_a_tool_finds(fresh: Machine) -> None:
-    shutil.rmtree(fresh.project / "tests")
-    (fresh.project / "tests").mkdir()
-    sample = fresh.project / "tests/test_sample.py"
-    sample.write_text("def test_sample() -> None:\n    assert sum([1, 2]) == 3\n")
-    sound = fresh.bootstrap("test")
-    assert sound.returncode == 0, sound.stdout + sound.stderr
-    assert "1 passed" in sound.stdout
+@pytest.fixture(scope="module")
+def developer(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """Return a machine whose project has four tests, three of which the fast lane leaves out."""
+    machine = Machine(tmp_path_factory.mktemp("developer") / "machine")
+    shutil.rmtree(machine.project / "tests")
+    (machine.project / "tests").mkdir()
+    (machine.project / "tests/test_sample.py").write_text(SAMPLE)
+    return machine
 
-    sample.write_text("def test_sample() -> None:\n    assert sum([1, 2])  == 3\n")
-    unsound = fresh.bootstrap("test")
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "passes"), [([], "4 passed"), (["--fast"], "1 passed")], ids=["test", "test --fast"]
+)
+def test_the_test_command_passes_a_sound_project_and_stops_at_what_a_tool_finds(
+    developer: Machine, arguments: list[str], passes: str
+) -> None:
+    sample = developer.project / "tests/test_sample.py"
+    sound = developer.bootstrap("test", *arguments)
+    assert sound.returncode == 0, sound.stdout + sound.stderr
+    assert f" {passes} in " in sound.stdout
+
+    sample.write_text(SAMPLE.replace("==", " =="))
+    unsound = developer.bootstrap("test", *arguments)
+    sample.write_text(SAMPLE)
     assert unsound.returncode == 1
     assert "passed" not in unsound.stdout.replace("All checks passed!", "")
 
 
+@pytest.mark.slow
 def test_bench_passes_its_options_on(fresh: Machine) -> None:
     ended = fresh.bootstrap("bench", "--quick", "conversions")
     assert ended.returncode == 2
     assert "no benchmark is called conversions; there are conversion, daemon" in ended.stderr
 
 
+@pytest.mark.slow
 def test_demo_shows_a_year_without_a_speed_test_program_and_passes_its_options_on(fresh: Machine) -> None:
+    """It takes seconds because it makes the whole year with the libraries of a user, none of a developer."""
     ended = fresh.bootstrap("demo", "--no-page", "--folder", "a year")
     assert ended.returncode == 0, ended.stderr
     assert "rows of two lines over a year" in ended.stdout
@@ -71,6 +112,7 @@ def test_demo_shows_a_year_without_a_speed_test_program_and_passes_its_options_o
     assert fresh.brought == set()
 
 
+@pytest.mark.slow
 def test_faults_passes_its_options_on(fresh: Machine) -> None:
     ended = fresh.bootstrap("faults", "--short", "floods")
     assert ended.returncode == 2
@@ -101,6 +143,7 @@ def running(command: Path, folder: Path, environment: dict[str, str]) -> Iterato
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_from_a_fresh_clone_to_a_daemon_that_says_honestly_that_the_line_is_down(
     fresh: Machine, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_a_program_of_ookla_that_does_not_run_here_is_deleted(fresh: Machine, in
     assert fresh.brought == set()
 
 
+@pytest.mark.slow
 def test_the_archive_is_that_of_the_processor(fresh: Machine, internet: Server) -> None:
     processors = {
         "x86_64": "x86_64",
@@ -81,6 +82,7 @@ def test_a_machine_that_no_archive_is_pinned_for_is_told_so_and_nothing_is_asked
     assert internet.asked == []
 
 
+@pytest.mark.slow
 def test_without_any_program_to_be_had_set_up_ends_with_advice(fresh: Machine, tmp_path: Path) -> None:
     no_packages = {"UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "empty")}
     fresh.program("speedtest", OOKLA_ANSWER)

@@ -63,6 +63,7 @@ def test_what_is_not_the_whole_installer_of_uv_is_not_run(fresh: Machine, intern
     assert fresh.brought == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["venv", "pip"])
 def test_without_its_installer_uv_comes_by_whichever_module_python_has(
     fresh: Machine, tmp_path: Path, module: str

@@ -9,13 +9,18 @@ from paths import PROJECT
 
 from tests.faults.__main__ import BROKEN_PROTOCOL, NAMES
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 1800
 """Seconds for all families; they take three minutes on two free cores."""
 
 
 @pytest.fixture(scope="module")
 def printed() -> dict[str, str]:
-    """Run the short form of every family once, and return what it printed of each."""
+    """Run the short form of every family once, and return what it printed of each.
+
+    It takes minutes because it is thousands of cases, each a process of the real code on real files.
+    """
     must_run = ["--all"] if os.environ.get("FAULTS_MUST_RUN") else []
     command = [sys.executable, "-m", "tests.faults", "--short", *must_run]
     ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=PATIENCE, check=False)

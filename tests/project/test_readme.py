@@ -116,6 +116,7 @@ def test_every_handler_is_told() -> None:
         assert f"python -m speedtest.handlers.{name}" in README or f"| `{name}` |" in section("The command line")
 
 
+@pytest.mark.slow
 def test_every_command_is_told_with_an_example(tmp_path: Path) -> None:
     told = {cells[0].strip("`"): cells[2].strip("`") for cells in table_rows(section("The command line"))}
     commands = {each.callback.__name__ for each in cli.app.registered_commands if each.callback}

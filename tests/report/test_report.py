@@ -4,6 +4,7 @@ import hashlib
 import html
 import json
 import re
+import shutil
 import subprocess
 from datetime import date, timedelta
 from html.parser import HTMLParser
@@ -49,17 +50,18 @@ def words_of(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Path:
-    """Three days at home, the first two converted, with an outage; and a few rows of an office."""
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three days at home, the first two converted, with an outage; and a few rows of an office. For tests that read."""
+    folder = tmp_path_factory.mktemp("lake")
     rows: list[Measurement] = []
     for number in range(3 * 144):
         due = START + number * INTERVAL
         rows.append(
             failed(due, words="no route to host") if 60 <= number < 75 else skipped(due) if number == 80 else good(due)
         )
-    folders(tmp_path, [*rows, *(good(START + number * INTERVAL, OFFICE) for number in range(3))], date(2026, 3, 29))
-    return tmp_path
+    folders(folder, [*rows, *(good(START + number * INTERVAL, OFFICE) for number in range(3))], date(2026, 3, 29))
+    return folder
 
 
 def test_the_terminal_gets_a_summary_of_each_line(lake: Path) -> None:
@@ -123,6 +125,7 @@ def test_the_file_asks_for_nothing_and_runs_nothing(lake: Path) -> None:
     assert "default-src 'none'" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_hostile_value_is_shown_and_does_nothing(tmp_path: Path, hostile: str) -> None:
     rows = [good(START, engine_version=hostile), good(START + INTERVAL, timezone=hostile, engine=hostile)]
@@ -159,11 +162,13 @@ def test_a_period_is_asked_for_as_a_person_writes_it(lake: Path) -> None:
     assert (found["rows"], found["slots"]["not_measured"]) == (144, 0)
 
 
+@pytest.mark.slow
 def test_a_lake_without_rows_has_a_report(tmp_path: Path) -> None:
     assert "No row was found" in report(tmp_path).stdout
     assert "There is no measurement" in words_of(written(tmp_path, "--since", "7d"))
 
 
+@pytest.mark.slow
 def test_a_period_without_rows_says_so(lake: Path) -> None:
     assert (
         "Nothing was measured in this period." in report(lake, "--since", "2026-05-01", "--until", "2026-05-02").stdout
@@ -205,7 +210,9 @@ def test_what_cannot_be_done_is_told(
     assert said in ended.stderr
 
 
-def test_a_damaged_file_is_named(lake: Path) -> None:
+@pytest.mark.slow
+def test_a_damaged_file_is_named(lake: Path, tmp_path: Path) -> None:
+    lake = shutil.copytree(lake, tmp_path / "lake")
     (damaged,) = lake.glob(f"uploads/location={OFFICE}/**/*.parquet")
     damaged.write_bytes(b"PAR1")
     ended = report(lake)
@@ -213,6 +220,7 @@ def test_a_damaged_file_is_named(lake: Path) -> None:
     assert damaged.name in ended.stderr
 
 
+@pytest.mark.slow
 def test_ten_years_make_a_report_of_the_same_size(tmp_path: Path) -> None:
     rows = [good(START - timedelta(days=37 * number), interval_seconds=37 * 86400.0) for number in range(100)]
     folders(tmp_path, rows)
