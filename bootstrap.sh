@@ -69,7 +69,11 @@ main() {
       ;;
     test)
       shift
-      verb_test "$@"
+      case $* in
+        "") verb_test ;;
+        --fast) verb_test --numprocesses 2 --dist worksteal -m "$FAST_TESTS" ;;
+        *) refuse "test takes --fast or nothing, not: $*" ;;
+      esac
       ;;
     bench)
       shift
@@ -111,20 +115,13 @@ verb_demo() {
 }
 
 verb_test() {
-  case $#:$* in
-    0: | 1:--fast) ;;
-    *) refuse "test takes --fast or nothing, not: $*" ;;
-  esac
   bring_for_development
   ruff check speedtest/ tests/ .github/scripts/
   ruff format --check speedtest/ tests/ .github/scripts/
   pyrefly check
   pyrefly check .github/scripts/*.py # hidden folders it only looks into when told
   shellcheck bootstrap.sh .ci/run
-  case ${1:-} in
-    --fast) pytest --numprocesses 2 --dist worksteal -m "$FAST_TESTS" ;;
-    *) pytest ;;
-  esac
+  pytest "$@"
 }
 
 verb_bench() {

@@ -77,6 +77,7 @@ def test_page_serves(tmp_path: Path) -> None:
     assert process.wait(PATIENCE) == 0
 
 
+@pytest.mark.slow
 def test_demo_makes_what_its_command_makes(tmp_path: Path) -> None:
     """A demo takes ten seconds: one that is fresh is used again, and then both print the same."""
     arguments = ("--no-page", "--folder", str(tmp_path / "year"))
