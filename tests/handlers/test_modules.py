@@ -1,6 +1,7 @@
 """Every command is a module as well: `python -m speedtest.handlers.NAME` prints what `speedsnake NAME` prints."""
 
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -91,3 +92,12 @@ def test_every_handler_that_can_be_started_is_tried_here() -> None:
     names = {path.stem for path in folder.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
     tried = set(re.findall(r'(?:run|start)\(tmp_path, "(\w+)"', Path(__file__).read_text(encoding="utf-8")))
     assert names == tried | set(PRINTED_BY) | {"loop"}
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["checkout", "image"])
+def test_without_a_program_only_a_checkout_names_the_script_that_brings_one(tmp_path: Path, *, beside: bool) -> None:
+    shutil.copytree(PROJECT / "speedtest", tmp_path / "speedtest", ignore=shutil.ignore_patterns("__pycache__"))
+    if beside:
+        shutil.copy(PROJECT / "bootstrap.sh", tmp_path)
+    ended = run(tmp_path, "loop")
+    assert (ended.returncode, "./bootstrap.sh" in ended.stderr) == (69, beside)
