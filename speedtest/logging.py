@@ -59,7 +59,7 @@ type Event = Literal[
 
 EVENTS: Mapping[Event, str] = {
     "started": "The daemon has started: which programs measure, how often, at which location.",
-    "stopped": "The daemon has stopped, and which signal stopped it.",
+    "stopped": "The daemon has stopped; the message names the signal.",
     "measured": "A test succeeded. Its row is saved, or waits for the disk.",
     "test_failed": "A test failed; `error_kind` says how.",
     "skipped": "A slot was skipped; `error_kind` says why.",
@@ -72,8 +72,8 @@ EVENTS: Mapping[Event, str] = {
     "rows_saved": "The disk accepts rows again, and the waiting rows are saved.",
     "rows_printed": "Rows that could not be saved were printed on standard error.",
     "converted": "The rows of one day and location are now in a Parquet file.",
-    "conversion_failed": "A day could not be converted; the next conversion retries.",
-    "conversion_ended": "A conversion ended before it was done, or how long it took.",
+    "conversion_failed": "A day could not be converted, or a conversion failed; the next conversion retries.",
+    "conversion_ended": "A conversion was ended early, or (at level DEBUG) is done.",
     "quarantined": "A CSV file that is not a row was moved to quarantine.",
     "file_ignored": "A file in a day's folder is not the file of a row; it stays where it is.",
     "file_unreadable": "A CSV file could not be read, or holds no row; it stays where it is.",
@@ -207,7 +207,7 @@ class _File(logging.FileHandler):
 
 
 def _tell(line: str) -> None:
-    """Write to standard error, even if nobody reads it any more."""
+    """Write to standard error; do nothing if nobody reads it any more."""
     with contextlib.suppress(OSError):
         sys.stderr.write(line)
 

@@ -52,7 +52,9 @@ def find_all(settings: Settings, environment: Mapping[str, str], stop: Stop) -> 
             found[item] = program
         elif len(settings.speedtest_engine) > 1:
             events.warning(
-                "program_missing", "no program found for %s in SPEEDTEST_ENGINE: the other engines measure", item
+                "program_missing",
+                "no program found for %s: install it or remove it from SPEEDTEST_ENGINE; the other engines measure",
+                item,
             )
     return found
 

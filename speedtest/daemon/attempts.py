@@ -65,7 +65,7 @@ class Attempts:
                     return
 
     def _measure(self, item: str) -> Generator[Measurement, None, Measurement | None]:
-        """Make an attempt, and another at once if the pinned server does not exist any more; None if none may start."""
+        """Make an attempt, and one more at once if the pinned server is gone; None if it may not start."""
         where = self._where(item)
         row = self._run(item, where)
         if row is None:

@@ -53,6 +53,10 @@ def warn(settings: Settings, before: float, after: float) -> None:
         if before < part * budget <= after:
             rest = "no more tests until next month" if part == 1 else f"tests stop at {budget:g} GB"
             events.warning(
-                "data_budget", "used %.3f GB this month, %.0f %% of the budget: %s", after, after / budget * 100, rest
+                "data_budget",
+                "used %.3f GB this month, %.0f %% of the data budget: %s",
+                after,
+                after / budget * 100,
+                rest,
             )
             return

@@ -1,7 +1,7 @@
 """The daemon's health, judged from outside by its heartbeat and by whether its folders can be written.
 
 The daemon is unhealthy if its loop is late, if a folder cannot be written, or if rows wait because the disk refuses
-them. Failed tests do not make it unhealthy: a line that is down is a result.
+them. Failed tests do not make it unhealthy: they are results too.
 """
 
 import time

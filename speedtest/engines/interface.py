@@ -10,7 +10,7 @@ _IFREQ_NAME, _IFREQ_ADDRESS = 16, slice(20, 24)
 
 def is_address(interface: str) -> bool:
     """Return whether an interface is given as an IPv4 or IPv6 address, and not as a name."""
-    import socket  # noqa: PLC0415 (only SPEEDTEST_INTERFACE needs it; the daemon saves its memory)
+    import socket  # noqa: PLC0415 (saves the daemon memory: only SPEEDTEST_INTERFACE needs it)
 
     for family in (socket.AF_INET, socket.AF_INET6):
         try:

@@ -6,7 +6,7 @@ An attempt has three steps, four if `SPEEDTEST_UDP_MBPS` is set. A row's fields 
 - `upload`: four TCP streams to the server. The speed is what arrived there, as the server reports it. `mean_rtt` is
   the latency under load. Only the sending side knows it, so a download has none.
 - `idle`: 25 packets a second for two seconds. `mean_rtt` is the idle latency.
-- `udp`: datagrams to the server for five seconds at `SPEEDTEST_UDP_MBPS`. The server reports their jitter and loss.
+- `udp`: datagrams to the server for five seconds at `SPEEDTEST_UDP_MBPS`, for jitter and loss.
 
 `-i 0` leaves one interval in each answer and makes `mean_rtt` the smoothed value at the end of the step. A `mean_rtt`
 of 0 was not measured. `bits_per_second` is bit/s, `mean_rtt` is microseconds, `timesecs` is the start of the step.

@@ -118,7 +118,7 @@ def believed(measurement: Measurement, flat: Flat) -> Measurement:
     """Return the measurement if it can be true. Raises Failure `rejected`, which keeps the fields, if it cannot.
 
     Programs print a speed of 0 with exit code 0 when no data came through. Also rejected are figures below 0, latencies
-    that mean "no answer", and timestamps before the year 1 or after 9999.
+    that mean "no answer", and timestamps before the year 1 or after 9999 in UTC.
     """
     try:
         measurement.timestamp.astimezone(UTC)
