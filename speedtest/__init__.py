@@ -1,4 +1,4 @@
-"""SpeedSnake measures a line every interval and keeps every answer.
+"""SpeedSnake measures an internet line every interval and keeps every result.
 
-Start it with `python -m speedtest.handlers.loop`; read what it kept with `speedtest.data.lake.read()`.
+Start it with `python -m speedtest.handlers.loop`; read its rows with `speedtest.data.lake.read()`.
 """

@@ -1,9 +1,9 @@
-"""Logs: one JSON object a line in `LOG_DIR/speedtest.log`, 5 MB a file, 10 older ones; the same on standard error.
+"""Logs: one JSON object a line, in `LOG_DIR/speedtest.log` (5 MB a file, 10 older files) and on standard error.
 
-Every record has an `event`, one of `EVENTS`: programs search for that, and people read the message.
+Every record has an `event`, one of `EVENTS`: programs search for the event, people read the message.
 
-On a terminal standard error is for people. Only the daemon writes the file: its children log JSON to standard error,
-which the daemon passes on through `relay`. A log that cannot be written never stops a measurement.
+On a terminal, standard error shows plain lines for people. Only the daemon writes the file. Its children log JSON to
+standard error, and the daemon passes that on through `relay`. A log that cannot be written never stops a measurement.
 """
 
 import contextlib
@@ -59,39 +59,39 @@ type Event = Literal[
 
 EVENTS: Mapping[Event, str] = {
     "started": "The daemon has started: which programs measure, how often, at which location.",
-    "stopped": "The daemon has stopped, and which signal asked for it.",
-    "measured": "A test succeeded and its row is saved, or waits for the disk.",
+    "stopped": "The daemon has stopped; the message names the signal.",
+    "measured": "A test succeeded. Its row is saved, or waits for the disk.",
     "test_failed": "A test failed; `error_kind` says how.",
-    "skipped": "A slot has no test; `error_kind` says why.",
-    "slots_missed": "The process or the machine was suspended: these slots have no row.",
-    "test_cancelled": "The daemon stops and ended the running test; the test has no row.",
-    "server_vanished": "A server of SPEEDTEST_SERVER_ID does not exist any more; the program chose another one.",
-    "data_use": "How much data a test moves, and what that makes of a day and a month.",
-    "data_budget": "The tests of this month have used 80 or 100 % of DATA_BUDGET_GB_PER_MONTH.",
-    "row_refused": "The disk refused a row; rows wait in memory until there is room.",
-    "rows_saved": "The disk takes rows again, and those that waited are saved.",
-    "rows_printed": "Rows that could not be saved are printed on standard error.",
-    "converted": "The rows of a day and a location are a Parquet file now.",
-    "conversion_failed": "A day could not be converted; the next conversion tries again.",
-    "conversion_ended": "A conversion has ended before it was done, or how long it took.",
-    "quarantined": "A CSV file that is no row was moved to quarantine.",
-    "file_ignored": "A file in a day's folder is not the file of a row and stays where it is.",
-    "file_unreadable": "The disk did not give a CSV file, or it holds no row; nothing of it is lost.",
-    "folder_refused": "A folder cannot be written at the moment.",
-    "note_refused": "The heartbeat or the schedule's notes could not be written; measuring goes on.",
-    "memory_lost": "The schedule's notes cannot be read: pauses and the month's data use start anew.",
-    "swept": "Half-written files of an earlier run were removed, or could not be.",
-    "program_started": "A speed-test program is started, with these arguments.",
-    "program_ignored": "A program of the right name is not the one that is looked for.",
-    "program_missing": "No program was found for an engine of SPEEDTEST_ENGINE; the others measure.",
-    "unknown_variable": "An environment variable looks like one of ours and is none.",
+    "skipped": "A slot was skipped; `error_kind` says why.",
+    "slots_missed": "The process or the machine was suspended: the slots of that time have no row.",
+    "test_cancelled": "The daemon is stopping and cancelled the running test; the test has no row.",
+    "server_vanished": "A server of SPEEDTEST_SERVER_ID does not exist any more; the program chooses another one.",
+    "data_use": "How much data a test uses, and how much that is in a day and a month.",
+    "data_budget": "This month's tests have used 80 or 100 % of DATA_BUDGET_GB_PER_MONTH.",
+    "row_refused": "The disk refused a row. Rows wait in memory until there is room.",
+    "rows_saved": "The disk accepts rows again, and the waiting rows are saved.",
+    "rows_printed": "Rows that could not be saved were printed on standard error.",
+    "converted": "The rows of one day and location are now in a Parquet file.",
+    "conversion_failed": "A day could not be converted, or a conversion failed; the next conversion retries.",
+    "conversion_ended": "A conversion was ended early, or (at level DEBUG) is done.",
+    "quarantined": "A CSV file that is not a row was moved to quarantine.",
+    "file_ignored": "A file in a day's folder is not the file of a row; it stays where it is.",
+    "file_unreadable": "A CSV file could not be read, or holds no row; it stays where it is.",
+    "folder_refused": "A folder cannot be written now.",
+    "note_refused": "The heartbeat or the schedule's notes could not be written; measuring continues.",
+    "memory_lost": "The schedule's notes cannot be read: no engine is paused, and the month's data use starts at 0.",
+    "swept": "Half-written files of an earlier run were removed, or could not be removed.",
+    "program_started": "A speed-test program was started, with these arguments.",
+    "program_ignored": "A program of the right name is another program, or could not be started.",
+    "program_missing": "No program was found for an engine of SPEEDTEST_ENGINE; the other engines measure.",
+    "unknown_variable": "An environment variable has a name like one of ours, but is unknown.",
     "page_started": "The page listens at this address.",
     "page_unprotected": "Other machines can read the page, and it has no password.",
     "page_unreadable": "A request could not be answered because a file or folder cannot be read.",
     "log_refused": "LOG_DIR cannot be written; logs go to standard error only.",
-    "bug": "Something that nobody foresaw: please report it.",
-    "child": "A line of a child process that is not ours.",
-    "other": "A record of a library.",
+    "bug": "An unexpected error: please report it.",
+    "child": "A line of a child process that is not in our log format.",
+    "other": "A log record of a library.",
 }
 """What each event means."""
 
@@ -100,22 +100,22 @@ OLDER_FILES = 10
 
 
 class Events:
-    """A logger of which every record names its event. Further keywords become fields of the record."""
+    """A logger whose records all name their event. Further keywords become fields of the record."""
 
     def __init__(self, name: str) -> None:
         """Log under this name."""
         self._logger = logging.getLogger(name)
 
     def log(self, level: int, event: Event, message: str, *values: object, **fields: object) -> None:
-        """Log a message, with values as `%` takes them."""
+        """Log a message. The values fill its `%` placeholders."""
         self._logger.log(level, message, *values, extra={"event": event, **fields}, stacklevel=2)
 
     def debug(self, event: Event, message: str, *values: object, **fields: object) -> None:
-        """Log what only helps to find a fault."""
+        """Log details that help to find a fault."""
         self.log(logging.DEBUG, event, message, *values, **fields)
 
     def info(self, event: Event, message: str, *values: object, **fields: object) -> None:
-        """Log what happens in the ordinary course."""
+        """Log normal operation."""
         self.log(logging.INFO, event, message, *values, **fields)
 
     def warning(self, event: Event, message: str, *values: object, **fields: object) -> None:
@@ -123,16 +123,16 @@ class Events:
         self.log(logging.WARNING, event, message, *values, **fields)
 
     def error(self, event: Event, message: str, *values: object, **fields: object) -> None:
-        """Log what a person has to mend."""
+        """Log what a person has to fix."""
         self.log(logging.ERROR, event, message, *values, **fields)
 
     def bug(self, message: str, *values: object, **fields: object) -> None:
-        """Log the exception that is being handled, which nobody foresaw, with its traceback."""
+        """Log an unexpected exception while it is handled, with its traceback."""
         self._logger.error(message, *values, exc_info=sys.exception(), extra={"event": "bug", **fields}, stacklevel=2)
 
 
 def configure(level: str, folder: Path | None = None, *, commit_hash: str | None = None) -> None:
-    """Send all logging to standard error and, if a folder is given, to its file. A bad folder is a warning."""
+    """Send all logs to standard error and, if a folder is given, to its log file. A bad folder only gives a warning."""
     terminal = logging.StreamHandler(sys.stderr)
     as_json = _as_json(commit_hash)
     terminal.setFormatter(ForPeople() if sys.stderr.isatty() else as_json)
@@ -156,16 +156,16 @@ def configure(level: str, folder: Path | None = None, *, commit_hash: str | None
 
 
 def _with_event(record: logging.LogRecord) -> bool:
-    """Name the event of a record that a library made; let every record pass."""
+    """Give a library's record the event `other`; let every record pass."""
     record.__dict__.setdefault("event", "other")
     return True
 
 
 class _File(logging.FileHandler):
-    """The log file, which says once, on standard error, that it cannot be written, and once that it can again.
+    """The log file. It says once on standard error that it cannot be written, and once that it can again.
 
-    It rotates as the standard library's `RotatingFileHandler` does, whose module brings sockets, queues and pickles
-    into the daemon: 1 MiB.
+    It rotates like the standard library's `RotatingFileHandler`, but without that module's 1 MiB of sockets, queues
+    and pickle.
     """
 
     def __init__(self, path: Path) -> None:
@@ -181,7 +181,7 @@ class _File(logging.FileHandler):
             self.stream = self.stream or self._open()
             if self.stream.tell() + len(self.format(record)) >= BYTES_PER_FILE:
                 self._rotate()
-        except Exception:  # noqa: BLE001 (as in every handler of the standard library: what logs never fails)
+        except Exception:  # noqa: BLE001 (logging never fails, as in every handler of the standard library)
             self.handleError(record)
         else:
             super().emit(record)
@@ -190,7 +190,7 @@ class _File(logging.FileHandler):
         self._refused = self._refuses
 
     def _rotate(self) -> None:
-        """Give each older file the next number; the next record opens a new one."""
+        """Give each file the next number. The next record opens a new file."""
         self.close()
         names = [self.baseFilename, *(f"{self.baseFilename}.{number}" for number in range(1, OLDER_FILES + 1))]
         for older, newer in reversed(list(itertools.pairwise(names))):
@@ -199,15 +199,15 @@ class _File(logging.FileHandler):
 
     @override
     def handleError(self, record: logging.LogRecord) -> None:
-        """Tell the first of a row of failures; the records went to standard error in any case."""
+        """Report the first of several failures in a row. The records still reach standard error."""
         self._refuses = True
         if not self._refused:
             why = sys.exception()
-            _tell(f"{record.levelname}: {self.baseFilename} cannot be written: {why}; read the log here\n")
+            _tell(f"{record.levelname}: {self.baseFilename} cannot be written: {why}; logs go to standard error only\n")
 
 
 def _tell(line: str) -> None:
-    """Write on standard error; where nobody reads it any more there is nobody left to tell."""
+    """Write to standard error; do nothing if nobody reads it any more."""
     with contextlib.suppress(OSError):
         sys.stderr.write(line)
 
@@ -222,27 +222,27 @@ def _as_json(commit_hash: str | None) -> logging.Formatter:
 
 
 class ForPeople(logging.Formatter):
-    """One line a record, UTC; what a program printed cannot steer the terminal."""
+    """One plain line a record, in UTC. A program's output in it cannot control the terminal."""
 
     converter = time.gmtime
 
     def __init__(self) -> None:
-        """Set the form of a line."""
+        """Set the format of a line."""
         super().__init__("%(asctime)sZ %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
 
     @override
     def format(self, record: logging.LogRecord) -> str:
-        """Escape every control character but the line's end."""
+        """Escape every control character except line ends."""
         return "\n".join(map(harmless, super().format(record).split("\n")))
 
 
 def harmless(text: str) -> str:
-    """Return a text that cannot steer a terminal: what is not printable stands there as its escape."""
+    """Return the text with unprintable characters escaped, so that it cannot control a terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class _Line(msgspec.Struct):
-    """What `relay` reads of a child's line."""
+    """The fields that `relay` needs of a child's line."""
 
     level: str
     logger: str
@@ -253,9 +253,9 @@ _OURS = frozenset({"timestamp", "level", "logger", "message", "commit_hash"})
 
 
 def relay(lines: bytes, *, is_news: bool = True) -> None:
-    """Log what a child logged, each line as its own logger would have; what is no line of ours is a warning.
+    """Log each line of a child's log under its own logger and level. A line in another format is a warning.
 
-    What is no news, because the child before it said the same, is for debugging only.
+    Without `is_news`, because the child before it said the same, all lines have the level DEBUG.
     """
     for line in lines.splitlines():
         try:
@@ -272,5 +272,5 @@ def relay(lines: bytes, *, is_news: bool = True) -> None:
 
 
 def _free(name: str) -> str:
-    """Return a name that a log record has not taken for itself, such as `exc_info`."""
+    """Return the name, or another one if a log record has its own field of that name, such as `exc_info`."""
     return f"child_{name}" if name in RESERVED_ATTRS else name

@@ -1,6 +1,6 @@
-"""What one attempt yielded, or why none was made: the common columns, named once, and a program's own fields as text.
+"""The result of an attempt, or the reason for a skip: the common columns, and the program's own fields as text.
 
-Units are those that ISPs and the programs show: Mbit/s are 10^6 bit/s, latencies are milliseconds, packet loss is
+Units are those that ISPs and the programs show: 1 Mbit/s is 10^6 bit/s, latencies are milliseconds, packet loss is
 percent. A quantity that was not measured is None, never 0.
 """
 
@@ -12,14 +12,14 @@ import msgspec
 type Status = Literal["ok", "failed", "skipped"]
 type ErrorKind = Literal["timeout", "exit", "signal", "no-output", "malformed", "rejected", "rate-limited", "not-found"]
 type SkipKind = Literal["quiet-hours", "data-budget", "backing-off", "busy"]
-"""Why a slot passed without an attempt."""
+"""Why a slot was skipped."""
 
 ERROR_WORDS_LIMIT = 500
-"""Characters of a program's own words that a row keeps."""
+"""The most characters of a program's own words that a row keeps."""
 
 
 class Measurement(msgspec.Struct, kw_only=True):
-    """One attempt, good or failed, or a slot without one. The fields up to `raw` are the common columns, in order."""
+    """One attempt, good or failed, or a skipped slot. The fields before `raw` are the common columns, in order."""
 
     timestamp: datetime
     started_at: datetime | None = None
@@ -45,18 +45,18 @@ class Measurement(msgspec.Struct, kw_only=True):
     slot: datetime | None = None
     attempt: int | None = None
     raw: dict[str, str | None] = {}
-    """The program's own JSON, flattened, each value as it was printed; None where it printed null."""
+    """The program's own JSON, flattened, each value as printed; None for null."""
 
 
 COMMON_COLUMNS: tuple[str, ...] = tuple(name for name in Measurement.__struct_fields__ if name != "raw")
-"""Names of the columns that every row has, whatever the program."""
+"""The columns that every row has, whatever the program."""
 
 
 class Failure(Exception):
-    """A program's answer is no result: `kind` says in what way, `words` are the program's own, `raw` its fields."""
+    """An attempt failed: `kind` says how, `words` says why (often in the program's words), `raw` holds its fields."""
 
     def __init__(self, kind: ErrorKind, words: str, raw: dict[str, str | None] | None = None) -> None:
-        """Keep the words on one line and within `ERROR_WORDS_LIMIT` characters."""
+        """Put the words on one line and cut them to `ERROR_WORDS_LIMIT` characters."""
         self.kind: ErrorKind = kind
         self.words = "; ".join(line.strip() for line in words.splitlines() if line.strip())[:ERROR_WORDS_LIMIT]
         self.raw = raw or {}

@@ -1,8 +1,8 @@
-"""Run a program bounded in time and in output, together with its whole process group.
+"""Run a program, with its whole process group, within limits of time and output.
 
-A speed-test program may hang, ignore SIGTERM, print without end, close its output and live on, or leave children that
-hold its pipes. None of that may hold the daemon: a run ends when the program has ended, when its time is up or when
-the daemon is told to stop, and nothing of its group is left then.
+A speed-test program may hang, ignore SIGTERM, print without end, close its output and keep running, or leave children
+that hold its pipes. None of that may block the daemon. A run ends when the program exits, when its time is up or when
+the daemon is told to stop. Then nothing of its group is left.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ from typing import Literal
 import msgspec
 
 OUTPUT_LIMIT = 1024 * 1024
-"""Bytes of each stream that are kept; what comes after them is read and dropped."""
+"""The most bytes kept of each stream; the rest is read and dropped."""
 
 type Sieve = Callable[[bytes], bytes]
-"""Takes standard output as it comes and returns what is to be kept; asked with nothing, what it still held back."""
+"""Takes a chunk of standard output and returns what to keep; for an empty chunk, what it has held back."""
 
 _CHUNK = 64 * 1024
 _TERM_GRACE_SECONDS = 1.0
@@ -31,16 +31,16 @@ _LOOK_SECONDS = 0.25
 
 
 class Stop:
-    """The request to end, made by a signal, that a wait for time or for a program's output notices at once."""
+    """A stop request, made by a signal. It ends a wait for time or for a program's output at once."""
 
     def __init__(self) -> None:
-        """Nothing was requested yet."""
+        """Start without a request."""
         self.signal: signal.Signals | None = None
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
 
     def on(self, *signals: signal.Signals) -> None:
-        """Request the end when one of these signals comes; leave those alone that the caller's caller ignores."""
+        """Request a stop when one of these signals comes. Signals that are ignored from the start stay ignored."""
         for number in signals:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._handle)
@@ -51,16 +51,16 @@ class Stop:
             os.write(self._writer, b"!")
 
     def fileno(self) -> int:
-        """Return a descriptor that is readable once the end was requested."""
+        """Return a descriptor that is readable once a stop is requested."""
         return self._reader
 
     @property
     def requested(self) -> bool:
-        """Say whether the end was requested."""
+        """Return whether a stop is requested."""
         return self.signal is not None
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until the end is requested; return whether it was."""
+        """Wait until the time is over or a stop is requested; return whether a stop is requested."""
         nothing: tuple[()] = ()
         select.select((self,), nothing, nothing, max(seconds, 0.0))
         return self.requested
@@ -71,14 +71,14 @@ class Finished(msgspec.Struct, frozen=True):
 
     ended: Literal["exit", "timeout", "stopped"]
     exit_code: int
-    """As `subprocess` has it: negative for a program that a signal ended."""
+    """As in `subprocess`: negative if a signal ended the program."""
     stdout: bytes
     stderr: bytes
     seconds: float
 
 
 class _Streams:
-    """The two pipes of a child, read as they fill, each kept up to `OUTPUT_LIMIT`."""
+    """The two pipes of a child, read as they fill. Up to `OUTPUT_LIMIT` bytes of each are kept."""
 
     def __init__(self, child: subprocess.Popen[bytes], stop: Stop, sieve: Sieve | None) -> None:
         self._sieve = sieve or bytes
@@ -97,7 +97,7 @@ class _Streams:
         return self._open > 0
 
     def read(self, seconds: float) -> None:
-        """Take what comes within this time, one chunk of each pipe."""
+        """Wait for output and read at most one chunk of each pipe."""
         for key, _ in self._selector.select(seconds):
             if key.fileobj is self._stop:
                 self._selector.unregister(self._stop)
@@ -112,7 +112,7 @@ class _Streams:
             kept += chunk[: OUTPUT_LIMIT - len(kept)]
 
     def drain(self, seconds: float) -> None:
-        """Take what a group that was ended had still printed; a pipe that someone outside it holds is given up."""
+        """Read what an ended group has left in its pipes. A pipe that a process outside the group holds is given up."""
         end = time.monotonic() + seconds
         while self.open and (left := end - time.monotonic()) > 0:
             self.read(left)
@@ -132,11 +132,11 @@ def run(
     environment: Mapping[str, str],
     sieve: Sieve | None = None,
 ) -> Finished:
-    """Run a program without a shell in a session of its own and return how it ended.
+    """Run a program without a shell, in its own session, and return how it ended. Raises OSError if it cannot start.
 
-    A `sieve` hears what the program prints while it runs, between looks at the time: it must neither wait nor raise.
-    Raises OSError when it cannot be started. A program that outlives `seconds`, or a requested stop, gets SIGTERM and a
-    second later SIGKILL, and so does its whole group; what it left behind in its group is ended in any case.
+    After `seconds`, or at a requested stop, its whole group gets SIGTERM and a second later SIGKILL. What it leaves
+    behind in its group is always ended. A `sieve` receives the output between checks of the time, so it must neither
+    wait nor raise.
     """
     started = time.monotonic()
     with subprocess.Popen(
@@ -164,7 +164,7 @@ def run(
 def _watch(
     child: subprocess.Popen[bytes], streams: _Streams, stop: Stop, deadline: float
 ) -> Literal["exit", "timeout", "stopped"]:
-    """Read until the program has ended (not until its pipes are closed: a child of it may hold those for ever)."""
+    """Read until the program exits, not until its pipes close: a child of it may hold them for ever."""
     while not stop.requested:
         if _has_exited(child):
             return "exit"
@@ -190,11 +190,11 @@ def _end(child: subprocess.Popen[bytes], streams: _Streams) -> None:
 
 
 def _has_exited(child: subprocess.Popen[bytes]) -> bool:
-    """Look without reaping, so that the number of its group stays taken until the group is ended."""
+    """Check without reaping, so that the group's number is not reused before the group is ended."""
     return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    # Gone already; macOS says EPERM for a group of which only a zombie is left.
+    # The group may be gone already. macOS reports EPERM if only a zombie is left of it.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, number)

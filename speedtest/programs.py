@@ -1,4 +1,4 @@
-"""Find speed-test programs on this machine, and which version each is."""
+"""Find the speed-test programs on this machine, and their versions."""
 
 import os
 import re
@@ -16,14 +16,14 @@ from speedtest.process import Stop, run
 events = Events(__name__)
 
 VERSION_SECONDS = 15.0
-"""How long a program may take to tell its version; Python's takes a second on a slow machine."""
+"""How long a program may take to print its version. The Python program takes a second on a slow machine."""
 
 _SECRET = re.compile(r"^AWS_|(^|_)TOKEN$|(^|_)SECRET|(^|_)PASSWORD", re.IGNORECASE)
 _PYTHON = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"})
 
 
 class Program(msgspec.Struct, frozen=True):
-    """A speed-test program on this machine: which engine reads it, where it lies, which version it says it is."""
+    """A speed-test program on this machine: its engine, its path, its version and the identity of its file."""
 
     engine: Engine
     path: Path
@@ -31,7 +31,7 @@ class Program(msgspec.Struct, frozen=True):
     identity: tuple[int, int, int]
 
     def is_unchanged(self) -> bool:
-        """Say whether the same file still lies there, so that its version need not be asked for again."""
+        """Return whether the same file is still there, so that its version is still valid."""
         try:
             return _identity(self.path) == self.identity
         except OSError:
@@ -39,12 +39,12 @@ class Program(msgspec.Struct, frozen=True):
 
 
 def find(settings: Settings, environment: Mapping[str, str], stop: Stop) -> Program | None:
-    """Return the first program of those that `SPEEDTEST_ENGINE` asks for, None if there is none."""
+    """Return the first program found for `SPEEDTEST_ENGINE`; None if there is none."""
     return next(iter(find_all(settings, environment, stop).values()), None)
 
 
 def find_all(settings: Settings, environment: Mapping[str, str], stop: Stop) -> dict[str, Program]:
-    """Return the programs that `SPEEDTEST_ENGINE` asks for, by its items, without those that are not on PATH."""
+    """Return the programs found for `SPEEDTEST_ENGINE`, by its items. Items without a program on PATH are left out."""
     found: dict[str, Program] = {}
     for item in settings.speedtest_engine:
         program = find_one(item, environment, stop)
@@ -52,15 +52,17 @@ def find_all(settings: Settings, environment: Mapping[str, str], stop: Stop) -> 
             found[item] = program
         elif len(settings.speedtest_engine) > 1:
             events.warning(
-                "program_missing", "no program found for the engine %s: the others of SPEEDTEST_ENGINE measure", item
+                "program_missing",
+                "no program found for %s: install it or remove it from SPEEDTEST_ENGINE; the other engines measure",
+                item,
             )
     return found
 
 
 def find_one(item: str, environment: Mapping[str, str], stop: Stop) -> Program | None:
-    """Return the program for one item of `SPEEDTEST_ENGINE`, None if there is none.
+    """Return the program for one item of `SPEEDTEST_ENGINE`; None if there is none.
 
-    A name is not trusted: `speedtest` may be Ookla's or Python's program, so each is asked for its version.
+    A file name proves nothing: `speedtest` may be Ookla's or the Python program. So each is asked for its version.
     """
     wanted = asked_for(item)
     for name in dict.fromkeys(name for engine in wanted for name in engine.programs):
@@ -78,9 +80,9 @@ def find_one(item: str, environment: Mapping[str, str], stop: Stop) -> Program |
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables a speed-test program gets: no secrets, no Python paths of ours, and a HOME in any case.
+    """Return the environment of a speed-test program: no secrets, no Python paths of ours, and always a HOME.
 
-    Ookla's CLI aborts without HOME; Python's imports this package in place of itself where PYTHONPATH leads here.
+    Ookla's CLI aborts without HOME. With our PYTHONPATH, the Python program imports this package instead of its own.
     """
     passed = {name: value for name, value in environment.items() if name not in _PYTHON and not _SECRET.search(name)}
     passed["HOME"] = passed.get("HOME") or passed.get("TMPDIR") or "/tmp"  # noqa: S108 (for its settings file, no secret)
@@ -88,16 +90,16 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _on_path(name: str, environment: Mapping[str, str]) -> Iterator[Path]:
-    """Yield every executable of this name on PATH, absolute, each once."""
+    """Yield the absolute path of every executable of this name on PATH, each once."""
     folders = dict.fromkeys(environment.get("PATH", os.defpath).split(os.pathsep))
     for folder in folders:
         path = Path(folder or ".", name).absolute()
-        if os.access(path, os.X_OK) and path.is_file():  # in this order: is_file raises where it may not look
+        if os.access(path, os.X_OK) and path.is_file():  # in this order: is_file raises without access
             yield path
 
 
 def _version_answer(path: Path, environment: Mapping[str, str], stop: Stop) -> str:
-    """Return what the program prints when asked for its version; nothing if it cannot be asked."""
+    """Return what the program prints for `--version`; an empty text if it cannot be started."""
     try:
         finished = run(
             [str(path), "--version"], seconds=VERSION_SECONDS, stop=stop, environment=child_environment(environment)

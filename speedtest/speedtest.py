@@ -1,4 +1,4 @@
-"""Start the chosen speed-test program, bounded, and return one Measurement, good or failed."""
+"""Make one attempt: run a speed-test program within limits and return one Measurement, good or failed."""
 
 import math
 from collections.abc import Mapping
@@ -20,18 +20,19 @@ events = Events(__name__)
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """The instant a test was due, and which try for that instant it is, from 1."""
+    """When a test is due, and the number of the attempt for it, from 1."""
 
     due: datetime
     attempt: int = 1
     ends: float = math.inf
-    """When the next one is due, by the monotonic clock."""
+    """When the next slot is due, by the monotonic clock."""
 
 
 def target(engine: Engine, settings: Settings, turn: int) -> Target:
-    """Return where this engine shall measure by the settings; `turn` counts tests, for servers that take turns.
+    """Return where this engine should measure. `turn` counts slots: pinned servers take turns by it.
 
-    The numbers of `SPEEDTEST_SERVER_ID` are from the list of the engine asked for first; others have other numbers.
+    The numbers in `SPEEDTEST_SERVER_ID` are from the server list of the first engine in `SPEEDTEST_ENGINE`. They apply
+    only to engines with the same list.
     """
     ids = settings.speedtest_server_id
     counted = engine.numbers and engine.numbers == asked_for(settings.speedtest_engine[0])[0].numbers
@@ -45,23 +46,23 @@ def target(engine: Engine, settings: Settings, turn: int) -> Target:
 
 
 def elsewhere(target: Target, measurement: Measurement) -> Target:
-    """Return the same target with any server but the one that was measured, where the program can leave one out."""
+    """Return the same target on any server but the measured one, if the program can exclude a server."""
     measured = measurement.raw.get("server_id") or target.server_id
     return msgspec.structs.replace(target, server_id=None, excluded_id=measured)
 
 
 def anywhere(target: Target) -> Target:
-    """Return the same target with the program's own choice of a server."""
+    """Return the same target without a pinned server: the program chooses one."""
     return msgspec.structs.replace(target, server_id=None)
 
 
 def has_vanished(engine: Engine, target: Target, measurement: Measurement) -> bool:
-    """Say whether an attempt failed because the server that was asked for by number is not there any more."""
+    """Return whether an attempt failed because the pinned server does not exist any more."""
     pinned = target.server_id is not None and measurement.status == "failed"
     return pinned and engine.vanished(measurement.error or "")
 
 
-def run(  # noqa: PLR0913 (what, where, when and in what surroundings)
+def run(  # noqa: PLR0913 (what to run, where, when and in which environment)
     program: Program,
     settings: Settings,
     slot: Slot,
@@ -72,11 +73,12 @@ def run(  # noqa: PLR0913 (what, where, when and in what surroundings)
     started_at: datetime | None = None,
     sieve: Sieve | None = None,
 ) -> Measurement | None:
-    """Make one attempt and return its row; None if it was ended by a requested stop.
+    """Make one attempt and return its row; None if a requested stop ended it.
 
-    Whatever the program does becomes a row: it is ended with its whole group after `SPEEDTEST_TIMEOUT_SECONDS`, and an
-    answer that is no result is a failed row with the program's own words. Without `where`, pinned servers take turns
-    from slot to slot. A `sieve` hears what the program prints while it runs, which is then asked to tell of it.
+    Whatever the program does becomes a row. After `SPEEDTEST_TIMEOUT_SECONDS` it is ended with its whole process group.
+    Output without a result makes a failed row with the program's own words. Without `where`, pinned servers take turns
+    from slot to slot. A `sieve` receives the output while the program runs; the program is then asked to report its
+    progress.
     """
     if stop.requested:
         return None
@@ -91,7 +93,7 @@ def run(  # noqa: PLR0913 (what, where, when and in what surroundings)
     except Stopped:
         return None
     except OSError as error:
-        words = f"{program.path} could not be started: {error.strerror}"
+        words = f"could not start {program.path}: {error.strerror}"
         measurement = _failed(started_at, Failure("not-found", words))
     except Failure as failure:
         measurement = _failed(started_at, failure)
@@ -127,16 +129,16 @@ def _attempt(engine: Engine, where: Target, steps: Steps) -> Measurement:
     except Failure:
         raise
     except Exception as error:
-        events.bug("the answer of %s could not be read; please report this", engine.name)
-        raise Failure("malformed", f"SpeedSnake could not read the answer: {error!r}") from error
+        events.bug("could not read the output of %s; please report this", engine.name)
+        raise Failure("malformed", f"SpeedSnake could not read the output: {error!r}; please report this") from error
 
 
 def _in_utc(measurement: Measurement) -> Measurement:
-    """Date it in UTC; the first and the last day of the calendar may have no such date."""
+    """Convert the timestamp to UTC. This can fail on the first and the last day of the calendar."""
     try:
         timestamp = measurement.timestamp.astimezone(UTC)
     except OverflowError:
-        words = f"its timestamp {measurement.timestamp.isoformat()} is beyond the calendar in UTC"
+        words = f"the timestamp {measurement.timestamp.isoformat()} is outside the calendar in UTC"
         raise Failure("rejected", words, measurement.raw) from None
     return msgspec.structs.replace(measurement, timestamp=timestamp)
 

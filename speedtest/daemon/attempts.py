@@ -1,4 +1,4 @@
-"""What becomes of a slot: one program after the other, all of them again after a pause, and once more to confirm."""
+"""The attempts of one slot: one engine after the other, retries after a delay, and a confirmation of a low result."""
 
 from collections.abc import Generator, Iterator, Mapping
 
@@ -20,9 +20,9 @@ events = Events(__name__)
 
 
 class Attempts:
-    """The programs that measure, in the order in which they are asked."""
+    """The programs that measure, in the order in which they are tried."""
 
-    def __init__(  # noqa: PLR0913 (what, by which rules, when and in what surroundings)
+    def __init__(  # noqa: PLR0913 (programs, settings and surroundings, all by name)
         self,
         *,
         programs: Mapping[str, Program],
@@ -32,7 +32,7 @@ class Attempts:
         environment: Mapping[str, str],
         stop: Stop,
     ) -> None:
-        """Take the programs by their items of `SPEEDTEST_ENGINE`, and what the last run left."""
+        """Take the programs by item of `SPEEDTEST_ENGINE`, and what the last run remembered."""
         self._programs = dict(programs)
         self._settings = settings
         self._memory = remembered
@@ -44,10 +44,9 @@ class Attempts:
         self._turn = 0
 
     def of(self, slot: Slot) -> Iterator[Measurement]:
-        """Yield the rows of a slot, each as soon as it is there: at least one, unless the daemon is told to stop.
+        """Yield each row of a slot as soon as it exists: at least one, unless the daemon is told to stop.
 
-        What later attempts depend on, pauses and data use, is noted before a row is yielded: the caller may take all
-        rows at once.
+        Pauses and data use are noted before a row is yielded, so the caller may take all rows at once.
         """
         if why := self._refusal():
             yield schedule.skipped(slot, why, self._settings)
@@ -66,7 +65,7 @@ class Attempts:
                     return
 
     def _measure(self, item: str) -> Generator[Measurement, None, Measurement | None]:
-        """Make an attempt, and another at once where the pinned server is no more; None if there shall be none."""
+        """Make an attempt, and one more at once if the pinned server is gone; None if it may not start."""
         where = self._where(item)
         row = self._run(item, where)
         if row is None:
@@ -76,7 +75,7 @@ class Attempts:
             return row
         events.warning(
             "server_vanished",
-            "server %s of SPEEDTEST_SERVER_ID does not exist any more: %s chooses one for this test",
+            "server %s does not exist any more: %s chooses another one for this test; change SPEEDTEST_SERVER_ID",
             where.server_id,
             row.engine,
         )
@@ -87,14 +86,14 @@ class Attempts:
         return row
 
     def _confirm(self, item: str, row: Measurement) -> Iterator[Measurement]:
-        """Measure a low result once more, on another server where the program can choose one."""
+        """Measure once more after a low result, on another server if the program can choose one."""
         if schedule.is_below(self._settings, row) and self._clock.monotonic() < self._slot.ends:
             confirming = self._run(item, speedtest.elsewhere(self._where(item), row))
             if confirming:
                 yield confirming
 
     def _run(self, item: str, where: Target) -> Measurement | None:
-        """Make one attempt; None if a stop was requested, or if what came of the last one forbids it."""
+        """Make one attempt; None if a stop was requested, or if pauses or the data budget now forbid it."""
         if self._stop.requested or (self._slot.attempt > 1 and self._refusal()):
             return None
         if not self._programs[item].is_unchanged():
@@ -109,21 +108,21 @@ class Attempts:
             started_at=self._clock.now(),
         )
         if row is None:
-            events.info("test_cancelled", "ended the running test because the daemon stops: it has no row")
+            events.info("test_cancelled", "cancelled the running test because the daemon is stopping: it has no row")
         else:
             self._note(row)
         self._slot = replace(self._slot, attempt=self._slot.attempt + 1)
         return row
 
     def _note(self, row: Measurement) -> None:
-        """Note what later attempts depend on, and warn when the month's data budget nears its end."""
+        """Note pauses and data use for later attempts, and warn when the data budget is nearly or fully used."""
         now = self._clock.now()
         before = schedule.gigabytes(self._memory, now)
         schedule.note(self._memory, row, now)
         data_use.warn(self._settings, before, schedule.gigabytes(self._memory, now))
 
     def _wait_for_retry(self, retry: int) -> bool:
-        """Wait before all are tried again; False if that would be too late for this slot, or not now."""
+        """Wait before a retry; False if it would be too late for this slot, or if no test may start."""
         seconds = schedule.retry_delay(self._settings, self._slot.due, retry)
         if self._refusal() or self._clock.monotonic() + seconds >= self._slot.ends:
             return False

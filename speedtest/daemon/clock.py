@@ -1,4 +1,4 @@
-"""The clocks of the daemon: the wall's, which dates things, and the monotonic one, by which it waits."""
+"""The daemon's clocks: the wall clock gives dates, the monotonic clock times the waits."""
 
 import time
 from datetime import UTC, datetime
@@ -7,20 +7,20 @@ from speedtest.process import Stop
 
 
 class Clock:
-    """This machine's clocks. A simulation has its own."""
+    """This machine's clocks. A simulation replaces them."""
 
     def __init__(self, stop: Stop) -> None:
-        """Take what ends a wait early."""
+        """Take the stop request that ends a wait early."""
         self._stop = stop
 
     def now(self) -> datetime:
-        """Return the instant by the wall clock, in UTC."""
+        """Return the wall clock's time, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return the seconds of the monotonic clock."""
+        """Return the monotonic clock's time, in seconds."""
         return time.monotonic()
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until the end is requested; return whether it was."""
+        """Wait until the time is over or a stop is requested; return whether a stop is requested."""
         return self._stop.wait(seconds)

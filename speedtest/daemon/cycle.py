@@ -1,4 +1,4 @@
-"""The state that the daemon carries from one cycle to the next, and the steps of a cycle."""
+"""The daemon's state between cycles, and the steps of a cycle."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ from speedtest.values import amounts
 events = Events(__name__)
 
 CONVERSION_SECONDS = 600.0
-"""How long a conversion may take at once; what it has not done by then it does in the next."""
+"""The time limit of a conversion. The next cycle converts what is left."""
 
 _CONVERT = (sys.executable, "-m", "speedtest.handlers.convert")
 _TIMESTAMP = re.compile(rb'"timestamp": *"[^"]*"')
@@ -47,7 +47,7 @@ class Daemon:
         environment: Mapping[str, str],
         stop: Stop,
     ) -> None:
-        """Take what was found at the start; nothing was measured yet."""
+        """Take what was found at the start; nothing has been measured yet."""
         self.settings = settings
         self.clock = clock
         self.stop = stop
@@ -77,9 +77,9 @@ class Daemon:
         return not self.clock.wait(self.ticks.next_due - self.clock.monotonic())
 
     def measure(self, slot: Slot) -> Iterator[Measurement]:
-        """Yield the row of each attempt for this slot, or one that says why there is none.
+        """Yield the row of each attempt for this slot, or one row that says why there is no attempt.
 
-        Nothing comes if a stop is requested meanwhile.
+        Yields no further row once a stop is requested.
         """
         self._beat(slot.ends)
         for measurement in self._attempts.of(slot):
@@ -87,12 +87,12 @@ class Daemon:
             self._beat(max(slot.ends, self.clock.monotonic()))
 
     def missed(self) -> Iterator[Measurement]:
-        """Yield a row for each slot that came due while the last test ran."""
+        """Yield a row for each slot that became due while the last test ran."""
         for slot in self.ticks.missed():
             yield schedule.skipped(slot, BUSY, self.settings)
 
     def keep(self, measurement: Measurement) -> None:
-        """Save the row, or let it wait for the disk, and say what was measured."""
+        """Save the row, or let it wait for the disk, and log what was measured."""
         path = self.waiting.keep(results.encode(measurement))
         _log(measurement, str(path) if path else None)
         if measurement.status == "skipped":
@@ -107,7 +107,7 @@ class Daemon:
         self._write("the schedule's notes", lambda: memory.write(self._memory, self.settings.result_dir))
 
     def convert_complete_days(self) -> None:
-        """Start a conversion beside the loop if there is a complete day, none is running and no row waits."""
+        """Start a conversion in the background if a day is complete, no conversion is running and no row waits."""
         if (self._conversion and self._conversion.is_alive()) or self.waiting or self.stop.requested:
             return
         if self._has_complete_day():
@@ -116,31 +116,31 @@ class Daemon:
             self._conversion = conversion
 
     def _has_complete_day(self) -> bool:
-        """Look for a day to convert; where that cannot be seen, the conversion shall say why."""
+        """Look for a day to convert. Also true if a folder cannot be read: the conversion then reports why."""
         hidden: list[OSError] = []
         found = any(partitions.complete_days(self.settings.result_dir, self.clock.now().date(), hidden.append))
         return found or bool(hidden)
 
     def _beat(self, next_due: float) -> None:
-        """Tell health checks when the next test is due, by the monotonic clock."""
+        """Write the heartbeat: when the next test is due, by the monotonic clock."""
         self._heartbeat.next_due_monotonic = next_due
         self._heartbeat.next_due = self.clock.now() + timedelta(seconds=next_due - self.clock.monotonic())
         self._heartbeat.rows_waiting = len(self.waiting)
         self._write("the heartbeat", lambda: heartbeat.write(self._heartbeat, self.settings.result_dir))
 
     def _write(self, what: str, write: Callable[[], None]) -> None:
-        """Write a file that is no data; a disk that refuses it is told once, not each time."""
+        """Write a file that holds no rows. If the disk refuses it, warn the first time only."""
         try:
             write()
         except OSError as error:
             if what not in self._refused:
-                events.warning("note_refused", "could not write %s: %s; measuring goes on", what, error)
+                events.warning("note_refused", "could not write %s: %s; measuring continues", what, error)
             self._refused.add(what)
         else:
             self._refused.discard(what)
 
     def close(self) -> None:
-        """Wait for the conversion to end, which a requested stop hastens, and give up the rows that still wait."""
+        """Wait for the conversion, which a stop ends early; then save the waiting rows, or else print them."""
         if self._conversion:
             self._conversion.join()
         self.waiting.save()
@@ -150,7 +150,7 @@ class Daemon:
         try:
             finished = run_program(_CONVERT, seconds=CONVERSION_SECONDS, stop=self.stop, environment=self._environment)
         except OSError as error:
-            events.error("conversion_failed", "could not start the conversion: %s; the next cycle tries again", error)
+            events.error("conversion_failed", "could not start the conversion: %s; the next cycle retries", error)
             return
         complaint = _TIMESTAMP.sub(b"", finished.stderr) if finished.exit_code else None
         is_news = complaint is None or complaint != self._complaint
@@ -170,7 +170,7 @@ def _log(measurement: Measurement, path: str | None) -> None:
     }
     extra = {name: value for name, value in fields.items() if value is not None}
     if measurement.status == "skipped":
-        events.info("skipped", "no test (%s): %s", measurement.error_kind, measurement.error, **extra)
+        events.info("skipped", "skipped (%s): %s", measurement.error_kind, measurement.error, **extra)
     elif measurement.status == "ok":
         events.info(
             "measured",
@@ -187,12 +187,12 @@ def _log_conversion(finished: Finished, *, is_news: bool) -> None:
     match finished.ended:
         case "stopped":
             events.info(
-                "conversion_ended", "ended the conversion because the daemon stops; the next start continues it"
+                "conversion_ended", "ended the conversion because the daemon is stopping; the next start continues it"
             )
         case "timeout":
             events.error(
                 "conversion_ended",
-                "the conversion took longer than %d s and was ended; the next cycle continues it",
+                "ended the conversion after its time limit of %d s; the next cycle continues it",
                 CONVERSION_SECONDS,
             )
         case "exit" if finished.exit_code:
@@ -200,7 +200,7 @@ def _log_conversion(finished: Finished, *, is_news: bool) -> None:
             events.log(
                 level,
                 "conversion_failed",
-                "the conversion ended with exit code %d; the next cycle tries again",
+                "the conversion failed with exit code %d; the next cycle retries",
                 finished.exit_code,
                 exit_code=finished.exit_code,
             )

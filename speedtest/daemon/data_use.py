@@ -1,4 +1,4 @@
-"""What testing costs in data, told before somebody is surprised: after the first test, and when the budget nears."""
+"""The data that tests use: logged after the first test, and as a warning when the data budget is nearly used."""
 
 import logging
 
@@ -12,17 +12,17 @@ from speedtest.values import amounts
 events = Events(__name__)
 
 WARN_AT = 0.8
-"""The part of `DATA_BUDGET_GB_PER_MONTH` from which a person should know."""
+"""The used part of `DATA_BUDGET_GB_PER_MONTH` at which to warn."""
 
 
 def rate(settings: Settings) -> str:
-    """Return how many tests a day and a month the interval makes, in words."""
+    """Return in words how many tests a day and a month the interval gives."""
     a_day = schedule.slots_per_day(settings)
     return f"{amounts.amount(a_day)} tests a day, {amounts.amount(a_day * DAYS_PER_MONTH)} a month"
 
 
 def tell(settings: Settings, measurement: Measurement) -> bool:
-    """Log what tests like this one make of a day and a month; False if this one did not say what it moved."""
+    """Log what tests like this one use in a day and a month; False if the program did not report its bytes."""
     if not measurement.data_bytes:
         return False
     gigabytes = measurement.data_bytes / BYTES_PER_GB
@@ -33,7 +33,7 @@ def tell(settings: Settings, measurement: Measurement) -> bool:
     events.log(
         logging.WARNING if too_much else logging.INFO,
         "data_use",
-        "this test moved %s; one in every slot moves %s a day and %s a month%s",
+        "this test used %s; one test a slot uses %s a day and %s a month%s",
         amounts.data(measurement.data_bytes),
         amounts.data(a_day * BYTES_PER_GB),
         amounts.data(a_month * BYTES_PER_GB),
@@ -45,14 +45,18 @@ def tell(settings: Settings, measurement: Measurement) -> bool:
 
 
 def warn(settings: Settings, before: float, after: float) -> None:
-    """Log that this month's gigabytes have come to a warning's part of the budget, or to its end, if they just have."""
+    """Warn if the last test took this month's data use, in GB, past 80 % of the data budget, or past all of it."""
     budget = settings.data_budget_gb_per_month
     if budget is None:
         return
     for part in (1.0, WARN_AT):
         if before < part * budget <= after:
-            rest = "no more tests until the next month" if part == 1 else f"tests stop at {budget:g} GB"
+            rest = "no more tests until next month" if part == 1 else f"tests stop at {budget:g} GB"
             events.warning(
-                "data_budget", "%.3f GB moved this month, %.0f %% of the budget: %s", after, after / budget * 100, rest
+                "data_budget",
+                "used %.3f GB this month, %.0f %% of the data budget: %s",
+                after,
+                after / budget * 100,
+                rest,
             )
             return

@@ -1,4 +1,4 @@
-"""The instants at which tests are due: the start and every interval after it, by the monotonic clock."""
+"""The times at which tests are due: at the start and after every interval, by the monotonic clock."""
 
 from datetime import timedelta
 
@@ -11,11 +11,11 @@ from speedtest.speedtest import Slot
 events = Events(__name__)
 
 MOST_MISSED = 1000
-"""How many slots one test can miss; a test that seems to have missed more was held together with the daemon."""
+"""The most slots that one test can miss. If more are missed, the daemon was suspended together with the test."""
 
 
 class Ticks:
-    """Slots in their order. Tick k is at start + k * interval, its slot by `SLEEP_JITTER_SECONDS` later at most."""
+    """The slots in order. Tick k is at start + k * interval; its slot is up to `SLEEP_JITTER_SECONDS` later."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         """Start now."""
@@ -30,9 +30,9 @@ class Ticks:
         return self._due(self._next)
 
     def take(self) -> Slot:
-        """Return the slot that is due, and go on to the one behind it.
+        """Return the latest slot that is due, and advance to the next one.
 
-        Slots that passed by since then have no row: this process, or the whole machine, was held.
+        Slots missed before it have no row: the process or the machine was suspended.
         """
         if (held := self._latest() - self._next) > 0:
             events.warning(
@@ -44,13 +44,13 @@ class Ticks:
         return slot
 
     def missed(self) -> list[Slot]:
-        """Return the slots that came due while a test ran, and go on to the one behind them."""
+        """Return the slots that became due while a test ran, and advance past them."""
         missed = range(self._next, self._latest() + 1)[:MOST_MISSED]
         self._next += len(missed)
         return [self._slot(tick) for tick in missed]
 
     def _latest(self) -> int:
-        """Return the latest tick whose slot is due by now."""
+        """Return the latest tick whose slot is due now."""
         now = self._clock.monotonic()
         tick = int((now - self._first) // self._settings.sleep_seconds)
         return tick if self._due(tick) <= now else tick - 1

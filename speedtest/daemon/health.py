@@ -1,7 +1,7 @@
-"""Is the daemon well? Judged from outside, by its heartbeat and by whether its folders can be written.
+"""The daemon's health, judged from outside by its heartbeat and by whether its folders can be written.
 
-A line that is down is not an unhealthy daemon: failed tests are answers. Unhealthy is a loop that is late, a folder
-that cannot be written, or rows that wait because the disk refuses them.
+The daemon is unhealthy if its loop is late, if a folder cannot be written, or if rows wait because the disk refuses
+them. Failed tests do not make it unhealthy: they are results too.
 """
 
 import time
@@ -16,7 +16,7 @@ from speedtest.environment import Settings
 
 
 def reason(settings: Settings) -> str | None:
-    """Return what is wrong with the daemon of these settings, None if it is well."""
+    """Return why the daemon with these settings is unhealthy; None if it is healthy."""
     for name, folder in (("RESULT_DIR", settings.result_dir), ("UPLOAD_DIR", settings.upload_dir)):
         if why := probe.refusal(folder):
             return f"{name} {folder} cannot be written: {why.strerror}"
@@ -24,12 +24,12 @@ def reason(settings: Settings) -> str | None:
 
 
 def judge(result_dir: Path) -> str | None:
-    """Return what is wrong with a daemon by its heartbeat alone, None if nothing is. Writes nothing."""
+    """Return why a daemon is unhealthy by its heartbeat alone; None if it is healthy. Writes nothing."""
     path = result_dir / heartbeat.FILE_NAME
     try:
         said = heartbeat.read(result_dir)
     except FileNotFoundError:
-        return f"no daemon has run yet: {path} is not there"
+        return f"no daemon has run yet: {path} does not exist"
     except (OSError, msgspec.MsgspecError) as error:
         return f"{path} cannot be read: {error}"
     return _lateness(said) or _waiting(said, result_dir)
@@ -41,13 +41,13 @@ def _lateness(said: Heartbeat) -> str | None:
         return None
     due = f"the next test was due {said.seconds_late(now, monotonic):.0f} s ago, at {said.next_due:%Y-%m-%d %H:%M:%S}Z"
     if said.boot is not None and said.boot != heartbeat.boot_id():
-        return f"{due}: no daemon has run since this machine started, or it runs on another one"
-    return f"{due}: the loop has stopped"
+        return f"{due}: no daemon has run since this machine started, or it runs on another machine"
+    return f"{due}: the loop has stopped; restart the daemon"
 
 
 def _waiting(said: Heartbeat, result_dir: Path) -> str | None:
     if said.rows_waiting:
         return (
-            f"{said.rows_waiting} rows wait in memory because {result_dir} refused them: make room or repair the disk"
+            f"{said.rows_waiting} rows wait in memory because {result_dir} refused them: free space or repair the disk"
         )
     return None

@@ -1,6 +1,6 @@
-"""`RESULT_DIR/.schedule.json`: what the schedule must still know after a restart. It is no data.
+"""`RESULT_DIR/.schedule.json`: what the schedule must remember after a restart. It holds no rows.
 
-A reader sees the old file or the new one; a power cut may lose the last of it. Nothing about rows is decided by it.
+A reader sees the old file or the new one, never a part. A power cut may lose the last write. No row depends on it.
 """
 
 from pathlib import Path
@@ -23,15 +23,15 @@ def write(memory: Memory, result_dir: Path) -> None:
 
 
 def recall(result_dir: Path) -> Memory:
-    """Return what was written last; where nothing can be read, start anew, with a warning if a daemon has run here."""
+    """Return what was written last, or an empty memory if that cannot be read. Warns unless this is the first run."""
     path = result_dir / FILE_NAME
     try:
         return msgspec.json.decode(path.read_bytes(), type=Memory)
     except FileNotFoundError:
         if not (result_dir / heartbeat.FILE_NAME).exists():
             return Memory()
-        why = "is not there"
+        why = "is missing"
     except (OSError, msgspec.MsgspecError) as error:
         why = f"cannot be read: {error}"
-    events.warning("memory_lost", "%s %s: this month's data use is counted from 0, and no engine is paused", path, why)
+    events.warning("memory_lost", "%s %s: this month's data use starts at 0, and no engine is paused", path, why)
     return Memory()

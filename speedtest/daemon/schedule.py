@@ -1,8 +1,8 @@
-"""When a test may start, and what it costs: decisions about instants and rows, without a clock or a file of their own.
+"""When a test may start, and what it costs: decisions from times and rows, without reading a clock or a file.
 
-Local hours and months are those of the C library's zone, which is what `TZ` sets. They are asked for one instant at a
-time, so both changes of daylight saving are as the wall shows them: an hour that a change leaves out is never quiet,
-one that comes twice is quiet twice.
+Local hours and months are those of the C library's time zone, which `TZ` sets. Each instant is converted on its own,
+so quiet hours follow the wall clock when daylight saving changes: an hour that is left out is never quiet, an hour
+that comes twice is quiet twice.
 """
 
 import time
@@ -18,7 +18,7 @@ from speedtest.speedtest import Slot
 from speedtest.values.hours import MINUTES_PER_DAY
 
 FIRST_PAUSE_SECONDS = 15 * 60.0
-"""How long an engine rests that was told it asks too often; Ookla's refusals last 15 minutes to 2 hours."""
+"""The first pause of a rate-limited engine. Ookla's refusals last 15 minutes to 2 hours."""
 LONGEST_PAUSE_SECONDS = 2 * 3600.0
 FIRST_DELAY_SECONDS = 15.0
 BYTES_PER_GB = 10**9
@@ -28,21 +28,21 @@ _SECONDS_PER_DAY = 24 * 3600
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """An engine is left alone until then, for so long."""
+    """When an engine's pause ends, and how long it lasts."""
 
     until: Annotated[datetime, msgspec.Meta(tz=True)]
     seconds: Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Memory(msgspec.Struct, kw_only=True):
-    """What must outlive a restart. It decides when a test starts, never anything about rows."""
+    """What must survive a restart. It decides when a test starts; no row depends on it."""
 
     pauses: dict[str, Pause] = msgspec.field(default_factory=dict, name="rests")
-    """By the engine's name; one that is over stays until a success, so that the next is longer."""
+    """By engine name. A pause that is over stays until a success, so that the next one is longer."""
     bytes_by_month: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
-    """Bytes that tests moved in a local calendar month, `YYYY-MM`."""
+    """Bytes that tests used in each local calendar month, `YYYY-MM`."""
     slots_measured: int = 0
-    """How many slots had an attempt: whose turn it is of several pinned servers."""
+    """How many slots had an attempt. Pinned servers take turns by it."""
 
 
 class Skip(msgspec.Struct, frozen=True):
@@ -57,12 +57,12 @@ BUSY = Skip("busy", "the last test was still running")
 
 
 def refusal(settings: Settings, engines: Sequence[str], memory: Memory, now: datetime) -> Skip | None:
-    """Return why no engine may test now, None if one may: quiet hours first, then the budget, then those that rest."""
+    """Return why no engine may test now; None if one may. Checks quiet hours, then the data budget, then pauses."""
     if is_quiet(settings, now):
         return Skip("quiet-hours", f"{time.strftime('%H:%M', time.localtime(now.timestamp()))} is in QUIET_HOURS")
     budget = settings.data_budget_gb_per_month
     if budget is not None and (used := gigabytes(memory, now)) >= budget:
-        return Skip("data-budget", f"{used:.3f} GB of {budget:g} GB are used in {month(now)}")
+        return Skip("data-budget", f"tests in {month(now)} used {used:.3f} GB; the data budget is {budget:g} GB")
     if all(is_paused(memory, engine, now) for engine in engines):
         first = min(engines, key=lambda engine: memory.pauses[engine].until)
         until = memory.pauses[first].until
@@ -71,7 +71,7 @@ def refusal(settings: Settings, engines: Sequence[str], memory: Memory, now: dat
 
 
 def skipped(slot: Slot, why: Skip, settings: Settings) -> Measurement:
-    """Return the row of a slot that passes without an attempt; it is dated by the slot."""
+    """Return the row of a skipped slot. Its timestamp is the slot."""
     return Measurement(
         timestamp=slot.due,
         status="skipped",
@@ -87,7 +87,7 @@ def skipped(slot: Slot, why: Skip, settings: Settings) -> Measurement:
 
 
 def is_quiet(settings: Settings, now: datetime) -> bool:
-    """Say whether `QUIET_HOURS` covers the local time of this instant."""
+    """Return whether `QUIET_HOURS` covers the local time of this instant."""
     if not settings.quiet_hours:
         return False
     local = time.localtime(now.timestamp())
@@ -95,13 +95,13 @@ def is_quiet(settings: Settings, now: datetime) -> bool:
 
 
 def is_paused(memory: Memory, engine: str, now: datetime) -> bool:
-    """Say whether an engine rests; a rest far longer than any was noted by a clock that has been set back since."""
+    """Return whether an engine is paused. An impossibly long pause is ignored: the clock was set back after it."""
     pause = memory.pauses.get(engine)
     return pause is not None and timedelta(0) < pause.until - now <= timedelta(seconds=2 * LONGEST_PAUSE_SECONDS)
 
 
 def note(memory: Memory, measurement: Measurement, now: datetime) -> None:
-    """Take from a row what matters to later tests: a rest begins, doubles or is forgotten; bytes are added up."""
+    """Note a row for later tests: a pause starts, doubles or is forgotten; bytes are added to the month."""
     engine = measurement.engine
     if engine and measurement.error_kind == "rate-limited":
         before = memory.pauses.get(engine)
@@ -117,17 +117,17 @@ def note(memory: Memory, measurement: Measurement, now: datetime) -> None:
 
 
 def month(now: datetime) -> str:
-    """Return the local calendar month."""
+    """Return the local calendar month, `YYYY-MM`."""
     return time.strftime("%Y-%m", time.localtime(now.timestamp()))
 
 
 def gigabytes(memory: Memory, now: datetime) -> float:
-    """Return what this month's tests have moved so far, in GB of 10^9 bytes."""
+    """Return the data that this month's tests have used, in GB of 10^9 bytes."""
     return memory.bytes_by_month.get(month(now), 0) / BYTES_PER_GB
 
 
 def is_below(settings: Settings, measurement: Measurement) -> bool:
-    """Say whether a result is so low that it is to be confirmed."""
+    """Return whether a result is so low that it needs a confirmation."""
     limits = settings.speedtest_confirm_below_mbps
     found = (measurement.download_mbps, measurement.upload_mbps)
     return limits is not None and any(
@@ -136,26 +136,26 @@ def is_below(settings: Settings, measurement: Measurement) -> bool:
 
 
 def retry_delay(settings: Settings, due: datetime, retry: int) -> float:
-    """Return the seconds to wait before a retry, counted from 1: 15, 30, 60 and so on, and up to half as much again."""
+    """Return the seconds to wait before a retry: 15, 30, 60 and so on, plus up to half. Retries count from 1."""
     spread = _chance(settings.speedtest_location_uuid, due.isoformat(), retry)
     return FIRST_DELAY_SECONDS * 2 ** (retry - 1) * (1 + spread / 2)
 
 
 def jitter(settings: Settings, tick: int) -> float:
-    """Return how long after a tick its test is due: the same at every start of this location, another at each tick."""
+    """Return the seconds from a tick to its slot. They depend only on the location and the tick."""
     if not settings.sleep_jitter_seconds:
         return 0.0
     return settings.sleep_jitter_seconds * _chance(settings.speedtest_location_uuid, tick)
 
 
 def _chance(*seed: str | int) -> float:
-    """Return a number from 0 to 1, the same for the same seed."""
+    """Return a number from 0 to 1 that depends only on the seed."""
     import random  # noqa: PLC0415 (a daemon without jitter or failures never needs it)
 
-    return random.Random(" ".join(map(str, seed))).random()  # noqa: S311 (it spreads load, it keeps no secret)
+    return random.Random(" ".join(map(str, seed))).random()  # noqa: S311 (spreads load, protects no secret)
 
 
 def slots_per_day(settings: Settings) -> float:
-    """Return how many tests a day the interval makes, quiet hours left out."""
+    """Return how many tests a day the interval gives outside quiet hours."""
     quiet = settings.quiet_hours.minutes if settings.quiet_hours else 0
     return _SECONDS_PER_DAY / settings.sleep_seconds * (1 - quiet / MINUTES_PER_DAY)

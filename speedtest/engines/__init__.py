@@ -1,4 +1,4 @@
-"""The speed-test programs that SpeedSnake can drive: every module here that has an `ENGINE` is one."""
+"""The speed-test programs that SpeedSnake can run: every module here that defines `ENGINE` is one engine."""
 
 import importlib
 import pkgutil
@@ -19,20 +19,20 @@ def _engines() -> Iterator[Engine]:
 ENGINES: dict[str, Engine] = {
     engine.name: engine for engine in sorted(_engines(), key=lambda engine: (engine.auto or 1000, engine.name))
 }
-"""Every engine by its name; those that `auto` looks for come first, in its order."""
+"""Every engine by name. Those that `auto` looks for come first, in that order."""
 
 AUTO = "auto"
 
 
 def asked_for(name: str) -> list[Engine]:
-    """Return the engines that one item of `SPEEDTEST_ENGINE` stands for, the preferred one first."""
+    """Return the engines that an item of `SPEEDTEST_ENGINE` stands for, in order of preference."""
     return [ENGINES[name]] if name != AUTO else [engine for engine in ENGINES.values() if engine.auto]
 
 
 def derive(timestamp: datetime, row: Mapping[str, str]) -> Measurement | None:
-    """Return the common columns of a row that has a program's flattened fields only; None if no engine knows them.
+    """Return the common columns of a row that holds only a program's fields; None if no engine recognises them.
 
-    The original program kept such rows, false results among them: those come back as failed.
+    The original program kept such rows, even of false results: those come back as failed.
     """
     for engine in ENGINES.values():
         try:

@@ -1,4 +1,4 @@
-"""The contract of this room: an engine is one speed-test program, how it is started and how its answer is read."""
+"""The contract of this package: what an engine is, how its program is started and how its output is read."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -11,90 +11,90 @@ from speedtest.process import Finished
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a test shall measure, as far as somebody said; each program takes of it what it can."""
+    """Where and how a test should measure. None leaves it to the program. Each program uses what it supports."""
 
     server_id: str | None = None
-    """The number of a server in the program's own list."""
+    """A server's number in the program's own list."""
     excluded_id: str | None = None
-    """The number of a server that the program shall not choose."""
+    """The number of a server that the program must not choose."""
     server: str | None = None
-    """What `SPEEDTEST_SERVER` says for this program: a host, or a list of servers."""
+    """The value of `SPEEDTEST_SERVER` for this program: a host, or a list of servers."""
     interface: str | None = None
     """The name or the address of the network interface to measure over."""
     seconds: int | None = None
-    """How long to measure each direction, where the program can be told."""
+    """How long to measure each direction, if the program has an option for it."""
     udp_mbps: float | None = None
-    """The rate at which to send datagrams, for jitter and loss, where a program measures them only if asked."""
+    """The rate of UDP datagrams, for programs that measure jitter and loss only on request."""
     live: bool = False
-    """Whether somebody watches: a program that can tell how far it is shall do so while it runs."""
+    """Whether the program should report its progress while it runs, if it can."""
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a running test is."""
+    """The progress of a running test."""
 
     step: Literal["start", "latency", "download", "upload"]
     part: float = 0.0
-    """Of this step, from 0 to 1."""
+    """The completed part of this step, from 0 to 1."""
     mbps: float | None = None
-    """Mbit/s so far."""
+    """The speed so far, in Mbit/s."""
     latency_ms: float | None = None
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """What `SPEEDTEST_SERVER` may say for a program."""
+    """The values of `SPEEDTEST_SERVER` that a program accepts."""
 
     allowed: str
-    """What a text must be, in words."""
+    """The accepted values, in words."""
     fits: Callable[[str], bool]
     needed: bool = False
-    """Whether the program has no server of its own to choose."""
+    """Whether a value is required because the program cannot choose a server itself."""
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a program that cannot leave a server out lists those from which to pick another one."""
+    """How to list the servers of a program that has no option to exclude one."""
 
     arguments: Callable[[Target], list[str]]
     read: Callable[[Finished], list[str]]
-    """The numbers of the servers, the nearest first; none if it did not list any."""
+    """Return the servers' numbers, the nearest first; empty if the program listed none."""
 
 
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
-    """One speed-test program: what it is called, how it is started and how its answer is read."""
+    """A kind of speed-test program: its name, how to start it and how to read its output."""
 
     name: str
-    """An item of `SPEEDTEST_ENGINE`, and the value of the column `engine`."""
+    """The engine's name in `SPEEDTEST_ENGINE` and in the column `engine`."""
     auto: int | None = None
-    """Its place in the order in which `auto` looks for programs; None: it measures only where it is asked for."""
+    """The position in the order in which `auto` looks for programs; None if `auto` does not look for it."""
     programs: tuple[str, ...]
-    """Names under which it may be on PATH, the likeliest first."""
+    """File names to look for on PATH, the likeliest first."""
     version: re.Pattern[str]
-    """Finds its version, as the first group, in what `--version` prints; finds nothing in what another one prints."""
+    """Finds the version, as group 1, in the output of `--version`; finds nothing in another program's output."""
     arguments: Callable[[Target], list[list[str]]]
-    """What it is started with: a list for each step of a test. Steps run one after the other, within one time limit."""
+    """Return the arguments of each step of a test. Steps run one after the other, within one time limit."""
     step_failed: Callable[[Finished], bool] = lambda finished: finished.exit_code != 0
-    """Say whether a step that ended by itself failed, so that no further one is started."""
+    """Return whether a step that ended by itself failed. If it did, no further step is started."""
     read: Callable[[Sequence[Finished]], Measurement]
-    """The result in what its steps printed: all of them, or those up to the first that failed.
+    """Return the result that the steps printed: all steps, or those up to the first that failed.
 
-    Raises Failure, for anything that is not a result that can be true.
+    Raises Failure if they printed no result, or one that cannot be true.
     """
     progress: Callable[[bytes], Progress | None] | None = None
-    """What a line says that it prints while it runs and somebody watches; None for a line that belongs to the result.
+    """Return the progress that a printed line reports; None if the line belongs to the result.
 
-    No such function: the program cannot tell.
+    The field itself is None if the program cannot report progress.
     """
     derive: Callable[[Mapping[str, str]], Measurement | None] = lambda _row: None
-    """The same from the flattened fields alone, as the original program kept them; None if they are not its own."""
+    """Return the result from the fields that the original program kept; None if another program printed them."""
     numbers: str | None = None
-    """Whose list of servers its numbers are from: `SPEEDTEST_SERVER_ID` counts for every engine of the same list."""
+    """The list that its server numbers come from. `SPEEDTEST_SERVER_ID` applies to all engines with the same list."""
     vanished: Callable[[str], bool] = lambda _error: False
-    """Say whether a failed attempt's words mean that the server asked for by number is not there any more."""
+    """Return whether a failed attempt's words mean that the pinned server does not exist any more."""
     listing: Listing | None = None
-    """How to find another server where `excluded_id` is not among its arguments."""
+    """How to find another server if `arguments` cannot exclude one; None if they can, or if there is no other."""
     place: Place | None = None
-    """What `SPEEDTEST_SERVER` may be; None if the program takes none."""
+    """What `SPEEDTEST_SERVER` may contain; None if the program does not use it."""
 
     def version_in(self, printed: str) -> str | None:
-        """Return the version that `--version` printed; None if another program answered."""
+        """Return the version in the output of `--version`; None if another program printed it."""
         found = self.version.search(printed)
         return found[1].rstrip(".") if found else None

@@ -1,4 +1,4 @@
-"""The network interface to measure over: programs want its name, or its address."""
+"""The network interface to measure over: some programs need its name, others its address."""
 
 import sys
 
@@ -9,8 +9,8 @@ _IFREQ_NAME, _IFREQ_ADDRESS = 16, slice(20, 24)
 
 
 def is_address(interface: str) -> bool:
-    """Say whether an interface is given by its address, IPv4 or IPv6, and not by its name."""
-    import socket  # noqa: PLC0415 (the daemon is lighter without it, and only SPEEDTEST_INTERFACE needs it)
+    """Return whether an interface is given as an IPv4 or IPv6 address, and not as a name."""
+    import socket  # noqa: PLC0415 (saves the daemon memory: only SPEEDTEST_INTERFACE needs it)
 
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
@@ -22,9 +22,9 @@ def is_address(interface: str) -> bool:
 
 
 def address_of(interface: str) -> str:
-    """Return an interface's address, for programs that do not take its name: the IPv4 one that it has now.
+    """Return an interface's current IPv4 address, for programs that do not accept its name.
 
-    Raises Failure `not-found` where it has none.
+    An address is returned unchanged. Raises Failure `not-found` if the interface has no IPv4 address.
     """
     if is_address(interface):
         return interface
@@ -36,6 +36,6 @@ def address_of(interface: str) -> str:
         try:
             answer = fcntl.ioctl(asked, _SIOCGIFADDR, struct.pack("256s", interface.encode()[: _IFREQ_NAME - 1]))
         except OSError as error:
-            words = f"the interface {interface} has no IPv4 address to measure from: {error.strerror}"
-            raise Failure("not-found", f"{words}; set SPEEDTEST_INTERFACE to one that has, or to an address") from error
+            words = f"the interface {interface} has no IPv4 address: {error.strerror}"
+            raise Failure("not-found", f"{words}; set SPEEDTEST_INTERFACE to another one, or to an address") from error
     return socket.inet_ntop(socket.AF_INET, answer[_IFREQ_ADDRESS])

@@ -1,19 +1,19 @@
-"""iperf3, against a server of one's own. Written for 3.12; 3.10 is the oldest that knows `--bind-dev`.
+"""iperf3, which needs a server of your own. Written for 3.12; 3.10 is the oldest version with `--bind-dev`.
 
-A test is three runs, four where `SPEEDTEST_UDP_MBPS` is set; a row holds the fields of each under the name of its step:
+An attempt has three steps, four if `SPEEDTEST_UDP_MBPS` is set. A row's fields begin with the name of their step:
 
-- `download`: four TCP streams from the server; its speed is what arrived here;
-- `upload`: four to it; its speed is what the server says that arrived. `mean_rtt`, which only the sending side knows,
-  is the latency under load: the client is not told that of a download;
-- `idle`: 25 packets a second for two seconds, whose `mean_rtt` is the idle latency;
-- `udp`: datagrams to the server for five seconds at the rate asked for; it tells their jitter and loss.
+- `download`: four TCP streams from the server. The speed is what arrived here.
+- `upload`: four TCP streams to the server. The speed is what arrived there, as the server reports it. `mean_rtt` is
+  the latency under load. Only the sending side knows it, so a download has none.
+- `idle`: 25 packets a second for two seconds. `mean_rtt` is the idle latency.
+- `udp`: datagrams to the server for five seconds at `SPEEDTEST_UDP_MBPS`, for jitter and loss.
 
-`-i 0` leaves one interval in each answer, and makes `mean_rtt` the smoothed value at the end of its run; one of
-0 is one that was not measured. `bits_per_second` is bit/s, `mean_rtt` microseconds, `timesecs` the start of the run.
-`data_bytes` is what the sending sides handed over: payload only, repeated segments counted once.
+`-i 0` leaves one interval in each answer and makes `mean_rtt` the smoothed value at the end of the step. A `mean_rtt`
+of 0 was not measured. `bits_per_second` is bit/s, `mean_rtt` is microseconds, `timesecs` is the start of the step.
+`data_bytes` is what the sending sides passed on: payload only, retransmitted segments counted once.
 
-An `error` in its answer (refused, no such host, a server that is busy with somebody else) is a failure `exit`, whatever
-the exit code: up to 3.12 it is 0, with later versions 1.
+An `error` in an answer (connection refused, unknown host, server busy with another client) is a failure `exit`,
+whatever the exit code: it is 0 up to version 3.12 and 1 in later versions.
 """
 
 import re
@@ -46,7 +46,7 @@ STEPS = ("download", "upload", "idle", "udp")
 _SECONDS = 10
 _IDLE_SECONDS = 2
 _UDP_SECONDS = 5
-_LAST_SECOND = 253402300799  # of the year 9999, the last that a date can have
+_LAST_SECOND = 253402300799  # of the year 9999; `datetime` has no later year
 _VERSION = re.compile(r"^iperf (3[0-9A-Za-z.]*)", re.MULTILINE)
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]*)(?::([0-9]{1,5}))?")
 
@@ -64,7 +64,7 @@ class _Answer(msgspec.Struct):
 
 
 class _Fields(msgspec.Struct):
-    """The fields that the common columns come from, under their step and flattened names."""
+    """The fields that the common columns come from, by their flattened names with the step in front."""
 
     download_start_timestamp_timesecs: Annotated[int, msgspec.Meta(ge=0, le=_LAST_SECOND)]
     download_end_sum_received_bits_per_second: Amount
@@ -133,7 +133,7 @@ def _read(steps: Sequence[Finished]) -> Measurement:
 
 
 def _add(flat: Flat, name: str, finished: Finished) -> None:
-    """Add the fields of one step. Raises Failure, keeping those of the steps before it, if it has none."""
+    """Add the fields of one step. Raises Failure, with the fields of earlier steps, if this step failed."""
     words = _error(finished) or last_words(finished.stderr, finished.stdout)
     if _step_failed(finished):
         raise Failure("exit", f"{name}: {words}", texts(flat))
@@ -168,7 +168,7 @@ def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
 
 
 def _latency_ms(streams: Sequence[_Stream]) -> float | None:
-    """Return the mean over the streams that measured one."""
+    """Return the mean round-trip time of the streams that measured one; None if none did."""
     microseconds = [stream.sender.mean_rtt for stream in streams if stream.sender.mean_rtt]
     return sum(microseconds) / len(microseconds) / 1000 if microseconds else None
 
@@ -180,5 +180,5 @@ ENGINE = Engine(
     arguments=_arguments,
     step_failed=_step_failed,
     read=_read,
-    place=Place(allowed="the host, or host:port, of an iperf3 server of yours", fits=_is_server, needed=True),
+    place=Place(allowed="the host or host:port of your iperf3 server", fits=_is_server, needed=True),
 )

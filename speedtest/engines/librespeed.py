@@ -1,16 +1,16 @@
-"""librespeed-cli, the free client of LibreSpeed servers, a person's own among them. Written for 1.0.11 and for 1.0.9.
+"""librespeed-cli, the free client of LibreSpeed servers, also of your own. Written for 1.0.11 and 1.0.9.
 
-It prints an array with one object (older versions: the object); `download` and `upload` are Mbit/s, whatever its
-`--help` says, `ping` and `jitter` milliseconds, `timestamp` is the end of the test. What it sent is what it handed to
-the system: an upload that the server refuses has a speed all the same.
+It prints an array with one object; older versions print the object alone. `download` and `upload` are Mbit/s, whatever
+`--help` says. `ping` and `jitter` are milliseconds. `timestamp` is the end of the test. The program counts what it
+passes to the system as sent, so an upload that the server refuses still has a speed.
 
-`ping` is the mean of answers whose times were each cut to whole milliseconds: it is half a millisecond low, and 0 is a
-measured latency below one. The answers are to HTTP, never ICMP: that needs rights which a container has not, and the
-program would silently change from one to the other.
+`ping` is the mean of times that were each cut to whole milliseconds. So it is half a millisecond low, and 0 is a
+measured latency below one millisecond. It is measured over HTTP, never ICMP: ICMP needs rights that a container does
+not have, and the program would switch between the two without notice.
 
-`null` with exit code 0 is how it says that no server answered: `no-output`. A speed of 0, also with exit code 0, is
-`rejected`. In a row its `download` and `upload` are called `raw_download` and `raw_upload`, because the columns
-`download` and `upload` are bit/s.
+If no server answered, it prints `null` and exits 0: that is `no-output`. A speed of 0, also with exit code 0, is
+`rejected`. A row has its `download` and `upload` as `raw_download` and `raw_upload`, because the columns `download`
+and `upload` are bit/s.
 """
 
 import re
@@ -101,7 +101,7 @@ ENGINE = Engine(
     numbers="librespeed",
     vanished=lambda error: "specified server(s) not found" in error,
     place=Place(
-        allowed="the URL (http://… or https://…) or the file of a list of servers in JSON",
+        allowed="the URL (http://… or https://…) or the file name of a list of servers in JSON",
         fits=lambda text: not text.startswith("-") and (_is_url(text) or "://" not in text),
     ),
 )

@@ -1,9 +1,9 @@
-"""Ookla's CLI, 1.0.0 to 1.2.0: the program called `speedtest` that calls itself "Speedtest by Ookla".
+"""Ookla's CLI, 1.0.0 to 1.2.0: the program `speedtest` that calls itself "Speedtest by Ookla".
 
-It prints one line of JSON with `type` = `result` on standard output and exits 0; `bandwidth` is bytes per second,
-latencies are milliseconds, `packetLoss` is percent and missing where the server does not tell, `timestamp` is the end
-of the test. Whatever else it prints is no result: log records on standard error may stand beside a good one, an
-`{"error": …}` without a type comes on standard output with exit code 2, and 173 says that it was asked too often.
+It prints one line of JSON with `type` = `result` on standard output and exits 0. `bandwidth` is bytes per second,
+latencies are milliseconds, `packetLoss` is percent and missing if the server does not report it, `timestamp` is the
+end of the test. All other output is no result. A good result can come with log records on standard error. An
+`{"error": …}` without a type comes on standard output with exit code 2. Exit code 173 means rate-limited.
 """
 
 import re
@@ -56,7 +56,7 @@ class _Fields(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    """A line of JSON that is no result: a log record (`message`) or an error object (`error`)."""
+    """A line of JSON that is not a result: a log record (`message`) or an error object (`error`)."""
 
     error: str | None = None
     level: str | None = None
@@ -80,7 +80,7 @@ class _Stage(msgspec.Struct, frozen=True):
 
 
 class _Event(msgspec.Struct):
-    """A line of `--format=jsonl` before the result. `progress` is from 0 to 1, of its stage."""
+    """A line of `--format=jsonl` before the result. `progress` is the completed part of a stage, from 0 to 1."""
 
     type: Literal["testStart", "ping", "download", "upload"]
     ping: _Stage = _Stage()
@@ -134,7 +134,7 @@ def _read(steps: Sequence[Finished]) -> Measurement:
 
 
 def _result(finished: Finished) -> Flat:
-    """Return the last object of type `result` on standard output, whatever else stands there."""
+    """Return the last object of type `result` on standard output. Raises Failure if there is none."""
     not_kept: Failure | None = None
     for document in reversed(list(documents(finished.stdout))):
         try:
@@ -174,9 +174,9 @@ def _error(finished: Finished) -> str:
 
 
 def _logged(finished: Finished) -> str | None:
-    """Return the last error found in either stream, standard output's own error object before the log.
+    """Return the last error on standard output, else the last one on standard error; None if there is none.
 
-    The last one is often general ("could not retrieve configuration"): those before it follow, each once.
+    The last error is often general ("could not retrieve configuration"), so the earlier ones follow, each once.
     """
     for stream in (finished.stdout, finished.stderr):
         found = [match[1].decode("utf-8", "replace") for match in _LOG_LINE.finditer(stream)]
@@ -187,7 +187,7 @@ def _logged(finished: Finished) -> str | None:
         if found:
             last = found[-1].strip()
             earlier = dict.fromkeys(text.strip() for text in found if text.strip() != last)
-            return f"{last} (before it: {'; '.join(earlier)})" if earlier else last
+            return f"{last} (earlier: {'; '.join(earlier)})" if earlier else last
     return None
 
 

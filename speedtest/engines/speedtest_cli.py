@@ -1,8 +1,8 @@
-"""speedtest-cli 2.1.3, the Python program (PyPI, Debian), which Debian also installs under the name `speedtest`.
+"""speedtest-cli 2.1.3, the Python program (PyPI, Debian). Debian also installs it as `speedtest`.
 
-It prints one JSON object; `download` and `upload` are bit/s, `ping` is milliseconds, `timestamp` is the start of the
-test; it measures neither jitter nor loss. It exits 0 with false figures when no server answered (`ping` 1800000.0) or
-no download came (`download` 0.0): those are rejected here. Real failures exit 1 with text on standard error.
+It prints one JSON object: `download` and `upload` are bit/s, `ping` is milliseconds, `timestamp` is the start of the
+test. It measures neither jitter nor loss. It exits 0 with false figures when no server answered (`ping` 1800000.0) or
+nothing was downloaded (`download` 0.0): those are rejected here. Real failures exit 1 with text on standard error.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The runs of a program that make up one attempt: one after the other, within one time limit."""
+"""The steps of one attempt: runs of a program, one after the other, within one time limit."""
 
 import signal
 import time
@@ -18,12 +18,12 @@ class Stopped(Exception):
 
 
 class Steps:
-    """The steps of one attempt; `ended` are those that ran so far."""
+    """The steps of one attempt. `ended` holds those that have run."""
 
     def __init__(
         self, path: Path, seconds: float, stop: Stop, environment: Mapping[str, str], sieve: Sieve | None = None
     ) -> None:
-        """Give them so many seconds together, from now on."""
+        """Start the time limit, in seconds, for all steps together."""
         self.ended: list[Finished] = []
         self._path = path
         self._limit = seconds
@@ -34,13 +34,14 @@ class Steps:
 
     @property
     def seconds(self) -> float:
-        """How long the program ran so far, all steps together."""
+        """How long the program has run, all steps together."""
         return sum(finished.seconds for finished in self.ended)
 
     def run(self, arguments: Sequence[str]) -> Finished:
-        """Run the program once and return how it ended, if that was by itself.
+        """Run the program once and return how it exited.
 
-        Raises Failure if its time was up or a signal ended it, Stopped, and OSError where it cannot be started.
+        Raises Failure at the time limit or if a signal ended it, Stopped if the daemon stops, OSError if it cannot be
+        started.
         """
         command = [str(self._path), *arguments]
         events.debug("program_started", "started %s", " ".join(command))

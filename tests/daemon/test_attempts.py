@@ -1,4 +1,4 @@
-"""What becomes of a slot, in simulated time: fallback, retry, confirmation, rest, quiet hours, budget, servers."""
+"""The attempts of a slot, in simulated time: fallback, retry, confirmation, pause, quiet hours, budget, servers."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ def run(  # noqa: PLR0913 (what varies from test to test, by name)
     hide: str | None = None,
     **variables: str,
 ) -> Simulated:
-    """Let a daemon go through some slots of ten minutes, with new programs or those that are there."""
+    """Run a daemon for some slots of ten minutes, with new programs or those already installed."""
     for name, steps in (("speedtest", ookla), ("speedtest-cli", other)):
         if steps is not None:
             install(folder, name, steps)
@@ -125,7 +125,7 @@ def test_an_engine_that_asked_too_often_rests_and_longer_each_time_until_it_succ
     service = run(tmp_path, [*limited, Step(), Step("rate-limited", took=0)], slots=60)
     skipped = ("ookla", "backing-off", None)
     wanted = [LIMITED, skipped]
-    for slots in (2, 5, 11, 11):  # 30 min, 1 h, 2 h, 2 h: until the slot in which the rest is over
+    for slots in (2, 5, 11, 11):  # 30 min, 1 h, 2 h, 2 h: until the slot in which the pause is over
         wanted += [LIMITED, *[skipped] * slots]
     assert told(service)[: len(wanted) + 4] == [*wanted, OK, LIMITED, skipped, OK]
 
@@ -166,7 +166,7 @@ def test_the_budget_of_a_month_is_warned_of_and_kept_over_a_restart(
     assert all(figure in said for figure in ("1.000 GB", "83 %", "1.2 GB"))
     service = run(tmp_path, slots=2, DATA_BUDGET_GB_PER_MONTH="1.2")
     assert told(service) == [OK, spent]
-    assert service.rows[1].error == "1.250 GB of 1.2 GB are used in 2026-03"
+    assert all(figure in (service.rows[1].error or "") for figure in ("2026-03", "1.250 GB", "1.2 GB"))
     said = logged(caplog, "data_budget")[-1]
     assert all(figure in said for figure in ("1.250 GB", "104 %"))
     next_month = datetime(2026, 4, 1, tzinfo=UTC)
@@ -198,7 +198,7 @@ def test_a_state_that_cannot_be_read_is_a_warning_and_a_new_start(
     assert ".schedule.json cannot be read" in logged(caplog, "memory_lost")[-1]
     (tmp_path / "results" / ".schedule.json").unlink()
     run(tmp_path)
-    assert ".schedule.json is not there" in logged(caplog, "memory_lost")[-1]
+    assert ".schedule.json is missing" in logged(caplog, "memory_lost")[-1]
 
 
 def test_a_first_start_warns_of_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""From real bytes on loopback to every reader: the real speedtest-cli, the daemon, CSV, Parquet, and three engines."""
+"""From real bytes on loopback to every reader: the real speedtest-cli, the daemon, CSV, Parquet and its readers."""
 
 import json
 import shlex
@@ -19,7 +19,7 @@ from speedtest.data.partitions import Folders
 TESTS = 3
 WATCHED = """\
 #!/bin/sh
-# The real program, unmodified; what it prints is kept beside this file as well.
+# The real program, unmodified. Its output is also kept in a file.
 [ "$1" = --version ] && exec {program} "$@"
 out={folder}/$(date +%s%N).json
 {program} "$@" >"$out"
@@ -31,7 +31,7 @@ exit $code
 
 @pytest.fixture(scope="module")
 def measured(speedtest_cli: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
-    """Let the daemon measure some times, and return its folder and what the program printed, flattened."""
+    """Let the daemon measure a few times; return its folder and what the program printed, flattened."""
     folder = tmp_path_factory.mktemp("home")
     watched = folder / "bin" / "speedtest-cli"
     watched.parent.mkdir()
@@ -63,7 +63,7 @@ def as_printed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def expected(printed: dict[str, Any]) -> dict[str, Any]:
-    """Return what was printed, the coordinates in the form that a number has."""
+    """Return what was printed, with coordinates in the form of numbers."""
     places = ("server_lat", "server_lon", "client_lat", "client_lon")
     return printed | {name: str(float(printed[name])) for name in places}
 

@@ -1,4 +1,4 @@
-"""The daemon as a person runs it: rows, one instance, signals, conversions beside the loop, and what it weighs."""
+"""The daemon as a person runs it: rows, one instance, signals, conversions in the background, and its imports."""
 
 import itertools
 import json
@@ -32,11 +32,11 @@ from speedtest.speedtest import Slot
 
 LAST_WEEK = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=7)
 TODAY = V1_2_0.replace("2024-03-09T14:25:36Z", NOW)
-"""A result that is dated as it is printed."""
+"""A result whose timestamp is the time at which it is printed."""
 SOON = 2.0
-"""Seconds within which a told daemon must have ended."""
+"""The most seconds in which a daemon must end after a signal."""
 SLACK = 8.0
-"""Seconds that a busy machine may add to it."""
+"""The most seconds that a busy machine may add."""
 
 
 def program(folder: Path, behaviour: str = "good result, 1.2.0", seconds: float = 0) -> Path:
@@ -94,7 +94,7 @@ def test_slots_that_pass_while_the_daemon_is_held_have_no_row_and_are_not_made_u
         until(lambda: len(daemon.logged("measured")) >= 2, "two tests")
 
         def held() -> bool:
-            """Hold it for some slots: between two tests, sooner or later."""
+            """Suspend the daemon for some slots. Repeated, this happens between two tests sooner or later."""
             daemon.process.send_signal(signal.SIGSTOP)
             time.sleep(2)
             daemon.process.send_signal(signal.SIGCONT)
@@ -320,7 +320,7 @@ def test_rows_that_waited_are_saved_once_there_is_room(tmp_path: Path) -> None:
 
 
 def imported(stderr: str) -> set[str]:
-    """Return the modules that a Python told to show its imports has imported."""
+    """Return the modules that Python imported, from its output with PYTHONPROFILEIMPORTTIME."""
     return set(re.findall(r"^import time:.*\| +(\S+)$", stderr, re.MULTILINE))
 
 
@@ -336,7 +336,7 @@ def test_the_daemon_imports_nothing_heavy_not_even_when_it_converts(tmp_path: Pa
     own = imported(stderr.read_text().partition('"event": "converted"')[0])
     assert "speedtest.handlers.loop" in own or "speedtest.daemon.cycle" in own
     outside = {name.partition(".")[0] for name in own if not name.startswith("_")} - set(sys.stdlib_module_names)
-    looked_for = {"sitecustomize", "usercustomize", "typing_extensions"}  # by Python and msgspec, taken if there
+    looked_for = {"sitecustomize", "usercustomize", "typing_extensions"}  # optional imports of Python and msgspec
     assert outside - looked_for == {"speedtest", "msgspec", "pythonjsonlogger"}
 
 

@@ -1,4 +1,4 @@
-"""Five days of simulated time with ten restarts; `uv run python tests/month.py` goes through a whole month."""
+"""Five days of simulated time with ten restarts. `uv run python tests/support/month.py` simulates a whole month."""
 
 import time
 from collections.abc import Callable, Iterator

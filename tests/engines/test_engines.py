@@ -1,4 +1,4 @@
-"""The programs that are told where to measure, librespeed-cli and iperf3: real ones, against real servers."""
+"""librespeed-cli and iperf3, the programs with a configured server: real programs against real servers."""
 
 import json
 import subprocess
@@ -70,7 +70,7 @@ def test_the_real_iperf3_measures_and_the_fields_of_each_step_are_kept(iperf3: P
     assert row.upload_mbps == float(row.raw["upload_end_sum_received_bits_per_second"] or 0) / 1e6 > 1
     assert 0 < (row.latency_ms or 0) < 100
     assert (row.upload_latency_ms or 0) > 0
-    assert row.download_latency_ms is None, "the client is not told"
+    assert row.download_latency_ms is None, "only the sending side knows it"
     assert (row.jitter_ms, row.packet_loss_percent) == (
         float(row.raw["udp_end_sum_jitter_ms"] or -1),
         float(row.raw["udp_end_sum_lost_percent"] or -1),
@@ -79,7 +79,7 @@ def test_the_real_iperf3_measures_and_the_fields_of_each_step_are_kept(iperf3: P
     assert row.data_bytes == sum(moved)
     assert 500_000 < moved[3] < 5_000_000
     assert row.timestamp.microsecond == 0
-    assert not set(row.raw) & set(schema.BY_NAME), "no field of it stands in a column of another program"
+    assert not set(row.raw) & set(schema.BY_NAME), "no field of iperf3 is in another program's column"
 
 
 def test_what_iperf3_was_not_asked_to_measure_is_null_and_not_0(iperf3: Path) -> None:
@@ -100,7 +100,7 @@ def test_an_iperf3_server_that_is_busy_with_somebody_else_is_a_failure(iperf3: P
         other = [str(iperf3), "-c", "127.0.0.1", "-p", port, "-t", "60", "-b", "1M", "--forceflush", "-i", "0.1"]
         with subprocess.Popen(other, stdout=subprocess.PIPE, text=True) as somebody:
             try:
-                until(lambda: "sec" in (somebody.stdout.readline() if somebody.stdout else ""), "test of somebody else")
+                until(lambda: "sec" in (somebody.stdout.readline() if somebody.stdout else ""), "another client's test")
                 row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server)
             finally:
                 somebody.kill()
@@ -132,7 +132,7 @@ def test_an_attempt_ends_at_the_first_step_that_fails_and_keeps_the_fields_of_th
 
 
 def iperf3_answer(rtt: int) -> str:
-    """Return what iperf3 prints of a run, as far as it is looked at, in whole Mbit/s."""
+    """Return the fields of an iperf3 run that SpeedSnake reads, with speeds in whole Mbit/s."""
     moved = {"bytes": 1_000_000, "bits_per_second": 8_000_000}
     streams = [{"sender": {"mean_rtt": rtt}}, {"sender": {"mean_rtt": rtt * 3}}]
     start = {"timestamp": {"timesecs": 1_795_454_515}}

@@ -1,4 +1,4 @@
-"""Output made to hurt: whatever a program prints costs little time and memory, and its attempt is a row in the lake."""
+"""Hostile output: reading it costs little time and memory, and the attempt is still a row in the lake."""
 
 import json
 import time
@@ -24,7 +24,7 @@ def read(stdout: bytes = b"", stderr: bytes = b"", code: int = 0, engine: str = 
 
 
 def answer(stdout: bytes, stderr: bytes = b"", code: int = 0, engine: str = "ookla") -> Measurement | Failure:
-    """Read it and return what came of it, a failure too."""
+    """Return the measurement, or the failure that reading raised."""
     try:
         return read(stdout, stderr, code, engine)
     except Failure as failure:
@@ -77,7 +77,7 @@ def test_what_is_taken_for_a_result_is_not_refused_by_the_lake_later(fields: byt
 
 @pytest.mark.parametrize("timestamp", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
 def test_a_time_that_is_none_in_utc_makes_a_rejected_row_with_its_fields(timestamp: str) -> None:
-    with pytest.raises(Failure, match="cannot be told in UTC") as raised:
+    with pytest.raises(Failure, match="outside the calendar in UTC") as raised:
         read(json.dumps(ookla_result(NOON) | {"timestamp": timestamp}).encode())
     assert (raised.value.kind, raised.value.raw["raw_timestamp"]) == ("rejected", timestamp)
 

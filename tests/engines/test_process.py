@@ -1,4 +1,4 @@
-"""Running a program: bounded in time and output, with its whole group."""
+"""Running a program, with its whole process group, within limits of time and output."""
 
 import os
 import signal
@@ -125,7 +125,7 @@ def test_no_descriptor_is_left_open(stop: Stop) -> None:
 
 @pytest.mark.slow
 def test_a_program_that_ignores_everything_is_gone_two_seconds_after_its_time(stop: Stop) -> None:
-    """The best of five counts: a busy machine may be late, a grace that is too long always is."""
+    """The best of five counts: a busy machine is late sometimes, a grace that is too long is late every time."""
     took: list[float] = []
     while len(took) < 5 and min(took, default=9.0) >= 2:
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a running program tells of its progress: heard by line, however it comes, and all else is kept."""
+"""Progress lines are reported wherever the output is cut, and all other output is kept."""
 
 import itertools
 import json

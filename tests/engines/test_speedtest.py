@@ -1,4 +1,4 @@
-"""One attempt with a program: whatever it does, one row comes of it, and nothing of it is left running."""
+"""One attempt: whatever the program does, it makes one row and leaves nothing running."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ from speedtest.programs import Program
 from speedtest.speedtest import Slot
 
 SHORT = "0.8"
-"""Seconds that a program gets that never ends by itself."""
+"""The time limit, in seconds, of a program that never ends by itself."""
 
 
 def settings(**variables: str) -> Settings:
@@ -50,7 +50,7 @@ def attempt(folder: Path, variables: dict[str, str] | None = None, **more: str) 
 
 
 def in_the_lake(row: Measurement) -> dict[str, Any]:
-    """Return the row's columns as they come back from its file."""
+    """Return the row's columns as read back from its file."""
     table, unreadable = parse([Source("speedtest_x.csv", results.encode(row).data)], "home")
     assert unreadable == {}
     kept = table.to_pylist()[0]

@@ -1,4 +1,4 @@
-"""Where a test measures: what each program is told of it, and how another server is found."""
+"""Where a test measures: the arguments of each program, and how another server is found."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def test_an_interface_has_its_address_and_one_that_is_not_there_is_a_failure() -
         "192.0.2.7",
         "fe80::1%eth0",
     ]
-    with pytest.raises(Failure, match=r"not-found: the interface nope0 has no IPv4 address .*SPEEDTEST_INTERFACE"):
+    with pytest.raises(Failure, match=r"not-found: the interface nope0 has no IPv4 address: .*SPEEDTEST_INTERFACE"):
         address_of("nope0")
 
 

@@ -222,8 +222,8 @@ def test_a_server_is_given_to_the_engine_that_it_is_for(variables: dict[str, str
     assert environment.read(variables, ENGINES).speedtest_server == servers
 
 
-IPERF3 = "the host, or host:port, of an iperf3 server of yours"
-LIST = "the URL (http://… or https://…) or the file of a list of servers in JSON"
+IPERF3 = "the host or host:port of your iperf3 server"
+LIST = "the URL (http://… or https://…) or the file name of a list of servers in JSON"
 
 
 @pytest.mark.parametrize(

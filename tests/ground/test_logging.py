@@ -1,4 +1,4 @@
-"""Logs: JSON lines in a file that rotates and on standard error; nothing a program prints gets out of its line."""
+"""Logs: JSON lines in a rotating file and on standard error; a program's output cannot break out of its line."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def filled(handler: logging.Handler) -> Iterator[None]:
-    """Let the disk under a log file be full for a block."""
+    """Make the disk of a log file full inside a `with` block."""
     assert isinstance(handler, logging.FileHandler)
     assert handler.stream
     file = handler.stream.fileno()
