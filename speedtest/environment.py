@@ -1,7 +1,7 @@
-"""Settings: every environment variable, its type, its default and what is allowed. An empty value counts as unset.
+"""Settings: every environment variable, its type, its default and its allowed values. An empty value counts as unset.
 
-`variables` is the one table. `read` checks all of them and returns `Settings`; `value` reads a single one; `explain`
-says what is in force and where it comes from. A secret may also lie in a file: `NAME_FILE` names it.
+`variables` is the table of all variables. `read` checks them all and returns `Settings`; `value` reads a single one;
+`explain` shows each value and where it comes from. A secret may also be in a file that `NAME_FILE` names.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,11 +29,11 @@ LARGEST_PORT = 65535
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _PREFIX = "SPEEDTEST_"
 _SHORT_NAME = 6
-"""Names shorter than this are near to too many others: only one edit away counts."""
+"""A shorter name resembles too many others, so only names one edit away count as misspelt, not two."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in force, checked. Field names are the variables' names in lower case."""
+    """The checked values of all variables. Field names are the variables' names in lower case."""
 
     sleep_seconds: float
     speedtest_location_uuid: str
@@ -51,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speedtest_timeout_seconds: float
     log_level: str
     tz: str | None
-    """The machine's zone where the variable is not set; None where neither tells."""
+    """The machine's zone if the variable is not set; None if that is unknown too."""
     speedtest_retries: int
     speedtest_confirm_below_mbps: tuple[float, float] | None
     """Download and upload, Mbit/s."""
@@ -66,7 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mistakes(Exception):
-    """Variables whose values are not allowed: one line for each, naming the variable, the value and what is allowed."""
+    """Some values are not allowed. `lines` has one line for each, with the variable, the value and what is allowed."""
 
     def __init__(self, lines: list[str]) -> None:
         """Take the lines to show."""
@@ -75,36 +75,36 @@ class Mistakes(Exception):
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """One environment variable: its default as a person would write it, what is allowed, and how its text is read."""
+    """One environment variable: its default as a person would write it, its allowed values, and its reader."""
 
     name: str
     default: str | None
     allowed: str
     read: Callable[[str], Any]
-    """Return the value; raise ValueError for a text that is not allowed."""
+    """Return the value. Raises ValueError if the text is not allowed."""
     secret: bool = False
-    """Whether its value is never shown, and may lie in the file that `NAME_FILE` names."""
+    """True if the value is never shown and may be in the file that `NAME_FILE` names."""
     for_views: bool = False
-    """Whether only the report and the page read it."""
+    """True if only the report and the page read it."""
 
 
 type Origin = Literal["default", "environment", "file"]
 
 
 class Explained(msgspec.Struct, frozen=True):
-    """One variable as it is in force."""
+    """One variable with its current value."""
 
     name: str
     value: str | None
-    """As a person would set it; null where it is not set, `hidden` for a secret."""
+    """As a person would set it; null if it is not set, `hidden` for a secret."""
     default: str | None
     origin: Origin
 
 
 def read(environment: Mapping[str, str], engines: Engines) -> Settings:
-    """Check every variable and return the settings; `engines` is what `SPEEDTEST_ENGINE` may ask for beside `auto`.
+    """Check every variable and return the settings; `engines` are those that `SPEEDTEST_ENGINE` may name.
 
-    Raises Mistakes with all that is wrong, not only the first.
+    Raises Mistakes with all mistakes, not only the first.
     """
     values: dict[str, Any] = {}
     wrong: list[str] = []
@@ -126,7 +126,7 @@ def read(environment: Mapping[str, str], engines: Engines) -> Settings:
 
 
 def value(name: str, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (its type is the variable's)
-    """Return the value of one variable that does not concern engines. Raises Mistakes."""
+    """Return the value of one variable. It must not be about engines. Raises Mistakes."""
     variable = next(variable for variable in variables({}) if variable.name == name)
     try:
         return _value(variable, environment)
@@ -135,7 +135,7 @@ def value(name: str, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (it
 
 
 def explain(settings: Settings, environment: Mapping[str, str], engines: Engines) -> list[Explained]:
-    """Return each variable with the value that is in force, its default and where the value comes from."""
+    """Return each variable with its current value, its default and where the value comes from."""
     return [
         Explained(
             variable.name,
@@ -149,9 +149,9 @@ def explain(settings: Settings, environment: Mapping[str, str], engines: Engines
 
 
 def unknown(environment: Mapping[str, str], engines: Engines) -> list[str]:
-    """Return a line of warning for each variable that looks like one of ours and is none.
+    """Return a line of warning for each variable that looks like a misspelt one of ours.
 
-    That is every unknown `SPEEDTEST_*`, and any name that is one or two edits away from one of ours.
+    That is every unknown `SPEEDTEST_*`, and every name that is one or two edits away from one of ours.
     """
     known = [name for variable in variables(engines) for name in _names(variable)]
     lines: list[str] = []
@@ -160,7 +160,7 @@ def unknown(environment: Mapping[str, str], engines: Engines) -> list[str]:
             near = names.nearest(name, known)
         elif not (near := next((each for each in known if _is_near(name, each)), "")):
             continue
-        lines.append(f"{name} is no variable of SpeedSnake and is ignored; did you mean {near}?")
+        lines.append(f"{name} is not a variable of SpeedSnake and is ignored; did you mean {near}?")
     return lines
 
 
@@ -174,12 +174,12 @@ def _is_near(name: str, known: str) -> bool:
 
 
 def _value(variable: Variable, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (its type is the variable's)
-    """Return a variable's value. Raises ValueError with the line to show."""
+    """Return a variable's value. Raises ValueError with the complete message."""
     text = environment.get(variable.name) or None
     if _origin(variable, environment) == "file":
         if text is not None:
             both = f"{variable.name} and {variable.name}_FILE are both set"
-            raise ValueError(f"{both}: keep one of them, the file at best")
+            raise ValueError(f"{both}: set only one of them, preferably the file")
         text = secrets.first_line(variable.name, Path(environment[f"{variable.name}_FILE"]))
     text = variable.default if text is None else text
     try:
@@ -197,7 +197,7 @@ def _origin(variable: Variable, environment: Mapping[str, str]) -> Origin:
 
 
 def _wrong_together(values: Mapping[str, Any]) -> list[str]:
-    """Return a line for each variable whose value is not allowed in the light of another."""
+    """Return a line for each variable whose value does not fit the value of another."""
     wrong: list[str] = []
     jitter, interval = values["sleep_jitter_seconds"], values["sleep_seconds"]
     if jitter > interval:
@@ -208,13 +208,13 @@ def _wrong_together(values: Mapping[str, Any]) -> list[str]:
     if seconds and seconds * 2 >= limit:
         wrong.append(
             f"SPEEDTEST_SECONDS_PER_DIRECTION={seconds} is not allowed with SPEEDTEST_TIMEOUT_SECONDS={limit:g}: "
-            "both directions must fit in"
+            "both directions must fit into that time"
         )
     return wrong
 
 
 def _as_written(value: object) -> str | None:
-    """Return a value as a person would set it, None where it is not set."""
+    """Return a value as a person would set it, None if it is not set."""
     match value:
         case None | () | {} if not value:
             return None
@@ -233,7 +233,7 @@ def _hidden(written: str | None) -> str | None:
 
 
 def variables(engines: Engines) -> tuple[Variable, ...]:
-    """List every variable: what the daemon and all commands read first, what only the report and the page read last."""
+    """Return every variable: first those that all commands read, last those that only the report and the page read."""
     folder = "the path of a folder"
     speed = f"a number of Mbit/s above 0, at most {MOST_MBPS}"
     return (
@@ -246,7 +246,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
         Variable(
             "SPEEDTEST_LOCATION_UUID",
             "unknown-location",
-            "1 to 64 of A-Z a-z 0-9 . _ - and not start with a dot (a UUID4 is best)",
+            "1 to 64 characters of A-Z a-z 0-9 . _ -, not starting with a dot (best a UUID4)",
             names.location,
         ),
         Variable("RESULT_DIR", "./results", folder, Path),
@@ -258,7 +258,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
         Variable(
             "SPEEDTEST_ENGINE",
             "auto",
-            f"auto, or one or several of {', '.join(engines)}, separated by commas",
+            f"auto, or one or more of {', '.join(engines)}, separated by commas",
             targets.engines(engines),
         ),
         Variable("SPEEDTEST_SERVER", None, targets.ALLOWED_SERVERS, targets.servers),
@@ -327,14 +327,14 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
         Variable(
             "PAGE_PORT",
             "8600",
-            f"a port from 0 (any that is free) to {LARGEST_PORT}",
+            f"a port from 0 (any free port) to {LARGEST_PORT}",
             numbers.whole(0, LARGEST_PORT),
             for_views=True,
         ),
         Variable(
             "PAGE_PASSWORD",
             None,
-            "a text without control characters",
+            "text without control characters",
             names.printable(LONGEST_SECRET),
             secret=True,
             for_views=True,

@@ -1,8 +1,9 @@
-"""A year of plausible results of two lines, for who wants to see what SpeedSnake shows before a year has passed.
+"""Make up a year of plausible rows of two lines, to show what SpeedSnake can show before it has measured for a year.
 
 A cable line at home, measured every ten minutes: slow in the evenings, one slow month, an outage of hours, two days
-without a daemon, loss now and then. A fibre line in an office, every half hour: busy on working days, quiet at night.
-The same seed and the same instant make the same rows. Their `engine` is `demo`, which no program of that name has.
+without a daemon, sometimes lost packets. A fibre line in an office, measured every half hour: slower on working days,
+quiet hours at night. The same seed and the same time give the same rows. Their `engine` is `demo`, a name that no real
+engine has.
 """
 
 import itertools
@@ -24,13 +25,13 @@ DAYS = 365
 _SEED = 7
 _VERSION = "1.0"
 _SPEED_OF_TEST = 11.0
-"""Seconds that each direction is loaded."""
+"""Seconds that a test loads each direction."""
 
 _AWAY, _OUTAGE, _SLOW = (118, 120), (40.0, 40.27), (205, 235)
-"""At home, days ago: no daemon ran, nothing was reached, and every test was slow."""
+"""Periods of the home line, in days ago: no daemon ran, every test failed, every test was slow."""
 _SLOW_SHARE, _STALLED_SHARE, _WEEKEND_DIP = 0.52, 0.4, 0.2
 _FAILED, _BUSY, _STALLED, _LOSSY = 0.004, 0.001, 0.003, 0.02
-"""How often a test fails, a slot is missed, a download stalls and packets are lost."""
+"""How often a test fails, a slot is skipped, a download stalls and packets are lost."""
 _SECOND_SERVER = 0.3
 _SATURDAY = 5
 
@@ -46,7 +47,7 @@ _DOWN: tuple[ErrorKind, str, int | None] = ("exit", "Configuration - Could not r
 
 
 class SampleServer(msgspec.Struct, frozen=True):
-    """A server that is measured with, and how far away it is."""
+    """A server, and the latency that its distance adds."""
 
     id: str | None
     name: str | None
@@ -55,26 +56,26 @@ class SampleServer(msgspec.Struct, frozen=True):
 
 
 NOBODY = SampleServer(None, None, None, 0.0)
-"""The server of a test that failed: its row has the same columns."""
+"""The server of a failed test: empty, so that all rows have the same columns."""
 SERVERS = (SampleServer("1001", "Demo Carrier", "Bern", 0.0), SampleServer("1002", "Demo University", "Basel", 4.5))
 
 
 class SampleLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What a line is like on a good day."""
+    """The usual values of a line."""
 
     location: str
     zone: str
     minutes: int
     offset: timedelta
-    """Of its slots, so that no two lines are measured in the same second."""
+    """Added to all slots, so that no two lines are measured in the same second."""
     download_mbps: float
     upload_mbps: float
     latency_ms: float
     bloat_ms: float
     dip: float
-    """The part that the busiest hour takes away,"""
+    """The share of the speed that is lost in the busiest hour."""
     busiest: float
-    """and that hour."""
+    """The busiest hour of the day, local time."""
     working_days: bool
     quiet_hour: int | None = None
 
@@ -111,9 +112,10 @@ LINES = (
 
 
 def write(result_dir: Path, now: datetime) -> int:
-    """Write both lines' rows up to now and return how many; today's as the daemon does, a file each.
+    """Write both lines' rows up to `now` and return how many.
 
-    Those of a complete day lie in one file for each line, and nothing is synced to the disk: all can be made again.
+    Today's rows have a file each, as the daemon writes them. A complete day has one file for each line. Nothing is
+    synced to the disk, because everything can be made again.
     """
     count = 0
     today = now.astimezone(UTC).date()
@@ -133,7 +135,7 @@ def write(result_dir: Path, now: datetime) -> int:
 
 
 def rows(line: SampleLine, now: datetime) -> Iterator[Measurement]:
-    """Yield a line's rows of a year up to now, oldest first."""
+    """Yield a line's rows of the year before `now`, oldest first."""
     chance = random.Random(f"{_SEED} {line.location}")  # noqa: S311 (plausible, not secret)
     zone = ZoneInfo(line.zone)
     step = timedelta(minutes=line.minutes)
@@ -147,7 +149,7 @@ def rows(line: SampleLine, now: datetime) -> Iterator[Measurement]:
 
 
 def _row(line: SampleLine, slot: datetime, ago: float, local: datetime, chance: random.Random) -> Measurement | None:
-    """Return the row of a slot so many days ago, None while no daemon ran."""
+    """Return the row of a slot, `ago` days ago; None while no daemon ran."""
     is_home = not line.working_days
     if is_home and _AWAY[0] < ago < _AWAY[1]:
         return None
@@ -164,7 +166,7 @@ def _row(line: SampleLine, slot: datetime, ago: float, local: datetime, chance: 
 
 
 def _share(line: SampleLine, local: datetime) -> float:
-    """Return the part of the line's speed that is left at this local hour."""
+    """Return the share of the line's speed that is left at this local hour."""
     hour = local.hour + local.minute / 60
     apart = min(abs(hour - line.busiest), 24 - abs(hour - line.busiest))
     resting = line.working_days and local.weekday() >= _SATURDAY

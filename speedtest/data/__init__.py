@@ -1,1 +1,1 @@
-"""What is kept on disk: rows as CSV for the day that runs, numbered Parquet for every day that is complete."""
+"""The rows on disk: CSV for the current day, numbered Parquet files for every complete day."""

@@ -1,14 +1,14 @@
-"""The complete days of CSV files → one numbered Parquet file for each location of a day.
+"""Convert the CSV files of complete days to Parquet: one new numbered file for each location of a day.
 
-The crash promise: every row is in the lake exactly once, whatever happens between two instructions.
-- The link that gives a Parquet file its name is the commit; the file is synced and has been read back before it.
-- Its metadata lists the source of each of its rows, so a conversion that was cut short is known from the disk alone:
+The crash promise: every row is in the lake exactly once, whichever instruction a crash interrupts.
+- The link that gives a Parquet file its name is the commit. The file is synced and read back before that.
+- The file's metadata lists the source of each row, so the disk alone shows how far an interrupted conversion came:
   a row whose source is listed in any location's files of that day is in the lake and is not written again.
-- Only then are exactly the CSV files unlinked that were read at the beginning. A Parquet file is never changed, removed
-  or numbered over; one that cannot be read stops its day.
-- A CSV file that is not what it should be is moved to `RESULT_DIR/quarantine/`, unchanged, the reason beside it.
-All this happens under `UPLOAD_DIR/.convert.lock`. File work is done in order by one thread, day after day; another
-parses and encodes the days that come next meanwhile, a few at once; two close files whose names are gone.
+- After the commit, exactly those CSV files are deleted that were read at the beginning. A Parquet file is never
+  changed, deleted or overwritten. If one cannot be read, its day is not converted.
+- A CSV file that is not valid is moved to `RESULT_DIR/quarantine/`, unchanged, with the reason beside it.
+All this happens under `UPLOAD_DIR/.convert.lock`. One thread does the file work, day after day. Meanwhile a second
+thread parses and encodes the next days, a few at once. Two more threads close files whose names are deleted.
 """
 
 import contextlib
@@ -36,45 +36,45 @@ from speedtest.logging import Events
 events = Events(__name__)
 
 _BYTES_AT_ONCE = 750_000
-"""So much CSV is parsed together, or a day more: some five hundred rows."""
+"""Days are parsed together until their CSV files exceed this size, about 500 rows."""
 
 
 class _Day(msgspec.Struct):
-    """A day under way: its CSV files as they were read, once, and what becomes of them."""
+    """A day that is being converted: its CSV files, each read once, and what becomes of them."""
 
     date: date
     folder: Path
     sources: list[Source] = []
     listed: set[str] = set()
-    """Sources that a Parquet file of this day lists already."""
+    """Sources that the Parquet files of this day list already."""
     unreadable: dict[str, str] = {}
-    """Files that are no rows, and why."""
+    """Files that do not hold valid rows, and why."""
     complete: bool = True
-    """False if the disk would not give a file: it stays where it is."""
+    """False if the disk could not deliver a file: it stays where it is."""
     descriptors: list[int] = []
-    """Its files that are still open."""
+    """Files of the day that are still open."""
 
     @property
     def bytes(self) -> int:
-        """How much was read of it."""
+        """How many bytes were read."""
         return sum(len(source.data) for source in self.sources)
 
 
 type _Encoded = list[tuple[str, pa.Table, pa.Buffer]]
-"""A day's rows, ready to be published: each location, its rows and the bytes of its file."""
+"""A day's rows, ready to publish: each location, its rows and the bytes of its Parquet file."""
 
 type _Started = list[tuple[_Day, Future[_Encoded]]]
-"""Days in the hands of the second thread."""
+"""Days that the second thread is parsing and encoding."""
 
 
 type Begun = Callable[[date], None]
-"""Hears of each day as its conversion begins."""
+"""Called with each day before its rows are published."""
 
 
 def convert(folders: Folders, address: str, today: date, begun: Begun | None = None) -> int:
-    """Convert every day before `today` (UTC), oldest first; return how many could not be converted, each logged.
+    """Convert every day before `today` (UTC), oldest first; return how many could not be converted.
 
-    `address` is the location of rows that name none.
+    Each failure is logged. `address` is the location of rows that name none.
     """
     hidden: list[OSError] = []
     with DeferredClose() as closing, ThreadPoolExecutor(1, "encode") as worker:
@@ -88,7 +88,7 @@ def convert(folders: Folders, address: str, today: date, begun: Begun | None = N
     for error in hidden:
         events.error(
             "conversion_failed",
-            "could not convert what is in %s: %s; change its owner or mode",
+            "could not convert the rows in %s: %s; check the folder's owner and mode",
             error.filename,
             error.strerror,
         )
@@ -96,7 +96,7 @@ def convert(folders: Folders, address: str, today: date, begun: Begun | None = N
 
 
 class _Pipeline(msgspec.Struct):
-    """The days on their way: read, in the hands of the second thread, published and removed."""
+    """The steps of a conversion: read days, let the second thread encode them, publish them, delete their CSV files."""
 
     folders: Folders
     address: str
@@ -106,7 +106,7 @@ class _Pipeline(msgspec.Struct):
     failed: int = 0
 
     def read(self, found: Iterable[tuple[date, Path]]) -> Iterator[list[_Day]]:
-        """Yield those that are parsed together; at first a single one, so that the second thread need not wait."""
+        """Yield the days to parse together. The first batch is a single day, so that the second thread starts soon."""
         days: list[_Day] = []
         enough = 0
         for date_, folder in found:
@@ -122,12 +122,12 @@ class _Pipeline(msgspec.Struct):
         yield days
 
     def start(self, days: list[_Day]) -> _Started:
-        """Have these parsed and encoded."""
+        """Let the second thread parse and encode these days."""
         parsed = self.worker.submit(parse_days, [day.sources for day in days], self.address)
         return [(day, self.worker.submit(_encode, day, self.address, parsed, at)) for at, day in enumerate(days)]
 
     def finish(self, started: _Started) -> None:
-        """Publish and remove these, one after the other."""
+        """Publish these days and delete their CSV files, one day after the other."""
         for day, encoded in started:
             if self.begun:
                 self.begun(day.date)
@@ -139,7 +139,7 @@ class _Pipeline(msgspec.Struct):
 
 
 def _read(folders: Folders, day: _Day, closing: DeferredClose) -> bool:
-    """Look what of a day is in the lake already and read its files; False, logged, if that cannot be told."""
+    """Find what the lake already has of a day, then read its CSV files. Log a failure and return False."""
     try:
         for location in locations(folders.upload_dir).values():
             day.listed |= recover(day_folder(location, day.date))
@@ -151,7 +151,7 @@ def _read(folders: Folders, day: _Day, closing: DeferredClose) -> bool:
 
 
 def _finish(folders: Folders, day: _Day, encoded: Future[_Encoded]) -> bool:
-    """Publish a day's rows, then remove their files; say whether all of the day is done."""
+    """Publish a day's rows, then delete their CSV files; return whether the whole day is done."""
     try:
         parts = encoded.result()
         for name, why in sorted(day.unreadable.items()):
@@ -171,7 +171,7 @@ def _finish(folders: Folders, day: _Day, encoded: Future[_Encoded]) -> bool:
         _log_failure(day, error)
         return False
     except Exception:  # noqa: BLE001 (a bug in one day must not stop the others; it is logged with its traceback)
-        events.bug("could not convert %s in a way that nobody foresaw; please report it", day.date)
+        events.bug("could not convert %s because of an unexpected error; please report it", day.date)
         return False
     return day.complete
 
@@ -181,7 +181,7 @@ def _log_failure(day: _Day, error: Exception) -> None:
 
 
 def _freeze(day: _Day, closing: DeferredClose) -> None:
-    """Read each of the day's files once, in the order of their names; they stay open until the day is done."""
+    """Read each of the day's files once, sorted by name. The files stay open until the day is done."""
     keep = partial(closing.keep, kept=day.descriptors)
     rows = sorted(entry.name for entry in row_files(day.folder))
     for name in rows:
@@ -190,7 +190,7 @@ def _freeze(day: _Day, closing: DeferredClose) -> None:
         except OSError as error:
             events.error(
                 "file_unreadable",
-                "could not read %s/%s: %s; it stays there for the next conversion",
+                "could not read %s/%s: %s; the file stays there and the next conversion tries again",
                 day.folder,
                 name,
                 error.strerror,
@@ -198,18 +198,19 @@ def _freeze(day: _Day, closing: DeferredClose) -> None:
             day.complete = False
             continue
         if data is None:
-            day.unreadable[name] = f"it is larger than {LARGEST_FILE} bytes"
+            day.unreadable[name] = f"the file is larger than {LARGEST_FILE} bytes"
         else:
             day.sources.append(Source(name, data))
     for name in sorted(set(os.listdir(day.folder)) - set(rows)):
         if not name.startswith(".speedtest_"):
-            events.warning("file_ignored", "ignored %s: it is not the file of a row", day.folder / name)
+            events.warning("file_ignored", "ignored %s: it is not a file of rows", day.folder / name)
 
 
 def _encode(day: _Day, address: str, parsed: Future[list[Parsed]], at: int) -> _Encoded:
-    """Encode what is not in the lake yet, of the days that were parsed together the one that is `at` this place.
+    """Encode the rows of a day that are not in the lake yet; `at` is its place among the days parsed together.
 
-    If that failed, this day is parsed by itself: none holds up another. Runs in the second thread: touches no file.
+    If parsing them together failed, this day is parsed alone, so that one day does not delay another. Runs in the
+    second thread and touches no file.
     """
     table, unreadable = parse(day.sources, address) if parsed.exception() else parsed.result()[at]
     day.unreadable |= unreadable
@@ -234,7 +235,7 @@ def _publish(folders: Folders, day: _Day, location: str, table: pa.Table, data: 
 
 
 def _quarantine(folders: Folders, day: _Day, name: str, why: str) -> None:
-    """Move a file that is no row out of the way, the reason beside it; a name that is taken gets the next suffix."""
+    """Move a file without valid rows to quarantine, the reason beside it. If the name is taken, add the next suffix."""
     folder = day_folder(folders.quarantine, day.date)
     source = day.folder / name
     reason = msgspec.json.format(msgspec.json.encode({"file": name, "reason": why}), indent=2) + b"\n"
@@ -245,15 +246,15 @@ def _quarantine(folders: Folders, day: _Day, name: str, why: str) -> None:
         files.move(source, target, base=folders.result_dir)
 
     target = files.first_free(names, put)
-    events.warning("quarantined", "moved a file to quarantine: %s", why, path=str(target))
+    events.warning("quarantined", "moved a file to quarantine as %s: %s", target, why, path=str(target))
 
 
 def _remove(folders: Folders, day: _Day) -> None:
-    """Unlink exactly the files whose rows are in the lake, then the folders that this left empty."""
+    """Delete exactly the files whose rows are in the lake, then the folders that are empty now."""
     for source in day.sources:
         if source.name not in day.unreadable:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{day.folder}/{source.name}")  # noqa: PTH108 (a Path for each doubles the cost)
+                os.unlink(f"{day.folder}/{source.name}")  # noqa: PTH108 (a Path for each file doubles the cost)
     files.sync_folder(day.folder)
     for folder in (day.folder, *day.folder.parents):
         if folder == folders.result_dir:

@@ -1,9 +1,8 @@
-"""Files that stay open until their names are gone, and are closed many at a time by other threads.
+"""Keep files open until their names are deleted, then close them in other threads, many at a time.
 
-The blocks of a file are freed when its last name is removed, or, if it is open then, when it is closed. A disk that
-discards what is freed at once (ext4 without a journal, mounted with `discard`) takes ten times as long for that as for
-the name. So the thread that removes names does not wait for it, and those that do hold nobody up: each closes a whole
-day by one call.
+A file's blocks are freed when its last name is deleted or, if it is still open then, when it is closed. On a disk that
+discards freed blocks at once (ext4 without a journal, mounted with `discard`), freeing takes ten times as long as
+deleting the name. Closing in other threads saves the deleting thread that wait; one call closes a whole day.
 """
 
 import os
@@ -15,14 +14,14 @@ from types import TracebackType
 from typing import Self
 
 _AT_ONCE = 2
-"""Threads that close; more gain nothing."""
+"""Threads that close files; more are not faster."""
 
 
 class DeferredClose:
-    """Takes descriptors to be closed a little later. To be used by one thread."""
+    """Closes descriptors a little later. For use by one thread."""
 
     def __init__(self) -> None:
-        """Leave half of the numbers that this process may give to its files to others."""
+        """Use the lower half of the descriptors that this process may open; leave the rest for other files."""
         self._numbers = range(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._threads = ThreadPoolExecutor(_AT_ONCE, "close")
         self._under_way: deque[Future[None]] = deque()
@@ -34,19 +33,19 @@ class DeferredClose:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait until everything that was to be closed is."""
+        """Wait until all descriptors are closed."""
         self._wait(0)
         self._threads.shutdown()
 
     def keep(self, descriptor: int, kept: list[int]) -> None:
-        """Add a descriptor to those that are `kept` open, or close it if there are too many."""
+        """Add a descriptor to `kept`, or close it at once if too many are open."""
         if descriptor in self._numbers:
             kept.append(descriptor)
         else:
             os.close(descriptor)
 
     def close(self, kept: list[int]) -> None:
-        """Have these closed from now on. Those of the calls but one before are, and their room on the disk is free."""
+        """Close these descriptors in the background. Blocks while two earlier batches are still closing."""
         self._wait(_AT_ONCE - 1)
         self._under_way.append(self._threads.submit(_close, kept))
 
@@ -61,7 +60,7 @@ def _close(descriptors: list[int]) -> None:
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last of those that follow one another: ours all, so a call may close them all."""
+    """Yield the first and last of each run of consecutive numbers. All are ours, so one call may close a run."""
     first = 0
     for at, number in enumerate(numbers):
         if at + 1 == len(numbers) or numbers[at + 1] != number + 1:

@@ -1,4 +1,4 @@
-"""What lies on the disk: how much a folder takes, how much room is left, and how many files were put aside."""
+"""Disk use: how much space a folder takes, how much is free, and how many files are in quarantine."""
 
 import shutil
 from pathlib import Path
@@ -7,16 +7,16 @@ import msgspec
 
 
 class DiskUse(msgspec.Struct, kw_only=True):
-    """A folder of rows."""
+    """The disk use of a folder of rows."""
 
     folder: str
     bytes_used: int
     bytes_free: int | None
-    """On its file system, for this user; None where there is no such folder."""
+    """On its file system, for this user; None if the folder does not exist."""
 
 
 def disk_use(folder: Path) -> DiskUse:
-    """Return what a folder and all below it takes; a file that goes meanwhile, or cannot be seen, counts nothing."""
+    """Return the disk use of a folder with its subfolders. Files that vanish or cannot be seen count as 0 bytes."""
     used = 0
     for parent, _, names in folder.walk():
         used += sum(map(_size, (parent / name for name in names)))
@@ -25,7 +25,7 @@ def disk_use(folder: Path) -> DiskUse:
 
 
 def quarantined(quarantine: Path) -> int:
-    """Return how many files of rows could not be read and were put aside."""
+    """Return how many CSV files are in quarantine."""
     return sum(1 for _ in quarantine.rglob("*.csv"))
 
 

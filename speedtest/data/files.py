@@ -1,8 +1,8 @@
-"""The one way in which a file that holds rows comes to be: durably, all at once, never over another.
+"""The only way to create a file that holds rows: durable, complete at once, never in place of another file.
 
-`publish` writes a temporary beside the final name, syncs it, links it to that name and syncs the folder; only then is
-it there for a reader, and only then may it be called saved. A crash at any instruction leaves the old state or the new
-one, and perhaps a temporary, which `sweep` removes under the lock of whoever owns its kind.
+`publish` writes a temporary file beside the final name, syncs it, links it to the final name and syncs the folder. Only
+the link makes the file visible, and only after the last sync is it saved. A crash at any instruction leaves the old
+state or the new one, and perhaps a temporary file. `sweep` removes those; its caller holds the lock of their writer.
 """
 
 import errno
@@ -20,17 +20,17 @@ _known_durable: set[Path] = set()
 
 
 def publish(path: Path, data: bytes, *, base: Path, verify: Callable[[bytes], None] | None = None) -> None:
-    """Create `path` with these bytes, below the folder `base`, durable when this returns.
+    """Create `path`, below the folder `base`, with these bytes. It is durable when this returns.
 
-    A file that is there with the same bytes is success. Raises FileExistsError for one with other bytes, which is left
-    as it is, and OSError for what the disk refuses; nothing but perhaps a temporary is there then. `verify` gets what
-    was read back from disk before it is published and raises what it finds wrong.
+    If the file exists with the same bytes, that is success. Raises FileExistsError if it exists with other bytes, and
+    OSError if the disk refuses; then nothing has changed, except perhaps for a temporary file. Before the file is
+    published, `verify` gets the bytes that were read back from disk; it raises an error if they are wrong.
     """
     for last_try in (False, True):
         make_folder(path.parent, base=base)
         try:
             _publish(path, data, verify)
-        except FileNotFoundError:  # a conversion has just removed the folder that it emptied
+        except FileNotFoundError:  # a conversion has just removed this folder because it was empty
             if last_try:
                 raise
         else:
@@ -50,7 +50,7 @@ def _publish(path: Path, data: bytes, verify: Callable[[bytes], None] | None) ->
 
 
 def first_free(names: Iterable[Path], put: Callable[[Path], object]) -> Path:
-    """Put a file under the first of these names that is free, and return it; `put` raises FileExistsError otherwise."""
+    """Put a file under the first free name and return that name. `put` raises FileExistsError if a name is taken."""
     for path in names:
         try:
             put(path)
@@ -61,12 +61,12 @@ def first_free(names: Iterable[Path], put: Callable[[Path], object]) -> Path:
 
 
 def temporary_of(path: Path) -> Path:
-    """Return the name under which a file is written before it is published."""
+    """Return the name that a file has until it is published."""
     return path.with_name(f".{path.name}.tmp")
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a new file to the disk itself. After any error the file is of no use: a failed fsync is not repeated."""
+    """Write a new file and sync it. After any error the file is useless: a repeated fsync would not save its bytes."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
     try:
@@ -82,13 +82,13 @@ def _read_back(path: Path, data: bytes) -> bytes:
     found = path.read_bytes()
     if found != data:
         raise OSError(
-            errno.EIO, "what was read back is not what was written; check this disk and its memory", str(path)
+            errno.EIO, "the bytes read back differ from those written; check this machine's disk and memory", str(path)
         )
     return found
 
 
 def _link(temporary: Path, path: Path, data: bytes) -> None:
-    """Give the file its name unless that is taken; a link is atomic and, unlike a rename, never replaces."""
+    """Give the file its name unless that is taken. A link is atomic and, unlike a rename, never replaces a file."""
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -101,9 +101,9 @@ def _link(temporary: Path, path: Path, data: bytes) -> None:
 
 
 def move(source: Path, target: Path, *, base: Path) -> None:
-    """Give a file another name below `base`, durably, its bytes untouched; a second call after a crash completes it.
+    """Move a file to another name below `base`, durably and unchanged. After a crash, a second call completes it.
 
-    Raises FileExistsError if the name is taken by another file, OSError for what the disk refuses.
+    Raises FileExistsError if another file has the name, OSError if the disk refuses.
     """
     make_folder(target.parent, base=base)
     _sync(source, os.O_RDONLY)
@@ -122,7 +122,7 @@ def move(source: Path, target: Path, *, base: Path) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Put these bytes in place of a file that is no data: a reader sees the old or the new, a power cut may lose it."""
+    """Replace a file that holds no rows. A reader sees the old bytes or the new; a power cut may lose both."""
     temporary = temporary_of(path)
     temporary.write_bytes(data)
     temporary.replace(path)
@@ -130,9 +130,9 @@ def replace(path: Path, data: bytes) -> None:
 
 @contextmanager
 def whole(path: Path) -> Iterator[BinaryIO]:
-    """Give a temporary that becomes the file if the block ends well, for a file that a person asked for.
+    """Yield a temporary file that becomes `path` if the block succeeds. For files that a person asks for.
 
-    What was there before is replaced all at once, or stays as it is. Raises OSError for what the disk refuses.
+    An earlier file of that name is replaced at once or stays unchanged. Raises OSError if the disk refuses.
     """
     target = path.resolve()
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -147,7 +147,7 @@ def whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def sweep(temporaries: Iterable[Path]) -> int:
-    """Remove what a crash left half written; only under the lock of whoever writes files of these names."""
+    """Remove files that a crash left half written; return how many. The caller holds the lock of their writer."""
     removed = 0
     for path in temporaries:
         path.unlink(missing_ok=True)
@@ -156,10 +156,10 @@ def sweep(temporaries: Iterable[Path]) -> int:
 
 
 def make_folder(folder: Path, *, base: Path) -> None:
-    """Make what is missing down to `folder`, each step durable in its parent before the next.
+    """Create `folder` and its missing parents. Each is durable in its parent before the next is created.
 
-    A step that was there already may have been made by a run that was killed before it synced the parent: below
-    `base` each parent is synced once in the life of this process.
+    An existing folder may come from a run that was killed before it synced the parent. So each parent below `base` is
+    synced once in the life of this process.
     """
     for step in reversed((folder, *folder.parents)):
         if step != base and base not in step.parents:
@@ -171,10 +171,10 @@ def make_folder(folder: Path, *, base: Path) -> None:
 
 
 def _make(folder: Path) -> bool:
-    """Make a folder, and its missing parents; say whether it was missing."""
+    """Create a folder and its missing parents; return whether it was missing."""
     try:
         folder.mkdir(mode=FOLDER_MODE)
-    except (FileExistsError, IsADirectoryError):  # macOS has the second for the root
+    except (FileExistsError, IsADirectoryError):  # macOS raises IsADirectoryError for the root
         return False
     except FileNotFoundError:
         if _make(folder.parent):
@@ -185,7 +185,7 @@ def _make(folder: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable; one that cannot be synced (SMB, FUSE, no right to read) is taken as it is."""
+    """Make the names in a folder durable. Does nothing where folders cannot be synced (SMB, FUSE, no read right)."""
     try:
         _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
@@ -202,7 +202,7 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def _rename(source: Path, target: Path, cause: OSError) -> None:
-    """Where hard links do not exist: look, then rename; the lock keeps others from coming between the two."""
+    """Rename a file where hard links do not exist: check, then rename. The lock keeps other writers away meanwhile."""
     if target.exists() or target.is_symlink():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from cause
     source.rename(target)

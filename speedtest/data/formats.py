@@ -1,7 +1,7 @@
-"""Rows as CSV, JSON or Parquet for other programs, with every column of the lake, a few days in memory at a time.
+"""Export rows as CSV, JSON or Parquet, with every column of the lake. Only a few days are in memory at a time.
 
-CSV has a header, null as the empty field and empty text as `""`, instants in ISO 8601. JSON is one array with an
-object a row, each on a line of its own. Parquet is as the lake's own files, without their list of sources.
+CSV has a header, null as the empty field, empty text as `""`, and instants in ISO 8601. JSON is one array with one
+object for each row, each on its own line. Parquet is like the lake's own files, without their list of sources.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,11 +21,11 @@ type FormatName = Literal["csv", "json", "parquet"]
 ROWS_AT_ONCE = 5_000
 _OBJECTS_AT_ONCE = 1000
 _FORMULA = "^[=+\\-@\t\r]"
-"""What a spreadsheet takes for the beginning of a formula, or skips to find one."""
+"""Characters that begin a formula in a spreadsheet, or that a spreadsheet skips before a formula."""
 
 
 def write(days: Iterable[pa.Table], form: FormatName, out: BinaryIO, *, raw: bool = False) -> int:
-    """Write the rows and return how many; what a spreadsheet would run gets an apostrophe before it unless `raw`."""
+    """Write the rows and return how many. In CSV, text that looks like a formula gets an apostrophe, unless `raw`."""
     tables = _joined(days)
     match form:
         case "csv":
@@ -37,7 +37,7 @@ def write(days: Iterable[pa.Table], form: FormatName, out: BinaryIO, *, raw: boo
 
 
 def _joined(days: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Join days up to a number of rows that is written well at once."""
+    """Join days until they have enough rows to be written together."""
     begun: list[pa.Table] = []
     for table in days:
         begun.append(table)

@@ -1,7 +1,7 @@
-"""Read it all back: Parquet and the rows that are not converted yet, as one pandas DataFrame, each row once.
+"""Read the lake: the rows of Parquet files and of unconverted CSV files as one pandas DataFrame, each row once.
 
-CSV files are listed and read first, Parquet files after them, and a CSV row whose source a Parquet file lists is
-dropped: in this order a conversion that runs meanwhile can neither hide a row nor show it twice.
+CSV files are listed and read first, Parquet files second. A CSV row is dropped if a Parquet file lists its source.
+Because of this order, a conversion that runs meanwhile can neither hide a row nor show it twice.
 """
 
 import itertools
@@ -34,10 +34,10 @@ _NULLABLE: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
 _DAY = timedelta(days=1)
 _DAYS_AT_ONCE = 7
 _ALWAYS = ("timestamp", "started_at", "speedtest_address")
-"""What rows are chosen and put in order by."""
+"""Columns by which rows are filtered and sorted."""
 
 
-def read(  # noqa: PLR0913 (each narrows the question, all by name)
+def read(  # noqa: PLR0913 (each narrows the query, all by name)
     *,
     since: datetime | date | None = None,
     until: datetime | date | None = None,
@@ -49,14 +49,14 @@ def read(  # noqa: PLR0913 (each narrows the question, all by name)
 ) -> pd.DataFrame:
     """Return every row from `since` (included) to `until` (not included) at these locations, in time order.
 
-    Instants without a zone, and dates, are UTC. The folders are those of the environment unless they are given. Only
-    the days asked for are opened, with one on either side, because the original program filed rows by local time. Rows
-    of the original program have their common columns, converted or not. Who
-    reads again and again keeps what was `opened`.
+    Instants without a zone, and dates, are UTC. The folders default to those of the environment. Only the days in the
+    period are opened, and one day on either side, because the original program filed rows by local time. Rows of the
+    original program have their common columns, converted or not. A caller that reads repeatedly can pass the same
+    `opened` each time; it keeps Parquet files in memory.
 
-    The columns are those of `data.schema`, or those of them that are named: fewer are read faster and need less memory.
-    Whole numbers and booleans are pandas' nullable types. Raises `data.parquet.Damaged` or OSError, naming the file,
-    for one that cannot be read.
+    The columns are those of `data.schema`, or only the named ones: fewer are faster and need less memory. Whole numbers
+    and booleans have pandas' nullable types. Raises `data.parquet.Damaged` or OSError, naming the file, if a file
+    cannot be read.
     """
     asked = _Asked(since, until, location, upload_dir, result_dir)
     names = SCHEMA.names if columns is None else list(columns)
@@ -73,9 +73,9 @@ def read_days(
     upload_dir: str | os.PathLike[str] | None = None,
     result_dir: str | os.PathLike[str] | None = None,
 ) -> Iterator[pa.Table]:
-    """Yield the rows that `read` returns, with all columns, as a table for each few days that they are filed under.
+    """Yield the rows that `read` returns, with all columns, in tables of a few days each.
 
-    Only one table is in memory at a time. Each is consistent in itself; a day that begins meanwhile is left out.
+    Only one table is in memory at a time. Each is consistent in itself. A day that begins meanwhile is left out.
     """
     asked = _Asked(since, until, location, upload_dir, result_dir)
     filed = {day for day, _ in days(asked.results, *asked.around)} | {*_published(asked.uploads, *asked.around)}
@@ -84,7 +84,7 @@ def read_days(
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """A question for rows, as it is asked."""
+    """The arguments of a query."""
 
     since: datetime | date | None
     until: datetime | date | None
@@ -108,12 +108,12 @@ class _Asked(msgspec.Struct, frozen=True):
 
     @property
     def around(self) -> tuple[date, date]:
-        """The first and the last day that its rows may be filed under."""
+        """The first and the last day under which its rows may be filed."""
         return _days_around(_instant(self.since), _instant(self.until))
 
 
 def _rows(asked: _Asked, around: tuple[date, date], columns: list[str], opened: TableCache) -> pa.Table:
-    """Return the rows that are filed from the first to the last of these days, in time order."""
+    """Return the rows filed from the first to the last of these days, in time order."""
     wanted = asked.locations
     waiting = _waiting(days(asked.results, *around))
     published = _published(asked.uploads, *around)
@@ -132,7 +132,7 @@ def _instant(when: datetime | date | None) -> datetime | None:
 
 
 def _days_around(first: datetime | None, last: datetime | None) -> tuple[date, date]:
-    """Return the first and the last day that rows from `first` to before `last` may be filed under."""
+    """Return the first and the last day under which rows from `first` to before `last` may be filed."""
     earliest = (first - _DAY).date() if first and first.date() > date.min else date.min
     latest = (last + _DAY - timedelta.resolution).date() if last and last.date() < date.max else date.max
     return earliest, latest
@@ -145,13 +145,13 @@ def _waiting(found: Iterable[tuple[date, Path]]) -> list[tuple[date, pa.Table]]:
     for day, folder in found:
         table, unreadable = parse(_sources(folder), address)
         for name, why in unreadable.items():
-            events.warning("file_unreadable", "left out %s: %s", folder / name, why)
+            events.warning("file_unreadable", "left out the rows of %s: %s", folder / name, why)
         waiting.append((day, table))
     return waiting
 
 
 def _sources(folder: Path) -> Iterator[Source]:
-    """Read a day's files; one that is gone by now is in the lake."""
+    """Read a day's CSV files. One that vanishes meanwhile was converted."""
     try:
         names = sorted(entry.name for entry in row_files(folder))
     except FileNotFoundError:
@@ -166,7 +166,7 @@ def _sources(folder: Path) -> Iterator[Source]:
 
 
 def _published(uploads: Path, first: date, last: date) -> dict[date, list[Path]]:
-    """Return the Parquet files of every location that are there now, by day; a day that has none has no files."""
+    """Return the current Parquet files of all locations by day; an empty list for a day without any."""
     published: dict[date, list[Path]] = defaultdict(list)
     for place in locations(uploads).values():
         for day, folder in days(place, first, last):
@@ -175,7 +175,7 @@ def _published(uploads: Path, first: date, last: date) -> dict[date, list[Path]]
 
 
 def _unlisted(table: pa.Table, published: Iterable[Path]) -> pa.Table:
-    """Leave out the rows that these Parquet files have as well."""
+    """Drop the rows that are in these Parquet files as well, and the source column."""
     listed: set[str] = set().union(*(sources_of(path) for path in published))
     is_listed = pc.is_in(table[SOURCE], pa.array(sorted(listed), pa.string()))
     return table.filter(pc.invert(is_listed)).drop_columns([SOURCE])
@@ -186,7 +186,7 @@ def _is_wanted(path: Path, wanted: set[str] | None) -> bool:
 
 
 def _only(table: pa.Table, first: datetime | None, last: datetime | None, wanted: set[str] | None) -> pa.Table:
-    """Return the rows in time order that are asked for; a copy is made only of what has to be picked or sorted."""
+    """Return the matching rows in time order. The table is copied only if it must be filtered or sorted."""
     if wanted is not None:
         is_wanted = pc.is_in(table["speedtest_address"], pa.array(sorted(wanted), pa.string()))
         table = table if pc.all(is_wanted, min_count=0).as_py() else table.filter(is_wanted)
@@ -197,7 +197,7 @@ def _only(table: pa.Table, first: datetime | None, last: datetime | None, wanted
 
 
 def _in_order(table: pa.Table) -> pa.Table:
-    """Sort by time, unless it is in order as it lies, as the files of one location are."""
+    """Sort by time, unless the rows are in order already, as in the files of one location."""
     times = table["timestamp"]
     if len(times) == 0 or pc.all(pc.less(times[:-1], times[1:]), min_count=0).as_py():
         return table
@@ -205,6 +205,6 @@ def _in_order(table: pa.Table) -> pa.Table:
 
 
 def _before(table: pa.Table, instant: datetime) -> int:
-    """Return how many rows are from before an instant."""
+    """Return how many rows are older than an instant."""
     earlier = pc.less(table["timestamp"], pa.scalar(instant, SCHEMA.field("timestamp").type))
     return pc.sum(earlier, min_count=0).as_py()  # pyrefly: ignore[bad-argument-type] (the stubs forget booleans)

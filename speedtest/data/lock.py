@@ -1,7 +1,7 @@
-"""One writer of a folder: an exclusive `flock` on a file in it, held for the life of the process, never unlinked.
+"""Allow one writer for each folder: an exclusive `flock` on a file in the folder. The file is never deleted.
 
-The kernel frees it when the process ends, however that happens. `RESULT_DIR/.speedtest.lock` is the daemon's,
-`UPLOAD_DIR/.convert.lock` a conversion's.
+A process holds the lock as long as it runs; the kernel frees it when the process ends, for any reason. The daemon locks
+`RESULT_DIR/.speedtest.lock`, a conversion `UPLOAD_DIR/.convert.lock`.
 """
 
 import contextlib
@@ -14,22 +14,22 @@ from speedtest.data.files import FILE_MODE, make_folder
 
 
 class Held(Exception):
-    """Another process holds the lock; `holder` is its pid as it wrote it down, None if it did not."""
+    """Another process holds the lock. `holder` is the pid that it wrote into the file, None if there is none."""
 
     def __init__(self, path: Path, holder: int | None) -> None:
-        """Say who holds which lock."""
+        """Name the lock and its holder."""
         self.holder = holder
         by = f"process {holder}" if holder else "another process"
         super().__init__(f"{path} is held by {by}")
 
 
 class Lock:
-    """The lock on a folder, from its making until `release` or the end of the process. It is not inherited."""
+    """The lock on a folder, held until `release` or the end of the process. Child programs do not inherit it."""
 
     def __init__(self, path: Path) -> None:
-        """Take it at once. Raises Held if another process has it, OSError if its file cannot be made.
+        """Take the lock at once. Raises Held if another process has it, OSError if its file cannot be created.
 
-        The folder is made if it is missing; its name, and each above it, is durable then.
+        Creates the folder and its parents if they are missing, durably.
         """
         make_folder(path.parent, base=Path(path.parent.anchor))
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
@@ -39,22 +39,22 @@ class Lock:
             holder = _pid(os.read(self._descriptor, 32))
             os.close(self._descriptor)
             raise Held(path, holder) from None
-        # The pid only helps a person; a full disk must not keep the daemon from measuring.
+        # The pid only helps people; a full disk must not stop the daemon from measuring.
         with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Let another process have it."""
-        with contextlib.suppress(OSError):  # it is free then all the same
+        """Free the lock for other processes."""
+        with contextlib.suppress(OSError):  # the lock is free even after an error
             os.close(self._descriptor)
 
     def __enter__(self) -> Self:
-        """Hold it for a block."""
+        """Hold the lock for a block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Release it."""
+        """Release the lock."""
         self.release()
 
 

@@ -1,7 +1,7 @@
 """The Parquet files of the lake: `location=…/year=YYYY/month=MM/day=DD/speedtest_NNN.parquet`, each of one day's rows.
 
-All have the columns of `data.schema`, zstd, and statistics of the common columns. Metadata keys:
-`speedsnake.schema_version`; `speedsnake.sources`, the source of each row on a line: `DIGEST NAME` (see `data.table`).
+All have the columns of `data.schema`, zstd compression, and statistics of the common columns. Metadata keys:
+`speedsnake.schema_version`; `speedsnake.sources`, each row's source on a line: `DIGEST NAME` (see `data.table`).
 """
 
 import errno
@@ -23,17 +23,17 @@ _NUMBERED = re.compile(r"speedtest_(\d{3,})\.")
 
 
 class Damaged(Exception):
-    """A Parquet file in the lake cannot be read; its day is left as it is until a person has looked."""
+    """A Parquet file in the lake cannot be read. Its day is not converted until a person repairs it."""
 
     def __init__(self, path: Path, why: Exception) -> None:
         """Name the file and say what to do."""
         super().__init__(
-            f"{path} cannot be read ({why}); nothing of its day is converted until it is restored or moved away"
+            f"{path} cannot be read ({why}): restore it or move it away; until then its day is not converted"
         )
 
 
 def parquet_files(folder: Path) -> list[Path]:
-    """Return the Parquet files of a day's folder in the lake, in the order of their numbers."""
+    """Return the Parquet files in a day's folder of the lake, sorted by number."""
     try:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -52,13 +52,13 @@ def sources_of(path: Path) -> set[str]:
 
 
 def recover(folder: Path) -> set[str]:
-    """Clear a day's folder in the lake of what a killed conversion left half written; return the sources listed there.
+    """Delete half-written files of a killed conversion in a day's folder of the lake; return the sources listed there.
 
-    Raises Damaged for a Parquet file that cannot be read, OSError for a folder.
+    Raises Damaged if a Parquet file cannot be read, OSError if the folder cannot.
     """
     published = parquet_files(folder)
     files.sweep(sorted(folder.glob(".speedtest_*.parquet.tmp")))
-    if published:  # perhaps by a conversion that was killed before it synced the folder
+    if published:  # a conversion may have been killed before it synced the folder
         files.sync_folder(folder)
     return set().union(*(sources_of(path) for path in published))
 
@@ -68,10 +68,10 @@ _ASKED_FOR: Any = [column.name for column in schema.COMMON]
 
 
 def encode(table: pa.Table) -> pa.Buffer:
-    """Return the bytes of the Parquet file of these rows, their sources listed in its metadata.
+    """Return these rows as the bytes of a Parquet file that lists their sources in its metadata.
 
-    The choices are those that make a day of 144 rows small: no dictionaries (zstd finds what repeats, also in a day of
-    17,280 rows), differences of whole numbers and instants, and statistics of the columns that questions are about.
+    The options make a day of 144 rows small: no dictionaries (zstd finds repetitions, also in a day of 17,280 rows),
+    differences for whole numbers and instants, and statistics only for the columns that queries filter by.
     """
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
@@ -94,24 +94,24 @@ def _metadata(table: pa.Table) -> dict[str, str]:
 
 
 def verify(data: bytes, table: pa.Table) -> None:
-    """Compare what was read back with the rows that went in: count, columns, every value, the list of sources.
+    """Compare the bytes read back with the rows written: count, columns, every value, the list of sources.
 
     Raises OSError if anything differs.
     """
     try:
         with pq.ParquetFile(pa.BufferReader(data)) as file:
-            found = file.read(use_threads=False)  # Arrow's threads may abort a process that ends just then
+            found = file.read(use_threads=False)  # Arrow's threads may abort a process that is just ending
             metadata = {key.decode(): text.decode() for key, text in (file.metadata.metadata or {}).items()}
-    except Exception as error:  # whatever a damaged file does to its reader
-        raise OSError(errno.EIO, f"what was written is no Parquet file: {error}") from error
+    except Exception as error:  # a damaged file can raise any exception
+        raise OSError(errno.EIO, f"the file that was written is not a Parquet file: {error}") from error
     if not (found.schema.equals(SCHEMA) and found.equals(table.drop_columns([SOURCE]))):
-        raise OSError(errno.EIO, "the rows that were read back are not the rows that were written")
+        raise OSError(errno.EIO, "the rows read back differ from the rows written")
     if metadata != _metadata(table):
-        raise OSError(errno.EIO, "the list of sources that was read back is not the one that was written")
+        raise OSError(errno.EIO, "the list of sources read back differs from the list written")
 
 
 def highest_number(folder: Path) -> int:
-    """Return the highest number that a file of this day ever had here; what stands in for a file keeps its number."""
+    """Return the highest number in a day's folder. It counts any `speedtest_NNN.*`, also one that replaces a file."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:

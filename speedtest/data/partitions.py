@@ -1,7 +1,7 @@
-"""Where files lie below `RESULT_DIR` and `UPLOAD_DIR`: locations, days, and the files of rows in a day.
+"""The folders below `RESULT_DIR` and `UPLOAD_DIR`: locations, days, and the files of rows in a day.
 
 `RESULT_DIR/year=YYYY/month=MM/day=DD/` holds the rows of all locations as CSV; `UPLOAD_DIR/location=NAME/` holds the
-same folders with Parquet. Days are those of UTC.
+same folders with Parquet. Days are UTC days.
 """
 
 import os
@@ -18,7 +18,7 @@ _PARTS = (re.compile(r"year=(\d{4})"), re.compile(r"month=(\d{2})"), re.compile(
 
 
 type Refused = Callable[[OSError], None]
-"""Takes the error of a folder that cannot be listed."""
+"""Called with the error of a folder that cannot be listed."""
 
 
 class Folders(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class Folders(msgspec.Struct, frozen=True):
 
     @property
     def quarantine(self) -> Path:
-        """Return the folder of CSV files that could not be read."""
+        """The folder of CSV files that do not hold valid rows."""
         return self.result_dir / "quarantine"
 
 
@@ -39,7 +39,7 @@ def location_folder(upload_dir: Path, name: str) -> Path:
 
 
 def locations(upload_dir: Path) -> dict[str, Path]:
-    """Return the locations that have a folder, in the order of their names, with that folder."""
+    """Return the folder of each location, sorted by the location's name."""
     try:
         with os.scandir(upload_dir) as entries:
             found = sorted(entry.path for entry in entries if entry.name.startswith(_LOCATION))
@@ -49,7 +49,7 @@ def locations(upload_dir: Path) -> dict[str, Path]:
 
 
 def location_of(parquet_file: Path) -> str:
-    """Return the location that a Parquet file of the lake belongs to."""
+    """Return the location of a Parquet file in the lake."""
     return parquet_file.parents[3].name.removeprefix(_LOCATION)
 
 
@@ -59,14 +59,14 @@ def day_folder(base: Path, day: date) -> Path:
 
 
 def complete_days(result_dir: Path, today: date, refused: Refused) -> Iterator[tuple[date, Path]]:
-    """Yield the days before `today` (UTC) that hold a row's file, oldest first, and their folders.
+    """Yield the days before `today` (UTC) that hold a file of rows, oldest first, with their folders.
 
-    A folder that cannot be listed hides no other: `refused` gets its error.
+    `refused` gets the error of a folder that cannot be listed; the other folders are still listed.
     """
     for day, folder in days(result_dir, refused=refused):
         try:
             holds_rows = day < today and any(True for _ in row_files(folder))
-        except FileNotFoundError:  # a conversion removes what it emptied
+        except FileNotFoundError:  # a conversion has deleted it because it was empty
             continue
         except OSError as error:
             refused(error)
@@ -78,10 +78,10 @@ def complete_days(result_dir: Path, today: date, refused: Refused) -> Iterator[t
 def days(
     base: Path, first: date = date.min, last: date = date.max, refused: Refused | None = None
 ) -> Iterator[tuple[date, Path]]:
-    """Yield the day partitions in a folder from `first` to `last`, oldest first; other months are not looked into.
+    """Yield the day partitions in a folder from `first` to `last`, oldest first. Other months are not opened.
 
-    Links and what is named otherwise are no partitions. `refused` gets the error of a folder that cannot be listed;
-    without it the error is raised.
+    Links and folders with other names are ignored. `refused` gets the error of a folder that cannot be listed; without
+    `refused` the error is raised.
     """
     for year, year_folder in _partitions(base, 0, refused):
         for month, month_folder in _partitions(year_folder, 1, refused):
@@ -97,13 +97,13 @@ def days(
 
 
 def row_files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield the files in a day's folder that have the name of a row's file: regular ones, no links."""
+    """Yield the files of rows in a day's folder: regular files with such a name, no links."""
     with os.scandir(folder) as entries:
         yield from (e for e in entries if FILE_NAME.fullmatch(e.name) and e.is_file(follow_symlinks=False))
 
 
 def temporaries(result_dir: Path) -> Iterator[Path]:
-    """Yield what a daemon that was killed left half written."""
+    """Yield the files that a killed daemon left half written."""
     for _, folder in days(result_dir):
         yield from sorted(folder.glob(".speedtest_*.csv.tmp"))
 

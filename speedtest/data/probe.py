@@ -1,13 +1,13 @@
-"""Can a folder be written? Asked by writing: file systems, mounts and owners say it in too many ways."""
+"""Find out whether a folder can be written, by writing: modes, mounts and file systems do not tell reliably."""
 
 import errno
 from pathlib import Path
 
 
 def refusal(folder: Path) -> OSError | None:
-    """Make the folder and a file in it; return why that cannot be done, None if it can.
+    """Create the folder and a file in it; return the error if that fails, else None.
 
-    The file has one name for all, so that one which a kill left behind goes with the next.
+    The file always has the same name, so the next probe deletes one that a killed process left behind.
     """
     probe = folder / ".probe.tmp"
     try:
@@ -22,5 +22,5 @@ def refusal(folder: Path) -> OSError | None:
 
 
 def may_pass(error: OSError) -> bool:
-    """Say whether a refusal is of a kind that ends by itself or by making room: no reason not to measure."""
+    """Return whether an error may end by itself or when there is room. Then the daemon measures anyway."""
     return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR}

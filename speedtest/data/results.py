@@ -1,11 +1,11 @@
-"""One Measurement → one CSV file.
+"""Save each measurement as one CSV file.
 
-The place: `RESULT_DIR/year=YYYY/month=MM/day=DD/speedtest_HH-MM-SS.csv`, in UTC, by the row's `timestamp`. A second row
-in the same second gets the suffix `_2`, and so on.
+Path: `RESULT_DIR/year=YYYY/month=MM/day=DD/speedtest_HH-MM-SS.csv`, in UTC, from the row's `timestamp`. A second row in
+the same second gets the suffix `_2`, and so on.
 
-The format: a header line and one line, RFC 4180, UTF-8, LF. Null is an empty field, empty text is `""`, booleans are
-`true` and `false`, instants are ISO 8601 in UTC; a NUL, which no CSV reader takes, is U+FFFD. First the common columns,
-then the program's own fields.
+Format: a header line and one row, RFC 4180, UTF-8, LF. Null is an empty field, empty text is `""`, booleans are `true`
+and `false`, instants are ISO 8601 in UTC. NUL becomes U+FFFD, because no CSV reader takes NUL. The common columns come
+first, then the program's own fields.
 """
 
 import errno
@@ -24,20 +24,20 @@ from speedtest.data.partitions import day_folder
 from speedtest.measurement import COMMON_COLUMNS, Measurement
 
 LARGEST_FILE = 1024 * 1024
-"""Bytes; a larger file is no row of ours."""
+"""In bytes; a larger file is not a file of rows."""
 
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]')
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A measurement as it will lie on disk."""
+    """A measurement in the form of its file."""
 
     timestamp: datetime
     data: bytes
 
 
 def encode(measurement: Measurement) -> Row:
-    """Return the measurement as the bytes of its file."""
+    """Return a measurement as the bytes of its file."""
     columns = common_texts(measurement) | measurement.raw
     header = ",".join(_field(name) for name in columns)
     values = ",".join(_field(value) for value in columns.values())
@@ -46,9 +46,9 @@ def encode(measurement: Measurement) -> Row:
 
 
 def save(row: Row, result_dir: Path, suffix: str = "") -> Path:
-    """Publish a row and return its path; it is durable then. Raises OSError if the disk refuses it.
+    """Publish a row durably and return its path. Raises OSError if the disk refuses it.
 
-    Who writes beside the daemon has a `suffix` of its own in its files' names: no two write the same file then.
+    A process that writes beside the daemon has its own `suffix`, so that no two processes write the same file.
     """
     folder = day_folder(result_dir, row.timestamp.date())
     stem = f"speedtest_{row.timestamp:%H-%M-%S}{suffix}"
@@ -57,15 +57,15 @@ def save(row: Row, result_dir: Path, suffix: str = "") -> Path:
 
 
 def common_texts(measurement: Measurement) -> dict[str, str | None]:
-    """Return the common columns as text, in their order."""
+    """Return the common columns as text, in schema order."""
     return {name: _as_text(getattr(measurement, name)) for name in COMMON_COLUMNS}
 
 
 def read_bounded(path: str, close: Callable[[int], object] = os.close) -> bytes | None:
-    """Return a regular file's bytes, all of them, None if there are too many. A link or a pipe is refused.
+    """Return all bytes of a regular file, None if it exceeds LARGEST_FILE. Raises OSError, also for a link or a pipe.
 
-    `close` gets the descriptor when all is read. The path is plain text: a backlog has 50,000 of them, and a `Path`
-    costs more than reading such a file.
+    `close` gets the descriptor after reading. The path is a `str`: a backlog has 50,000 files, and a `Path` costs more
+    than reading such a file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -76,7 +76,7 @@ def read_bounded(path: str, close: Callable[[int], object] = os.close) -> bytes 
             return None
         data = os.read(descriptor, status.st_size + 1)
         if len(data) != status.st_size:
-            raise OSError(errno.EIO, f"{len(data)} of its {status.st_size} bytes could be read", path)
+            raise OSError(errno.EIO, f"read {len(data)} bytes of a file of {status.st_size} bytes", path)
         return data
     finally:
         close(descriptor)

@@ -1,6 +1,6 @@
-"""Rows that the disk refused wait in memory, in order.
+"""Keep the rows that the disk refuses in memory, in order.
 
-They are tried again every cycle, and printed on standard error if they must be given up.
+The daemon retries them every cycle. Rows that must be given up are printed on standard error.
 """
 
 import sys
@@ -16,14 +16,14 @@ from speedtest.logging import Events
 events = Events(__name__)
 
 MOST_ROWS = 10_000
-"""How many rows wait at most: two months at ten minutes, about 25 MB."""
+"""How many rows can wait: two months at an interval of ten minutes, about 25 MB."""
 
 
 class RowQueue:
-    """The way of every row to the disk."""
+    """Saves every row, and keeps those that the disk refuses."""
 
     def __init__(self, result_dir: Path, most: int = MOST_ROWS, suffix: str = "") -> None:
-        """Nothing waits yet."""
+        """Start with an empty queue."""
         self._suffix = suffix
         self._refused = False
         self._result_dir = result_dir
@@ -31,24 +31,24 @@ class RowQueue:
         self._rows: deque[Row] = deque()
 
     def __len__(self) -> int:
-        """Say how many rows wait."""
+        """Return how many rows wait."""
         return len(self._rows)
 
     def add(self, row: Row) -> None:
-        """Take a row."""
+        """Add a row at the end."""
         self._rows.append(row)
 
     def keep(self, row: Row) -> Path | None:
-        """Save a row, after those that wait; return where it is durable now, None if it has to wait as well."""
+        """Save the waiting rows, then this one; return its path if it is durable now, None if it must wait."""
         self.add(row)
         return self.save().get(row)
 
     def save(self) -> dict[Row, Path]:
-        """Save what waits, the oldest first; return what is durable now, and where.
+        """Save the waiting rows, oldest first; return those that are durable now, with their paths.
 
-        A day of which a row is refused is left for the next time, the other days are not: one folder that cannot be
-        written holds up no other. The first refusal is logged, and that it is over; not each one in between. If too
-        many wait, the oldest are printed on standard error, from where a person can recover them.
+        If a row is refused, the other rows of its day wait for the next call, but other days are still saved: a folder
+        that cannot be written does not block another. The log records the first refusal and the end of refusals, not
+        each one. If too many rows wait, the oldest are printed on standard error, where a person can recover them.
         """
         saved: dict[Row, Path] = {}
         refused_before = self._refused
@@ -74,16 +74,16 @@ class RowQueue:
         if first:
             events.error(
                 "row_refused",
-                "could not save a row below %s: %s; measuring goes on and rows wait in memory until there is room",
+                "could not save a row in %s: %s; measuring continues, rows wait in memory: make room or fix the disk",
                 self._result_dir,
                 error.strerror or error,
                 path=str(self._result_dir),
             )
 
     def give_up(self) -> None:
-        """Print what still waits, one JSON object a row, on standard error."""
+        """Print the waiting rows on standard error, one JSON object for each."""
         if self._rows:
-            events.error("rows_printed", "could not save %d rows; they follow here as JSON: keep them", len(self._rows))
+            events.error("rows_printed", "could not save %d rows; they follow as JSON: keep them", len(self._rows))
         self._print_down_to(0)
 
     def _print_down_to(self, most: int) -> None:
@@ -92,7 +92,7 @@ class RowQueue:
 
 
 def _print(row: Row) -> None:
-    """Write a row so that a person can make the file again: its instant and the file's text."""
+    """Print a row's timestamp and the text of its file, so that a person can create the file again."""
     line = msgspec.json.encode({"unsaved_row": row.data.decode(), "timestamp": row.timestamp})
     sys.stderr.write(line.decode() + "\n")
     sys.stderr.flush()

@@ -1,8 +1,8 @@
-"""The columns of the lake: name, type, unit. One list, in one order, for every file.
+"""The columns of the lake: name, type, unit. Every file has the same columns in the same order.
 
-First the common columns, then the flattened fields of Ookla's CLI and of speedtest-cli, last `extra`: a JSON object,
-name to text, of every field that is none of these or whose value does not fit its column. A later version may only add
-columns behind these, and raises `SCHEMA_VERSION`.
+First come the common columns, then the flattened fields of Ookla's CLI and of speedtest-cli. The last column is
+`extra`: a JSON object, name to text, of every field that has no column or whose value does not fit its column. A later
+version may only add columns at the end, and then increases `SCHEMA_VERSION`.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ type Value = str | float | int | bool | datetime
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column: what it is called, the kind of its values, and their unit or what they say."""
+    """A column: its name, the type of its values, and their unit or meaning."""
 
     name: str
     kind: Kind
@@ -29,12 +29,12 @@ COMMON: tuple[Column, ...] = (
     Column(
         "timestamp",
         "instant",
-        "when, as the program says (Ookla: end, speedtest-cli: start); failed: started_at; skipped: slot",
+        "the time that the program prints (Ookla: end, speedtest-cli: start); failed: started_at; skipped: slot",
     ),
-    Column("started_at", "instant", "when this attempt was started, by our clock"),
+    Column("started_at", "instant", "when this attempt started, by this machine's clock"),
     Column("status", "text", "ok, failed or skipped"),
-    Column("engine", "text", "which program"),
-    Column("engine_version", "text", "its version"),
+    Column("engine", "text", "the engine that measured"),
+    Column("engine_version", "text", "the program's version"),
     Column("download_mbps", "float64", "Mbit/s (10^6 bit/s)"),
     Column("upload_mbps", "float64", "Mbit/s (10^6 bit/s)"),
     Column("latency_ms", "float64", "idle latency, ms"),
@@ -42,17 +42,17 @@ COMMON: tuple[Column, ...] = (
     Column("packet_loss_percent", "float64", "percent"),
     Column("download_latency_ms", "float64", "latency while downloading, ms"),
     Column("upload_latency_ms", "float64", "latency while uploading, ms"),
-    Column("data_bytes", "int64", "bytes moved both ways"),
+    Column("data_bytes", "int64", "bytes moved in both directions"),
     Column("error_kind", "text", "why it failed or was skipped, in one word"),
-    Column("error", "text", "the same in words, the program's own where it failed"),
-    Column("exit_code", "int32", "of the program; negative: the signal that ended it"),
+    Column("error", "text", "the same as a sentence; after a failure, the program's own message"),
+    Column("exit_code", "int32", "the program's exit code; negative: the signal that ended it"),
     Column("duration_seconds", "float64", "how long the program ran, s"),
-    Column("interval_seconds", "float64", "the interval in force, s"),
-    Column("speedtest_address", "text", "the location in force"),
+    Column("interval_seconds", "float64", "the configured interval, s"),
+    Column("speedtest_address", "text", "the location"),
     Column("commit_hash", "text", "the version of SpeedSnake"),
-    Column("timezone", "text", "the IANA zone in force"),
+    Column("timezone", "text", "the time zone (IANA) of the daemon"),
     Column("slot", "instant", "when this test was due"),
-    Column("attempt", "int32", "which try for that slot, from 1; skipped: null"),
+    Column("attempt", "int32", "which attempt for this slot, from 1; skipped: null"),
 )
 
 
@@ -110,7 +110,7 @@ BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 
 
 def parse(text: str, kind: Kind) -> Value:
-    """Return a field's text as a value of this kind. Raises ValueError if it does not fit, exactly, as one."""
+    """Return a field's text as a value of this kind. Raises ValueError if the text does not fit exactly."""
     return _PARSERS[kind](text)
 
 
@@ -132,14 +132,14 @@ def _int(bits: int) -> Callable[[str], int]:
 
 
 def _number(text: str) -> str:
-    """Refuse what Python reads as a number and no other program does: 1_000, Arabic digits."""
+    """Refuse text that only Python reads as a number: 1_000, Arabic digits."""
     if "_" in text or not text.isascii():
         raise ValueError(text)
     return text
 
 
 def _bool(text: str) -> bool:
-    """Read JSON's and, as pandas writes them, Python's."""
+    """Read JSON's booleans and Python's, which pandas writes."""
     try:
         return {"true": True, "false": False, "True": True, "False": False}[text]
     except KeyError:
@@ -147,7 +147,7 @@ def _bool(text: str) -> bool:
 
 
 def _instant(text: str) -> datetime:
-    """Read ISO 8601; without a zone it is UTC, as every known program prints it."""
+    """Read ISO 8601. Without a zone it is UTC, because every known program prints UTC."""
     value = datetime.fromisoformat(text)
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

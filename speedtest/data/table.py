@@ -1,12 +1,12 @@
-"""CSV files of rows → one Arrow table with the columns of the lake, each row with its source.
+"""Parse the CSV files of rows into one Arrow table with the columns of the lake and each row's source.
 
-Files with an equal header line, of one day or of several, are joined and parsed at once: a call of Arrow's reader costs
-as much as a day's rows do. Where that fails, or where a file has more than one row, the files of that header are read
-one by one with Python's own CSV reader: what cannot be read is told apart, with the reason, and the rest is kept. Both
+Files with the same header line, of one day or of several, are joined and parsed at once, because each call of Arrow's
+reader costs as much as a day's rows. If that fails, or for a file with more than one row, Python's CSV reader reads
+the files of that header one by one: files that cannot be read are returned with the reason, the others are kept. Both
 ways give the same rows.
 
 A row's source is `DIGEST NAME`: 16 hexadecimal digits of the BLAKE2b digest of its file, and the file's name without
-`speedtest_` and `.csv`; the rows of a file with several have `#0`, `#1`, … behind the name.
+`speedtest_` and `.csv`. If a file has several rows, `#0`, `#1`, … follow the name.
 """
 
 import csv
@@ -30,7 +30,7 @@ from speedtest.data.results import LARGEST_FILE, common_texts
 from speedtest.values.names import is_location
 
 SOURCE = "source"
-"""The column that names each row's source; it is not part of the lake."""
+"""The column with each row's source. It is not part of the lake."""
 
 _TYPES: dict[schema.Kind, pa.DataType] = {
     "text": pa.string(),
@@ -42,7 +42,7 @@ _TYPES: dict[schema.Kind, pa.DataType] = {
 }
 SCHEMA = pa.schema([pa.field(column.name, _TYPES[column.kind]) for column in schema.COLUMNS])
 _DAY = "day"
-"""The column that counts the days that are parsed together; it leaves this module with no table."""
+"""The column with the number of a row's day, among days parsed together. No returned table has it."""
 _FILED = SCHEMA.append(pa.field(SOURCE, pa.string())).append(pa.field(_DAY, pa.int32()))
 _KNOWN = {column.name: _TYPES[column.kind] for column in (*schema.COMMON, *schema.FLATTENED)}
 _FLOATS = [number for number, kind in enumerate(_KNOWN.values()) if pa.types.is_floating(kind)]
@@ -59,11 +59,11 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Unreadable(Exception):
-    """A file is not what it should be; the text says why."""
+    """A file does not hold valid rows; the text says why."""
 
 
 class _File(msgspec.Struct):
-    """A file whose text is sound: the number of its day, its lines after the header, and the source of its row."""
+    """A file with a valid header: the number of its day, its lines after the header, and the source of its row."""
 
     day: int
     name: str
@@ -72,14 +72,14 @@ class _File(msgspec.Struct):
 
 
 class _Header(msgspec.Struct):
-    """One header line and the files that have it."""
+    """The column names of a header line and the files that have it."""
 
     names: list[str]
     files: list[_File]
 
 
 class Parsed(NamedTuple):
-    """The rows of a day in time order, each with its source, and the names of unreadable files with the reason."""
+    """The rows of a day in time order, each with its source, and the names of unreadable files with the reasons."""
 
     table: pa.Table
     unreadable: dict[str, str]
@@ -91,7 +91,7 @@ def parse(sources: Iterable[Source], address: str) -> Parsed:
 
 
 def parse_days(days: Sequence[Iterable[Source]], address: str) -> list[Parsed]:
-    """Parse the files of several days, as `parse` does each of them."""
+    """Parse the files of several days together, with the results that `parse` gives for each day."""
     unreadable: list[dict[str, str]] = [{} for _ in days]
     headers = _by_header(days, unreadable)
     tables = [table for header in headers for table in _tables(header, unreadable)] or [_FILED.empty_table()]
@@ -128,61 +128,61 @@ def _by_header(days: Sequence[Iterable[Source]], unreadable: list[dict[str, str]
 
 
 def _split(data: bytes) -> tuple[bytes, bytes]:
-    """Return the header line and what follows it. Raises Unreadable for what no reader would take for rows."""
+    """Return the header line and the text after it. Raises Unreadable for a file that cannot hold valid rows."""
     if not data:
         raise Unreadable("the file is empty")
     if b"\0" in data:
-        raise Unreadable("it holds NUL bytes")
+        raise Unreadable("the file contains NUL bytes")
     if not data.endswith(b"\n"):
-        raise Unreadable("it is cut short: the last line has no end")
+        raise Unreadable("the file is cut short: its last line does not end with a newline")
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        raise Unreadable(f"it is not UTF-8: {error.reason} at byte {error.start}") from error
+        raise Unreadable(f"the file is not UTF-8: {error.reason} at byte {error.start}") from error
     line, _, body = data.partition(b"\n")
     if line.count(b'"') % 2:
         line, body = _split_quoted(data)
     if not body.strip():
-        raise Unreadable("it has no row")
+        raise Unreadable("the file has no row")
     return line, body
 
 
 def _split_quoted(data: bytes) -> tuple[bytes, bytes]:
-    """Split where a header's quoted name holds a line's end."""
+    """Split a file whose header has a newline in a quoted name."""
     quotes = end = 0
     for line in io.BytesIO(data):
         quotes += line.count(b'"')
         end += len(line)
         if quotes % 2 == 0:
             return data[:end].rstrip(b"\r\n"), data[end:]
-    raise Unreadable("a quoted name in its header has no end")
+    raise Unreadable("a quoted name in the header has no closing quote")
 
 
 def _header(line: bytes) -> _Header | str:
-    """Return a header without files yet, or why no file with it can be read."""
+    """Return a header, still without files, or the reason why no file with it can be read."""
     try:
         lines = [found for found in _reader(line.removeprefix(b"\xef\xbb\xbf")) if found]
     except csv.Error as error:
-        return f"its header cannot be read: {error}"
+        return f"the header cannot be read: {error}"
     if len(lines) > 1:
-        return "its header is broken by a carriage return"
+        return "the header is broken by a carriage return"
     names = [name or "" for name in lines[0]] if lines else []
     if "timestamp" not in names:
-        return "its header names no column timestamp"
+        return "the header has no column timestamp"
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        return f"its header names a column twice: {', '.join(twice)}"
+        return f"the header has columns twice: {', '.join(twice)}"
     return _Header(names, [])
 
 
 def _reader(text: bytes) -> Any:  # noqa: ANN401 (csv has no public name for what it returns)
-    """Read RFC 4180, telling the empty field (None) from the empty text."""
+    """Read RFC 4180. An empty field is None, a quoted empty field is empty text."""
     csv.field_size_limit(LARGEST_FILE)
     return csv.reader(io.StringIO(text.decode(), newline=""), strict=True, quoting=csv.QUOTE_NOTNULL)
 
 
 def _tables(header: _Header, unreadable: list[dict[str, str]]) -> Iterable[pa.Table]:
-    """Parse what is plain at once and the rest, or all of it if that fails, file by file."""
+    """Parse plain files at once and the others one by one; all one by one if parsing at once fails."""
     plain, alone = _parted(header)
     table = _parse_joined(header.names, plain)
     if table is not None:
@@ -194,7 +194,7 @@ def _tables(header: _Header, unreadable: list[dict[str, str]]) -> Iterable[pa.Ta
 
 
 def _parted(header: _Header) -> tuple[list[_File], list[_File]]:
-    """Tell files that hold one row, for all that can be said without a parser, from the rest."""
+    """Separate the files that seem to hold one row, as far as can be seen without a parser, from the others."""
     if "status" not in header.names:
         return [], header.files
     if _are_bare_lines(header.files, len(header.names)):
@@ -207,22 +207,22 @@ def _parted(header: _Header) -> tuple[list[_File], list[_File]]:
 
 
 def _are_bare_lines(files: Sequence[_File], fields: int) -> bool:
-    """Say at one look whether each file is one row and none quotes: Arrow refuses rows that differ in their commas."""
+    """Check all files together for one row each and no quotes. Arrow refuses rows with different counts of commas."""
     joined = b"".join(file.body for file in files)
     commas, lines = joined.count(b","), joined.count(b"\n")
     return (commas, lines) == (len(files) * (fields - 1), len(files)) and b'"' not in joined and b"\r" not in joined
 
 
 def _is_one_row(body: bytes, fields: int) -> bool:
-    """Count without the parser: outside of quoted fields so many commas, one end of a line and no stray quote."""
+    """Check without a parser: outside quoted fields the expected commas, one newline and no stray quote."""
     bare = _QUOTED_FIELD.sub(b",", body) if b'"' in body else body
     return bare.count(b",") == fields - 1 and bare.count(b"\n") == 1 and b'"' not in bare and b"\r" not in bare
 
 
 def _parse_joined(names: list[str], files: Sequence[_File]) -> pa.Table | None:
-    """Parse one-row files of one header at once; None if that cannot be done without loss."""
+    """Parse one-row files of one header at once; return None if that would lose anything."""
     joined = b"".join(file.body for file in files)
-    if not joined or b"0x" in joined or b"0X" in joined:  # Arrow alone takes 0x10 for a number
+    if not joined or b"0x" in joined or b"0X" in joined:  # only Arrow reads 0x10 as a number
         return None
     strangers = [name for name in names if name not in _KNOWN]
     try:
@@ -254,7 +254,7 @@ def _parse_joined(names: list[str], files: Sequence[_File]) -> pa.Table | None:
 
 
 def _all_sound(columns: "Sequence[pa.ChunkedArray[Any]]") -> bool:
-    """Say whether each number is finite and each instant within Python's calendar; Arrow takes more than that."""
+    """Return whether each number is finite and each instant is in Python's calendar. Arrow accepts more than that."""
     floats = _stacked(columns, _FLOATS)
     instants = _stacked(columns, _INSTANTS)
     first, last = (pa.scalar(limit, _TYPES["instant"]) for limit in _CALENDAR)
@@ -263,7 +263,7 @@ def _all_sound(columns: "Sequence[pa.ChunkedArray[Any]]") -> bool:
 
 
 def _stacked(columns: "Sequence[pa.ChunkedArray[Any]]", numbers: Sequence[int]) -> "pa.ChunkedArray[Any]":
-    """Put columns of one type one below the other, to ask all of them one question."""
+    """Join columns of one type into a single column, to check all of them at once."""
     return pa.chunked_array([chunk for number in numbers for chunk in columns[number].chunks])
 
 
@@ -273,7 +273,7 @@ def _as_extra(row: Mapping[str, str | None]) -> str | None:
 
 
 def _parse_alone(names: list[str], files: Sequence[_File], unreadable: list[dict[str, str]]) -> pa.Table:
-    """Read file by file: a file of which any row cannot be read is told apart whole."""
+    """Read file by file. If any row of a file cannot be read, the whole file is unreadable."""
     rows: list[dict[str, Any]] = []
     for file in files:
         try:
@@ -287,11 +287,11 @@ def _rows(names: list[str], file: _File) -> list[dict[str, Any]]:
     try:
         lines = [line for line in _reader(file.body) if line]
     except csv.Error as error:
-        raise Unreadable(f"it is no CSV: {error}") from error
+        raise Unreadable(f"the file is not valid CSV: {error}") from error
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines):
         if len(line) != len(names):
-            raise Unreadable(f"row {number + 1} has {len(line)} fields where the header names {len(names)}")
+            raise Unreadable(f"row {number + 1} has {len(line)} fields, but the header has {len(names)}")
         texts = {name: text for name, text in zip(names, line, strict=True) if text is not None}
         source = file.source if len(lines) == 1 else f"{file.source}#{number}"
         row = _row(texts)
@@ -302,14 +302,14 @@ def _rows(names: list[str], file: _File) -> list[dict[str, Any]]:
 
 
 def _common(timestamp: datetime, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return what can be said of the common columns of a row of the original program, which kept none."""
+    """Return the common columns that can be derived from a row of the original program, which had none."""
     derived = engines.derive(timestamp, texts)
     common = common_texts(derived) if derived else {}
     return {name: schema.parse(text, schema.BY_NAME[name].kind) for name, text in common.items() if text is not None}
 
 
 def _row(texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return a row's values; a text that does not fit its column goes into `extra` with the fields of no column."""
+    """Return a row's values. Text that does not fit its column and fields without a column go into `extra`."""
     values: dict[str, Any] = {}
     extra: dict[str, str | None] = {}
     for name, text in texts.items():
@@ -326,7 +326,7 @@ def _row(texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _with_addresses(table: pa.Table, address: str, unreadable: list[dict[str, str]]) -> pa.Table:
-    """Fill in the location of rows that name none; leave out files whose location cannot be a folder's name."""
+    """Set the location of rows that name none; drop files whose location cannot be a folder's name."""
     index = table.schema.get_field_index("speedtest_address")
     filled = table["speedtest_address"].fill_null(pa.scalar(address))
     table = table.set_column(index, table.schema.field(index), filled)
@@ -336,11 +336,11 @@ def _with_addresses(table: pa.Table, address: str, unreadable: list[dict[str, st
     files = [(row[_DAY], file_of(row[SOURCE])) for row in table.select([_DAY, SOURCE]).to_pylist()]
     for (day, file), name in zip(files, filled.to_pylist(), strict=True):
         if name in bad:
-            unreadable[day][file] = f"its speedtest_address {name!r} cannot be the name of a folder"
+            unreadable[day][file] = f"the speedtest_address {name!r} cannot be the name of a folder"
     return table.filter(pa.array([file not in unreadable[day] for day, file in files], pa.bool_()))
 
 
 def file_of(source: str) -> str:
-    """Return the name of the file that a source names."""
+    """Return the file name of a source."""
     stem = source.split(" ", 1)[1].split("#", 1)[0]
     return f"speedtest_{stem}.csv"

@@ -1,4 +1,4 @@
-"""Parquet files of the lake as tables, some of them kept in memory: a published file never changes."""
+"""Read Parquet files of the lake as tables and keep some in memory. That is safe: a published file never changes."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ type _Key = tuple[Path, int, tuple[str, ...]]
 
 
 class TableCache:
-    """Reads files, and keeps the tables of the last `most` for who asks again; with 0 it keeps nothing."""
+    """Reads files and keeps the tables of the `most` recently used ones; 0 keeps none."""
 
     def __init__(self, most: int = 0) -> None:
-        """Nothing was read yet."""
+        """Start without tables."""
         self._most = most
         self._tables: OrderedDict[_Key, pa.Table] = OrderedDict()
 
@@ -26,7 +26,7 @@ class TableCache:
         return len(self._tables)
 
     def read(self, paths: Sequence[Path], columns: list[str]) -> pa.Table:
-        """Return the rows of these files. Raises Damaged or OSError, naming the file, for one that cannot be read."""
+        """Return the rows of these files. Raises Damaged or OSError, naming the file, if one cannot be read."""
         if len(paths) > self._most:
             return _read(paths, columns)
         return pa.concat_tables([SCHEMA.empty_table().select(columns), *(self._table(path, columns) for path in paths)])
@@ -49,5 +49,5 @@ def _read(paths: Sequence[Path], columns: list[str]) -> pa.Table:
         return ds.dataset([str(path) for path in paths], schema=SCHEMA, format="parquet").to_table(columns)
     except (OSError, pa.ArrowException):
         for path in paths:
-            sources_of(path)  # raises Damaged for the file that is to blame
+            sources_of(path)  # raises Damaged for the file that cannot be read
         raise

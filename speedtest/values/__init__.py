@@ -1,4 +1,4 @@
-"""Values as texts: readers of what people configure, and the words for amounts that people read.
+"""Convert between text and values: read configured text, and write amounts for people.
 
-A reader returns a value, or raises ValueError for a text that it does not allow; `environment` puts them together.
+A reader returns a value, or raises ValueError if the text is not allowed. `environment` combines the readers.
 """

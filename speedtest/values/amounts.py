@@ -1,11 +1,11 @@
-"""Amounts as people read them: in the terminal, the log, the report and on the page alike."""
+"""Write amounts for people, in the same way in the terminal, the log, the report and the page."""
 
 NONE = "\N{EN DASH}"
 _SECONDS_PER_MINUTE, _SECONDS_PER_HOUR, _SECONDS_PER_DAY = 60, 3600, 86400
 
 
 def amount(value: float | None) -> str:
-    """Return a number with the three digits that matter, more if it is larger; an en dash for none."""
+    """Return a number with three digits, or more from 1,000; an en dash for None."""
     if value is None:
         return NONE
     size = abs(value)
@@ -21,7 +21,7 @@ def percent(value: float | None) -> str:
 
 
 def share(part: float | None) -> str:
-    """Return a share in percent; what is not all is never rounded to 100."""
+    """Return a share, given in percent. A share below 100 is never rounded to 100."""
     if part is None:
         return NONE
     text = f"{part:.1f}"
@@ -36,7 +36,7 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in its two largest units."""
+    """Return a duration in its two largest units."""
     seconds = round(seconds)
     if seconds < _SECONDS_PER_MINUTE:
         return f"{seconds} s"

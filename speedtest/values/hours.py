@@ -1,4 +1,4 @@
-"""Hours of the day, written `23:00-06:00,12:00-12:30`: each from its first minute to before its last."""
+"""Hours of the day, written `23:00-06:00,12:00-12:30`. A span includes its start and ends before its end."""
 
 import re
 
@@ -9,28 +9,28 @@ _SPAN = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0
 
 
 class Hours(msgspec.Struct, frozen=True):
-    """Spans of the day in minutes since midnight; one whose end is not after its start goes on past midnight."""
+    """Spans of the day in minutes since midnight. A span whose end is not after its start continues past midnight."""
 
     spans: tuple[tuple[int, int], ...]
 
     def covers(self, minute: int) -> bool:
-        """Say whether a minute of the day, from 0 to 1439, is in one of them."""
+        """Return whether a minute of the day, 0 to 1439, is in one of the spans."""
         return any(
             start <= minute < end if start < end else minute >= start or minute < end for start, end in self.spans
         )
 
     @property
     def minutes(self) -> int:
-        """Return how many minutes of a day they cover."""
+        """Return how many minutes of a day the spans cover."""
         return sum(map(self.covers, range(MINUTES_PER_DAY)))
 
     def __str__(self) -> str:
-        """Return them as they are written."""
+        """Return the hours in their written form."""
         return ",".join(f"{_clock(start)}-{_clock(end)}" for start, end in self.spans)
 
 
 def parse(text: str) -> Hours:
-    """Read hours. Raises ValueError for other text, a span without length, and spans that cover the whole day."""
+    """Read hours. Raises ValueError for other text, an empty span, and spans that cover the whole day."""
     hours = Hours(tuple(_span(part.strip()) for part in text.split(",")))
     if hours.minutes == MINUTES_PER_DAY:
         raise ValueError(text)

@@ -1,4 +1,4 @@
-"""Names as people set them: locations, zones, hosts, levels."""
+"""Read configured names: locations, zones, hosts, levels."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ _ZONE_LINK = Path("/etc/localtime")
 
 
 def is_location(text: str) -> bool:
-    """Say whether a location can be a folder's name: 1 to 64 of A-Z a-z 0-9 . _ -, the first no dot."""
+    """Return whether a location can be a folder's name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with a dot."""
     return _LOCATION.fullmatch(text) is not None
 
 
@@ -23,7 +23,7 @@ def location(text: str) -> str:
 
 
 def printable(most: int) -> Callable[[str], str]:
-    """Return a reader of texts without control characters, at most so long."""
+    """Return a reader of text with at most `most` characters, none of them a control character."""
 
     def read(text: str) -> str:
         if len(text) > most or not text.isprintable():
@@ -34,7 +34,7 @@ def printable(most: int) -> Callable[[str], str]:
 
 
 def one_of(names: Sequence[str]) -> Callable[[str], str]:
-    """Return a reader of one of these names in capitals, however it is typed."""
+    """Return a reader of one of these upper-case names, in any case."""
 
     def read(text: str) -> str:
         if text.upper() not in names:
@@ -46,13 +46,13 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
 
 def host(text: str) -> str:
     """Read an IPv4 or IPv6 address."""
-    import ipaddress  # noqa: PLC0415 (only the page needs it; a daemon with its default never gets here)
+    import ipaddress  # noqa: PLC0415 (only the page needs it; a daemon with the default address never imports it)
 
     return str(ipaddress.ip_address(text))
 
 
 def zone(text: str) -> str:
-    """Read the name of a zone of the IANA database; where this machine has no database, any well-formed name."""
+    """Read the name of an IANA zone. If this machine has no zone database, any well-formed name is allowed."""
     name = text.removeprefix(":")
     if not _ZONE.fullmatch(name):
         raise ValueError(text)
@@ -63,7 +63,7 @@ def zone(text: str) -> str:
 
 
 def machine_zone() -> str | None:
-    """Return the IANA name of the machine's own zone, None where its files do not tell."""
+    """Return the IANA name of the machine's zone, None if its files do not name one."""
     try:
         target = str(_ZONE_LINK.readlink())
     except OSError:
@@ -73,7 +73,7 @@ def machine_zone() -> str | None:
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """Return the known name that needs the fewest edits to become this one."""
+    """Return the known name with the fewest edits to this one."""
     return min(known, key=lambda other: edits(name, other))
 
 

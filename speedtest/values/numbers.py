@@ -1,11 +1,11 @@
-"""Numbers as people set them."""
+"""Read configured numbers."""
 
 import math
 from collections.abc import Callable
 
 
 def number(most: float, *, least: float = 0.0, above_0: bool = False) -> Callable[[str], float]:
-    """Return a reader of finite numbers from `least` to `most`; with `above_0`, 0 itself is refused."""
+    """Return a reader of finite numbers from `least` to `most`. With `above_0`, 0 is not allowed."""
 
     def read(text: str) -> float:
         value = float(text)

@@ -1,4 +1,4 @@
-"""What a person chose to measure with: the variables about programs, servers and interfaces, and what they allow."""
+"""Read the variables that choose engines, servers and network interfaces."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -19,11 +19,11 @@ class _Place(Protocol):
 
 
 class Choosable(Protocol):
-    """What has to be known of an engine to check what was chosen."""
+    """What this module must know of an engine."""
 
     @property
     def place(self) -> _Place | None:
-        """What `SPEEDTEST_SERVER` may say for it."""
+        """Which servers `SPEEDTEST_SERVER` may name for the engine; None if it takes none."""
         ...
 
 
@@ -31,7 +31,7 @@ type Engines = Mapping[str, Choosable]
 
 
 def engines(known: Engines) -> Callable[[str], tuple[str, ...]]:
-    """Return what reads `SPEEDTEST_ENGINE`: `auto`, or a list of known engines, each once."""
+    """Return a reader of `SPEEDTEST_ENGINE`: `auto`, or a list of known engines, each once."""
 
     def read(text: str) -> tuple[str, ...]:
         names = tuple(name.strip() for name in text.split(","))
@@ -43,32 +43,32 @@ def engines(known: Engines) -> Callable[[str], tuple[str, ...]]:
 
 
 def servers(text: str) -> str:
-    """Read `SPEEDTEST_SERVER` as far as it can be read by itself; `settle` says which server is for which engine."""
+    """Check `SPEEDTEST_SERVER` as far as possible without the engines; `settle` assigns servers to engines."""
     if not text.isprintable() or len(text) > LONGEST_SERVER:
         raise ValueError(text)
     return text
 
 
 def server_ids(text: str) -> tuple[str, ...]:
-    """Read `SPEEDTEST_SERVER_ID`: the numbers of servers."""
+    """Read `SPEEDTEST_SERVER_ID`: one or more server numbers."""
     numbers = tuple(number.strip() for number in text.split(","))
     for number in numbers:
-        if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) > 0):  # noqa: PLR2004 (5)
+        if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) > 0):  # noqa: PLR2004 (digits)
             raise ValueError(text)
     return numbers
 
 
 def interface(text: str) -> str:
-    """Read `SPEEDTEST_INTERFACE`: a name or an address. Whether it is there, each test sees: it may come later."""
+    """Read `SPEEDTEST_INTERFACE`: a name or an address. It need not exist yet: each test tries it."""
     if not (_INTERFACE.fullmatch(text) or re.fullmatch(r"[0-9a-fA-F:.]{2,45}", text)):
         raise ValueError(text)
     return text
 
 
 def settle(text: str | None, chosen: Sequence[str], known: Engines) -> dict[str, str]:
-    """Return the server of each chosen engine that has one; `text` is what `SPEEDTEST_SERVER` says.
+    """Return the server of each chosen engine that has one; `text` is the value of `SPEEDTEST_SERVER`.
 
-    Raises ValueError with the line to show for a server that no engine can take, or that an engine lacks.
+    Raises ValueError with the complete message if a server fits no engine, or if an engine's server is missing.
     """
     takers = {name: place for name in chosen if name in known and (place := known[name].place)}
     found = {} if text is None else _by_engine(text, takers, known)
@@ -80,7 +80,7 @@ def settle(text: str | None, chosen: Sequence[str], known: Engines) -> dict[str,
 
 
 def _by_engine(text: str, takers: Mapping[str, object], known: Engines) -> dict[str, str]:
-    """Part `ENGINE=SERVER,…`; one server without a name is for the only engine that takes one."""
+    """Split `ENGINE=SERVER,…`. A single server without an engine is for the only engine that takes one."""
     name = "|".join(map(re.escape, known)) or "(?!)"
     if not re.match(rf"(?:{name})=", text):
         if len(takers) != 1:
@@ -94,7 +94,7 @@ def _by_engine(text: str, takers: Mapping[str, object], known: Engines) -> dict[
 
 def _which(server: str, takers: Mapping[str, object]) -> str:
     if takers:
-        allowed = "it must say for which engine: " + ",".join(f"{name}=SERVER" for name in takers)
+        allowed = "name the engine of each server: " + ",".join(f"{name}=SERVER" for name in takers)
     else:
-        allowed = "no engine of SPEEDTEST_ENGINE takes a server; SPEEDTEST_SERVER_ID pins one by number"
+        allowed = "no engine in SPEEDTEST_ENGINE takes a server; use SPEEDTEST_SERVER_ID to choose one"
     return f"SPEEDTEST_SERVER={server!r} is not allowed: {allowed}"

@@ -1,4 +1,4 @@
-"""Complete days become numbered, verified Parquet, one file a location, and nothing is lost on the way."""
+"""Complete days become numbered, verified Parquet files, one for each location, and nothing is lost."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def names(folder: Path) -> list[str]:
 
 
 def expected(measurements: list[Measurement]) -> list[dict[str, Any]]:
-    """Return what the rows must hold, straight from the measurements."""
+    """Return the values that the rows must have, taken from the measurements."""
     return [
         {column: value for column in results.COMMON_COLUMNS if (value := getattr(m, column)) is not None}
         for m in sorted(measurements, key=lambda m: m.timestamp)
@@ -417,7 +417,7 @@ def test_a_list_of_sources_that_was_changed_on_the_way_is_noticed() -> None:
     renamed = rows.set_column(rows.schema.get_field_index(SOURCE), SOURCE, other[SOURCE])
     with pytest.raises(OSError, match="list of sources"):
         parquet.verify(parquet.encode(rows).to_pybytes(), renamed)
-    with pytest.raises(OSError, match="rows that were read back"):
+    with pytest.raises(OSError, match="rows read back"):
         parquet.verify(parquet.encode(rows).to_pybytes(), other)
 
 

@@ -1,4 +1,4 @@
-"""Reading back: converted or not, each row once, and no more of the lake is opened than was asked for."""
+"""Reading the lake: each row once, converted or not, and no file is opened that is not needed."""
 
 import os
 import threading
@@ -26,7 +26,7 @@ DAY = utc(2026, 3, 28)
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Folders:
-    """Three days at two locations: two converted, the third waiting, with late rows of the first."""
+    """Make three days: two converted at two locations, the third not yet, and a late row of the first."""
     lake = Folders(tmp_path / "results", tmp_path / "uploads")
     for number in range(2):
         keep(day_of(DAY + timedelta(days=number), 6), lake.result_dir)
@@ -92,7 +92,7 @@ def test_the_types_are_the_same_with_and_without_rows(lake: Folders, tmp_path: P
         (None, date(2026, 3, 29), 13),
         (date.min, date.max, 31),
         (date(2026, 3, 28), date(2026, 3, 29), 13),
-        (datetime(2026, 3, 29, 4), datetime(2026, 3, 29, 8), 2),  # noqa: DTZ001 (that is what is tried)
+        (datetime(2026, 3, 29, 4), datetime(2026, 3, 29, 8), 2),  # noqa: DTZ001 (the test is about naive times)
         (utc(2026, 3, 29, 4), utc(2026, 3, 29, 8, 0, 1), 4),
         (date(2027, 1, 1), None, 0),
     ],
@@ -167,7 +167,7 @@ ORIGINAL = st.one_of(
         }
     ),
 )
-"""Rows as the original program kept them, of Ookla's CLI and of speedtest-cli: no common column, odd values."""
+"""Rows of the original program, from Ookla's CLI and speedtest-cli: no common columns, odd values."""
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""One measurement is one CSV file: where it lies, what stands in it, and which days are complete."""
+"""One measurement is one CSV file: its path, its content, and which days are complete."""
 
 import csv
 import json
@@ -182,7 +182,7 @@ def test_a_folder_that_a_conversion_removes_meanwhile_is_made_again(tmp_path: Pa
 
 
 def test_a_temporary_that_a_starting_daemon_sweeps_is_written_again(tmp_path: Path) -> None:
-    """Who measures by hand writes while a daemon may start, which removes what the last one left half written."""
+    """A person may measure by hand while a daemon starts, and a starting daemon deletes half-written files."""
     path = partitions.day_folder(tmp_path, date(2026, 3, 28)) / "speedtest_10-00-00_once.csv"
     swept = iter([True, False])
 

@@ -1,4 +1,4 @@
-"""Rows that the disk refuses wait, in order, and no row is printed before it must be."""
+"""Rows that the disk refuses wait, in order, and are printed only if they must be."""
 
 import json
 from pathlib import Path

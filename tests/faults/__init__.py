@@ -1,4 +1,4 @@
-"""The proof of what README.md promises: that nothing is lost and nothing doubled. Its own README.md says how."""
+"""Prove the promise of the project's README.md: no row is lost, none is doubled. README.md beside this says how."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Break SpeedSnake in every way that it must survive, and print what was lost, doubled or seen half written.
+"""Break SpeedSnake in every way that it must survive. Print which rows were lost, doubled or seen half written.
 
-A family that finds anything, or that runs fewer cases than it must, makes the exit code 1.
+The exit code is 1 if a family finds anything or runs fewer cases than its minimum.
 """
 
 import argparse
@@ -54,16 +54,16 @@ BROKEN_PROTOCOL = "broken-protocol"
 NAMES = (*FAMILIES, BROKEN_PROTOCOL)
 HEAD = "| family | cases | rows lost | rows doubled | partial reads | other breaches | time |"
 MISTAKE = re.compile(r"\b(Type|Name|Attribute|UnboundLocal|Import)Error\b")
-"""What a patch shows that does not fit the code any more; it would pass for caught."""
+"""Errors of a mutant whose patch no longer fits the code. Without this check, the mutant would count as caught."""
 
 SHOWN = 20
-"""How many findings of a family are shown."""
+"""How many findings are printed for each family."""
 
 
 def main() -> None:
     options = _options()
     form = Form(full=options.full)
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a worker forks: it must have one thread
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers fork, so they must have one thread
     started = time.monotonic()
     _say(f"{HEAD}\n|---|--:|--:|--:|--:|--:|--:|")
     all_good = True
@@ -85,7 +85,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("families", nargs="*", metavar="FAMILY", help=", ".join(NAMES))
     options = parser.parse_args()
     if strangers := set(options.families) - set(NAMES):
-        parser.error(f"no family is called {', '.join(sorted(strangers))}; there are {', '.join(NAMES)}")
+        parser.error(f"no family is named {', '.join(sorted(strangers))}; choose from {', '.join(NAMES)}")
     return options
 
 
@@ -95,7 +95,7 @@ def _say(line: str) -> None:
 
 
 def _run(name: str, form: Form, pool: ProcessPoolExecutor, *, must_run: bool) -> bool:
-    """Run a family and print its line; say whether it found nothing wrong in as many cases as it must have."""
+    """Run a family and print its line; return whether it ran enough cases and found nothing wrong."""
     chosen = FAMILIES[name]
     if why := chosen.needs():
         return _not_run(chosen.name, why, must_run=must_run)
@@ -103,7 +103,7 @@ def _run(name: str, form: Form, pool: ProcessPoolExecutor, *, must_run: bool) ->
     found = _run_jobs(chosen.jobs(form, lambda ask: _submit(ask, pool).result()), pool)
     least = chosen.least if form.full else chosen.least_short
     if found.cases < least:
-        found.notes.append(f"{found.cases} cases are fewer than the {least} that it must have")
+        found.notes.append(f"it ran {found.cases} cases, fewer than its minimum of {least}")
     _show(chosen.name, found, started)
     return not found.notes
 
@@ -123,7 +123,7 @@ def _show(name: str, found: Found, started: float) -> None:
 
 
 def _submit[Result](job: partial[Result], pool: ProcessPoolExecutor) -> Future[Result]:
-    """Have a job done in a child of a worker, so that none finds what another left in memory: calls are counted."""
+    """Run a job in a child of a worker. Jobs count calls, so none may find in memory what another job left there."""
     return pool.submit(child.call, job)
 
 
@@ -132,13 +132,13 @@ def _run_jobs(jobs: Iterable[Job], pool: ProcessPoolExecutor) -> Found:
     for future in as_completed([_submit(job, pool) for job in jobs]):
         try:
             found.add(future.result())
-        except Exception as error:  # noqa: BLE001 (a case that breaks is a finding, not the end of the others)
+        except Exception as error:  # noqa: BLE001 (a case that fails is a finding and must not end the others)
             found.add(Found(other=1, notes=[f"a case broke: {error}"]))
     return found
 
 
 def _break_protocol(name: str, form: Form, pool: ProcessPoolExecutor, *, must_run: bool) -> bool:
-    """Let families loose on each mutant, print which of them catches it, and say whether all were caught."""
+    """Run families on each mutant, print which of them catch it, and return whether all mutants were caught."""
     if why := family.needs_strace():
         return _not_run(name.replace("-", " "), why, must_run=must_run)
     started = time.monotonic()
@@ -163,7 +163,7 @@ def _break_protocol(name: str, form: Form, pool: ProcessPoolExecutor, *, must_ru
 
 
 def _catch(name: str, mutant: Mutant, chosen: Family, pool: ProcessPoolExecutor) -> tuple[int, str | None]:
-    """Run a family's cases on a mutant until one shows it; return how many that took, and what it showed."""
+    """Run a family's cases on a mutant until one fails; return how many that took and what the case showed."""
     form = Form(full=False, mutant=name, scenario=mutant.scenario, where=mutant.where)
     jobs = list(chosen.jobs(form, lambda ask: _submit(ask, pool).result()))
     random.Random(name).shuffle(jobs)
@@ -175,7 +175,7 @@ def _catch(name: str, mutant: Mutant, chosen: Family, pool: ProcessPoolExecutor)
             if found.lost + found.doubled + found.partial or (mutant.by_words and found.other):
                 told = [note for note in found.notes if mutant.by_words or ": other: " not in note]
                 if MISTAKE.search(told[0]):
-                    raise ValueError(f"the mutant '{name}' is broken in itself: {told[0]}")
+                    raise ValueError(f"the mutant '{name}' does not fit the code any more; repair it: {told[0]}")
                 return cases, told[0].replace("|", "/")[:160]
     return cases, None
 

@@ -1,4 +1,4 @@
-"""Two programs at once: one is stopped after each of its calls in turn while the other does all of its work."""
+"""Two programs at once: one is stopped after one of its calls, each in turn, while the other runs to its end."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -15,11 +15,11 @@ from tests.faults.rows import row
 from tests.faults.scenarios import SCENARIOS, Scenario, run_conversion, run_daemon
 
 LATE = [row(91, 1, second=11), row(92, 1), row(93, 2), row(94, 3)]
-"""Rows that are kept while a conversion is stopped: one in the second of another, one of a day of its own."""
+"""Rows saved while a conversion is stopped: one in the same second as another row, one of a new day."""
 
 
 def _points(scenario: str, mutant: str | None) -> list[Point]:
-    """Run a scenario to its end and return every call of it in its tree, those that only look as well."""
+    """Run a scenario to its end and return all its calls in its tree, also those that change nothing."""
     with workshop() as folder:
         tree = prepared(folder, scenario)
         run = child.run(SCENARIOS[scenario].run, tree, trace=True, mutant=mutant)
@@ -37,7 +37,7 @@ def stop_at(point: Point) -> str:
 
 
 def _beside(scenario: str, some: list[Point], mutant: str | None) -> Found:
-    """Stop it at each point and run what may run beside it: a conversion beside the daemon, the daemon beside one."""
+    """Stop the scenario at each point and run the other program: a conversion or the daemon."""
     chosen = SCENARIOS[scenario]
     other = _convert if chosen.new else _keep_late_rows
     with workshop() as folder:
@@ -54,7 +54,7 @@ def _beside(scenario: str, some: list[Point], mutant: str | None) -> Found:
 
 
 class Beside:
-    """What runs while the other is stopped, and what it reported."""
+    """The program that runs while the other is stopped, and what it reported."""
 
     def __init__(self, action: Callable[[Path, Report], None], tree: Path, mutant: str | None) -> None:
         self.reported: list[str] = []
@@ -81,7 +81,7 @@ def _convert(tree: Path, report: Report) -> None:
 
 
 def _read_jobs(form: Form, ask: Ask) -> Iterable[Job]:
-    """Stop a reader at each of its calls, on the tree as it was and on one that a kill left half converted."""
+    """Stop a reader at each of its calls, on an unchanged tree and on one that a kill left half converted."""
     for scenario in ("first conversion", "late conversion"):
         for start in (None, ("link", 1, "the first link"), ("unlink", 4, "the first source")):
             points = form.sample(ask(partial(_read_points, scenario, start, form.mutant)), 8)
@@ -104,7 +104,7 @@ def _read_points(scenario: str, start: Point | None, mutant: str | None) -> list
 
 
 def _report_rows(scenario: str, tree: Path, report: Report) -> None:
-    """Read as an analyst does, and report what is wrong."""
+    """Read the lake as an analyst does, and report what is wrong."""
     verdict = Verdict()
     judge.count_by_lake(tree, expected(SCENARIOS[scenario]), verdict)
     for kind in ("lost", "doubled", "partial", "other"):

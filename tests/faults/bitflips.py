@@ -30,7 +30,7 @@ def _on_disk(seed: int, count: int, mutant: str | None) -> Found:
 
 
 def _flip_on_disk(tree: Path, seed: int, count: int, mutant: str | None) -> Found:
-    """Each conversion meets one flipped bit in the temporary file: nothing may be published, nothing removed."""
+    """Flip one bit in the temporary file of each conversion: nothing may be published, nothing deleted."""
     if mutant:
         mutants.apply(mutant)
     chance, write, found = random.Random(seed), get(files, "_write"), Found()
@@ -68,7 +68,7 @@ def _names(tree: Path) -> set[str]:
 
 
 def _in_memory(seed: int, count: int, mutant: str | None) -> Found:
-    """What is written is wrong already: it is refused, or no value of it differs."""
+    """Flip one bit before the bytes are written: they must be refused, or no value may differ."""
     found, chance = Found(), random.Random(seed)
     with workshop() as folder:
         for number in range(count):

@@ -1,4 +1,4 @@
-"""What strace wrote down: the calls of a process's main thread, in order, and which of them change files."""
+"""Read strace's log: the calls of a process's main thread, in order, and which of them change files."""
 
 import ast
 import re
@@ -12,20 +12,20 @@ renameat renameat2 mkdir mkdirat rmdir truncate ftruncate fallocate symlink syml
 fchmodat chown fchown fchownat utimensat copy_file_range sendfile splice setxattr fsetxattr
 """
 CHANGING = frozenset(_CHANGING.split())
-"""Calls that change files or make changes durable; `openat` does where its flags say so."""
+"""Calls that change files or make changes durable. `openat` does so too with some flags."""
 
 _LOOKING = """
 read pread64 readv getdents64 newfstatat fstat stat lstat statx lseek close flock fcntl ioctl access faccessat
 faccessat2 readlink readlinkat open openat mmap fadvise64 statfs fstatfs getxattr lgetxattr fgetxattr poll
 """
 LOOKING = frozenset(_LOOKING.split())
-"""Calls that may bear a path and change nothing."""
+"""Calls that may have a path and change nothing."""
 
 _UNKNOWN = ("???", "<... ???")
-"""What strace writes of a call that it could not look at any more: we have ended the process."""
+"""What strace writes for a call that it could not read any more because we ended the process."""
 
 _WITH_DATA = frozenset({"read", "pread64", "write", "pwrite64"})
-"""Calls whose texts are no paths."""
+"""Calls whose strings are not paths."""
 
 _WRITABLE = re.compile(r"O_(WRONLY|RDWR|CREAT|TRUNC)")
 _LINE = re.compile(
@@ -36,7 +36,7 @@ _DESCRIPTOR = re.compile(r"(\d+)<(.*?)>")
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One system call; `nth` counts those of its name in its thread, as strace's `when` does."""
+    """One system call. `nth` counts calls of the same name in the same thread, like strace's `when`."""
 
     name: str
     arguments: str
@@ -46,18 +46,18 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def texts(self) -> list[bytes]:
-        """The strings among its arguments."""
+        """The strings in its arguments."""
         return [ast.literal_eval(f"b{text}") for text in _QUOTED.findall(self.arguments)]
 
     @property
     def descriptor(self) -> tuple[int, str] | None:
-        """The descriptor it works on and the path that this has."""
+        """Its descriptor and the descriptor's path."""
         found = _DESCRIPTOR.match(self.arguments)
         return (int(found[1]), found[2]) if found else None
 
     @property
     def _words(self) -> list[str]:
-        """The strings among its arguments that are paths."""
+        """The strings in its arguments that are paths."""
         if self.name in _WITH_DATA:
             return []
         return [text.decode(errors="replace") for text in self.texts]
@@ -67,7 +67,7 @@ class Call(msgspec.Struct, frozen=True):
         return self.name in CHANGING or (self.name in {"open", "openat"} and bool(_WRITABLE.search(self.arguments)))
 
     def is_in(self, tree: str) -> bool:
-        """Say whether it bears a path below this folder, or the folder itself."""
+        """Return whether one of its paths is this folder or lies below it."""
         paths = self._words[:2]
         if self.descriptor:
             paths.append(self.descriptor[1])
@@ -75,14 +75,14 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """Its name and the end of its path, for a person."""
+        """Its name and the last part of its path, for people."""
         words = self._words
         path = words[-1] if words else (self.descriptor or (0, ""))[1]
         return f"{self.name}#{self.nth} {' '.join(path.rpartition('/')[2].split())[-80:]}"
 
 
 def read(log: str, main: int) -> list[Call]:
-    """Return the finished calls of the thread `main`, and last the one in which it was killed, if it was."""
+    """Return the finished calls of the thread `main`. If it was killed in a call, that call comes last."""
     calls: list[Call] = []
     counts: Counter[str] = Counter()
     unfinished: dict[int, str] = defaultdict(str)
@@ -103,7 +103,7 @@ def read(log: str, main: int) -> list[Call]:
 def _parsed(text: str, counts: Counter[str]) -> Call:
     found = _LINE.match(text)
     if not found:
-        raise ValueError(f"strace said what nobody here understands: {text[:300]}")
+        raise ValueError(f"a line of strace could not be parsed: {text[:300]}")
     name, arguments, result, error = found.groups()
     counts[name] += 1
     return Call(name, arguments, int(result, 0) if result != "?" else -1, error, counts[name])

@@ -1,7 +1,7 @@
-"""Run one step in a child process of its own: plainly, or under strace, which kills it, stops it or fails its calls.
+"""Run one step in its own child process, alone or under strace, which kills it, stops it or makes its calls fail.
 
-The worker that calls this has imported everything, so a child is a fork and costs milliseconds. It waits until strace
-is attached; strace counts from there.
+The calling worker has imported everything, so a child is only a fork and costs milliseconds. The child waits until
+strace is attached; strace counts calls from there.
 """
 
 import contextlib
@@ -29,24 +29,24 @@ from tests.faults.calls import Call
 
 STRACE = shutil.which("strace")
 PATIENCE = 60.0
-"""Seconds that a child may take; one that hangs by itself is a breach."""
+"""Seconds that a child may take. A child that hangs is a breach."""
 
 REPORT = "reported: "
-"""What a line begins with that a child reports."""
+"""The beginning of each line that a child reports."""
 
 BROKEN = os.EX_SOFTWARE
-"""The exit code of a child that met an exception nobody foresaw."""
+"""The exit code of a child that ended with an unexpected exception."""
 
 _SET_TRACER, _ANYBODY = 0x59616D61, ctypes.c_ulong(-1)
 
 type Report = Callable[[str], None]
 type Point = tuple[str, int, str]
-"""A call's name, which of its name it is, and how it is shown."""
+"""A call: its name, its number among calls of that name, and its text for people."""
 type Action = Callable[[Path, Report], None]
 
 
 class Run(msgspec.Struct):
-    """How a child ended, what it reported as done, what it said, and its calls."""
+    """A child's exit code, its reports, its standard error and its calls."""
 
     code: int
     """Its exit code, negative for the signal that ended it."""
@@ -55,15 +55,15 @@ class Run(msgspec.Struct):
     calls: list[Call]
     hung: bool = False
     injected: bool = False
-    """An error was put in place of a call."""
+    """True if strace made a call fail."""
 
     def met(self, point: Point) -> bool:
-        """Say whether this call was made: a fault counts calls and would strike another in another run."""
+        """Return whether this run made this call. A fault counts calls, so it could hit another call in another run."""
         return any((call.name, call.nth, call.shown) == point for call in self.calls)
 
 
-def call[Result](function: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401 (any that can be pickled)
-    """Run a function in a child and return what it returns. Raises RuntimeError with the child's traceback."""
+def call[Result](function: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401 (anything that can be pickled)
+    """Run a function in a child and return its result. Raises RuntimeError with the child's traceback."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -73,7 +73,7 @@ def call[Result](function: Callable[..., Result], *arguments: Any) -> Result:  #
         answer = pipe.read()
     _, status = os.waitpid(pid, 0)
     if not answer:
-        raise RuntimeError(f"the child ended with {os.waitstatus_to_exitcode(status)} and no answer")
+        raise RuntimeError(f"the child ended with {os.waitstatus_to_exitcode(status)} and returned nothing")
     good, result = pickle.loads(answer)  # noqa: S301 (from our own child)
     if not good:
         raise RuntimeError(result)
@@ -101,10 +101,10 @@ def run(  # noqa: PLR0913 (each by name)
     meanwhile: Callable[[], None] | None = None,
     patience: float = PATIENCE,
 ) -> Run:
-    """Run an action on a tree in a child, under strace if it is traced or has something injected.
+    """Run an action on a tree in a child, under strace if `trace` or `inject` is given.
 
-    `inject` is what strace's option of that name takes. `meanwhile` is run when SIGSTOP, injected, has stopped the
-    child, which goes on after it.
+    `inject` is the value of strace's option of that name. If it injects SIGSTOP, `meanwhile` runs while the child is
+    stopped; then the child continues.
     """
     ours, theirs = socket.socketpair()
     with tempfile.TemporaryDirectory(dir=tree.parent, prefix="run-") as folder, ours, theirs:
@@ -131,14 +131,14 @@ def run(  # noqa: PLR0913 (each by name)
 
 
 def _act(action: Action, tree: Path, mutant: str | None, channel: socket.socket, *, traced: bool) -> None:
-    """Wait for strace, act, and end. Words go through a socket: a fault at each `write` shall not silence them."""
+    """Wait for strace, act, and end. Output goes through a socket, so that it survives faults at each `write`."""
     code = BROKEN
     try:
         sys.stderr = io.TextIOWrapper(channel.makefile("wb", buffering=0), line_buffering=True, write_through=True)
         if mutant:
             mutants.apply(mutant)
         if traced:
-            ctypes.CDLL(None).prctl(_SET_TRACER, _ANYBODY)  # strace is no ancestor, which Ubuntu's kernel asks for
+            ctypes.CDLL(None).prctl(_SET_TRACER, _ANYBODY)  # Ubuntu's kernel allows only ancestors to trace
             os.kill(os.getpid(), signal.SIGSTOP)
         action(tree, lambda line: channel.sendall(f"{REPORT}{line}\n".encode()))
         code = 0
@@ -152,9 +152,9 @@ def _act(action: Action, tree: Path, mutant: str | None, channel: socket.socket,
 
 
 def _attach(pid: int, log: Path, inject: str | None) -> subprocess.Popen[bytes]:
-    """Attach strace to a child that has stopped itself, and let it go on once strace has seen that: not a call before.
+    """Attach strace to a child that has stopped itself, and continue the child once strace has seen the stop.
 
-    A child that is merely known to be traced may run for a moment before strace sees its calls.
+    Without that wait, the child might make calls before strace sees them.
     """
     assert STRACE, "strace is not installed"
     _wait_until(
@@ -176,7 +176,7 @@ def _stops(log: Path) -> int:
 
 
 def _stopped(pid: int, log: Path, *, times: int) -> bool:
-    """Wait until the child was stopped so many times; say False if it has ended without."""
+    """Wait until the child was stopped this many times; return False if it ended before."""
     _wait_until(
         lambda: _stops(log) >= times or os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT), "a stop"
     )
@@ -184,7 +184,7 @@ def _stopped(pid: int, log: Path, *, times: int) -> bool:
 
 
 def _status(pid: int) -> str:
-    """Return what the kernel says of a process, and the call in which each of its threads waits."""
+    """Return the kernel's status of a process, and the call in which each of its threads waits."""
     calls = [path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/syscall")]
     return f"{Path(f'/proc/{pid}/status').read_text()}{calls}"
 
@@ -198,7 +198,7 @@ def _wait_until(condition: Callable[[], object], what: str, seen: Callable[[], s
 
 
 def _wait(pid: int, patience: float, *, stopped: bool) -> tuple[int, bool]:
-    """Wait for the end; one that is stopped goes on, again for each thread that strace stops at the same count."""
+    """Wait for a child's end. Continue a stopped child repeatedly: strace stops each thread at the same count."""
     descriptor = os.pidfd_open(pid)
     end = time.monotonic() + patience
     try:

@@ -1,4 +1,4 @@
-"""The wall clock: conversions at awkward instants in many zones, and a daemon under whose feet the clock jumps."""
+"""The wall clock: conversions at difficult times in many zones, and a daemon whose clock jumps."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 DECADE = 3653 * DAY
 
 type Instant = tuple[str, str, str]
-"""What is tried, the zone, and the instant in UTC."""
+"""A description, the zone, and the time in UTC."""
 
 LEAPS: Sequence[Instant] = (
     ("before a leap day", "UTC", "2028-02-28T23:57:00"),
@@ -44,7 +44,7 @@ CHANGES = {
     "Australia/Lord_Howe": ("2027-04-03T15:00:00", "2027-10-02T15:30:00"),
     "Africa/Cairo": ("2027-04-29T22:00:00", "2027-10-28T21:00:00"),
 }
-"""When the clocks of six zones change, in UTC; half an hour only on Lord Howe Island."""
+"""When the clocks of six zones change, in UTC. Lord Howe Island's change is only half an hour."""
 
 
 def instants() -> list[Instant]:
@@ -75,14 +75,14 @@ def needs_faketime() -> str | None:
             "import time; print(time.time())", at=datetime(2040, 1, 1, tzinfo=UTC), zone="UTC", folder=Path.cwd()
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return f"libfaketime does not work here ({error})"
+        return f"libfaketime does not work on this machine ({error})"
     if not said.stdout.startswith("22"):
         return "libfaketime does not work on this machine"
     return None if Path("/usr/share/zoneinfo/Etc/GMT+12").exists() else "there are no zones (apt-get install tzdata)"
 
 
 def faked(by: timedelta) -> dict[str, str]:
-    """Return the variables under which a program's wall clock is off by this much, and no other clock."""
+    """Return the variables that move a program's wall clock by this much, and no other clock."""
     return {"LD_PRELOAD": str(LIBRARY), "FAKETIME": f"{by.total_seconds():+f}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
@@ -105,7 +105,7 @@ def _python(code: str, *, at: datetime, zone: str, folder: Path) -> subprocess.C
 
 
 def _convert_at(instant: Instant, mutant: str | None) -> Found:
-    """Convert rows of yesterday, today and tomorrow; only UTC's yesterday may be converted. Three days later, all."""
+    """Convert rows of yesterday, today and tomorrow: first only UTC's yesterday is converted, three days later all."""
     what, zone, text = instant
     now = datetime.fromisoformat(text).replace(tzinfo=UTC)
     midnight = datetime(now.year, now.month, now.day, tzinfo=UTC)
@@ -149,11 +149,11 @@ JUMPS: Sequence[tuple[timedelta, ...]] = (
     (DECADE, timedelta(0)),
     (-DECADE, timedelta(0), -DECADE),
 )
-"""To what offset the clock is set, one after the other, while a daemon measures."""
+"""Offsets to which the clock is set, one after the other, while a daemon measures."""
 
 
 def _jump(jumps: Sequence[timedelta]) -> Found:
-    """Step the clock while a daemon measures: it goes on measuring, and each row is there once in the end."""
+    """Move the clock while a daemon measures: measuring continues, and in the end each row is there once."""
     verdict = Verdict()
     with workshop() as folder:
         ookla.install(folder / "bin", result=ookla.RESULTS["1.2.0"].text.replace("2024-03-09T14:25:36Z", ookla.NOW))
@@ -173,7 +173,7 @@ def _jump(jumps: Sequence[timedelta]) -> Found:
         later = datetime.now(UTC) + max(*jumps, timedelta(0)) + 2 * DAY
         said = _python(_code(None), at=later, zone="UTC", folder=home)
         frame = lake.read(result_dir=home / RESULTS, upload_dir=home / UPLOADS)
-        frame = frame[frame["status"] != "skipped"]  # a slot that came while a slow machine still tested
+        frame = frame[frame["status"] != "skipped"]  # a slow machine was still testing when the slot came
         left = list((home / RESULTS).glob("year=*"))
     if code or said.returncode or left:
         verdict.other.append(f"exit codes {code}, {said.returncode}; left: {left}; {said.stderr}")

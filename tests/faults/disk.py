@@ -1,9 +1,9 @@
-"""A disk that loses what no fsync covered: play calls on it, then cut the power, and see what may be left.
+"""A simulated disk that may lose what no fsync covered: play calls on it, cut the power, and see what may be left.
 
-What is sure: a file's bytes at its last good fsync, a folder's names at its last good fsync. Of everything since, a
-file system may keep any part: each changed name in any state it had since then, whatever became of the others; of each
-file's bytes all, half, zeros in their place, or none. A failed fsync is never made good by a later one of that file:
-the kernel has dropped the pages.
+A file's bytes and a folder's names are safe as they were at the last successful fsync. Of later changes, a file system
+may keep any part: each changed name in any state it had since then, independent of other names; of a file's bytes all,
+half, zeros in their place, or none. After a failed fsync, a later fsync of the same file saves nothing, because the
+kernel has dropped the pages.
 """
 
 import os
@@ -17,17 +17,17 @@ import msgspec
 from tests.faults.calls import Call
 
 type Tree = dict[str, bytes | None]
-"""Paths and what is there: bytes of a file, None for a folder."""
+"""Paths and their contents: bytes for a file, None for a folder."""
 
 
 class Choose(Protocol):
-    """Say which of so many states something has after a power cut; 0 is the one that was sure."""
+    """Choose one of several states after a power cut; 0 is the state that was safe."""
 
     def __call__(self, choices: int, /, *, of_bytes: bool) -> int: ...
 
 
 class File(msgspec.Struct):
-    """A file's bytes: as they are, and as they are sure to be."""
+    """A file's bytes: the current ones and the safe ones."""
 
     data: bytes = b""
     synced: bytes = b""
@@ -45,7 +45,7 @@ class File(msgspec.Struct):
 
 
 class Folder(msgspec.Struct):
-    """A folder's names, and for each that changed since the last fsync all that it stood for."""
+    """A folder's names, and for each name that changed since the last fsync everything it named since then."""
 
     names: "dict[str, File | Folder]" = {}
     changed: "dict[str, list[File | Folder | None]]" = {}
@@ -65,27 +65,27 @@ class Folder(msgspec.Struct):
 
 
 class Disk:
-    """What lies below one folder of a real disk."""
+    """A simulated disk with the contents of one real folder."""
 
     def __init__(self, tree: Path) -> None:
-        """Take what is there now as sure."""
+        """Start with the current contents; all of them are safe."""
         self._base = str(tree.parent)
         self.root = Folder({tree.name: _scan(tree)} if tree.exists() else {})
         self._open: dict[int, tuple[File | Folder, int]] = {}
 
     def play(self, call: Call) -> None:
-        """Do what a call did. Raises ValueError for one that this disk does not know."""
+        """Do what a call did."""
         if call.name in {"fsync", "fdatasync"} and call.descriptor and call.descriptor[0] in self._open:
             self._open[call.descriptor[0]][0].sync(good=not call.error)
         elif not call.error and call.result >= 0 and call.name in _PLAYED:
             _PLAYED[call.name](self, call)
 
     def end_process(self) -> None:
-        """Close what a process had open when it ended."""
+        """Close the files of a process that has ended."""
         self._open.clear()
 
     def states(self, most: int, seed: int) -> Iterator[Tree]:
-        """Yield different trees that may be found after a power cut now, the plainest ones first."""
+        """Yield different trees that a power cut now may leave, the simplest ones first."""
         chance = random.Random(seed)
         seen: set[frozenset[tuple[str, bytes | None]]] = set()
         for choose in _choosers(self._slots(), most, chance):
@@ -98,7 +98,7 @@ class Disk:
                 return
 
     def _slots(self) -> int:
-        """Count what is open to choice if all names are kept."""
+        """Count the choices to make if all names are kept."""
         count = 0
 
         def choose(choices: int, *, of_bytes: bool) -> int:
@@ -111,7 +111,7 @@ class Disk:
         return count
 
     def _find(self, path: bytes) -> tuple[Folder, str] | None:
-        """Return the folder that holds a path of this disk and the last name."""
+        """Return the folder that holds a path of this disk, and the path's last name."""
         text = path.decode(errors="surrogateescape")
         if not text.startswith(f"{self._base}/"):
             return None
@@ -191,7 +191,7 @@ _PLAYED: dict[str, Callable[[Disk, Call], None]] = {
     "renameat2": Disk._do_link,  # noqa: SLF001
 }
 KNOWN = frozenset(_PLAYED) | {"fsync", "fdatasync"}
-"""Calls that this disk can play; one that changes files and is none of them would make the proof void."""
+"""Calls that this disk can play. A call that changes files but is not among them would make the proof invalid."""
 
 
 def _scan(path: Path) -> File | Folder:
@@ -202,7 +202,7 @@ def _scan(path: Path) -> File | Folder:
 
 
 def _choosers(slots: int, most: int, chance: random.Random) -> Iterator[Choose]:
-    """Yield ways to choose: all old, all new, new names with old or half the bytes, one otherwise, then at random."""
+    """Yield ways to choose: all old, all new, new names with old or half the bytes, one different, then at random."""
     yield lambda _, *, of_bytes: 0  # noqa: ARG005 (as it must be called)
     yield lambda choices, *, of_bytes: choices - 1  # noqa: ARG005 (the same)
     yield lambda choices, *, of_bytes: 0 if of_bytes else choices - 1
@@ -215,7 +215,7 @@ def _choosers(slots: int, most: int, chance: random.Random) -> Iterator[Choose]:
 
 
 def _one(slot: int, old: Iterable[int], chance: random.Random) -> Choose:
-    """Choose otherwise at one slot than at the rest: new among old, or old among new."""
+    """Choose differently at one place: new where all others are old, or old where all others are new."""
     at = 0
 
     def choose(choices: int, *, of_bytes: bool) -> int:
@@ -245,7 +245,7 @@ def _build(folder: Folder, prefix: str, choose: Choose, tree: Tree) -> None:
 
 
 def write(tree: Tree, base: Path) -> None:
-    """Make a real tree of what is left."""
+    """Create a tree as real files."""
     base.mkdir(parents=True, exist_ok=True)
     for path, data in tree.items():
         if data is None:

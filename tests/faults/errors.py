@@ -1,4 +1,4 @@
-"""Errors in place of calls: each at every call, once and from then on for good."""
+"""Errors in place of calls: each error at every call, once only or from then on always."""
 
 import json
 from collections.abc import Iterable
@@ -12,20 +12,20 @@ from tests.faults.judge import expected
 from tests.faults.scenarios import SCENARIOS, Scenario
 
 WRITING = ("ENOSPC", "EIO", "EROFS", "EDQUOT", "EMFILE", "EINTR")
-"""What a call that changes files may fail with."""
+"""Errors of calls that change files."""
 
 READING = ("EIO",)
-"""What a call that only looks may fail with."""
+"""Errors of calls that change nothing."""
 
 NEVER_ENDS = 1.0
-"""Seconds after which a program is ended whose interpreter repeats a call that EINTR interrupts for ever."""
+"""Seconds until a program is ended whose interpreter repeats a call forever because of EINTR."""
 
 type Fault = tuple[str, Point]
-"""What is injected, and where."""
+"""The injected error, and where."""
 
 
 def faults(scenario: str, mutant: str | None) -> list[Fault]:
-    """Run a scenario to its end and return every error at every call of it in its tree."""
+    """Run a scenario to its end and return every error for each of its calls in its tree."""
     found: list[Fault] = []
     with workshop() as folder:
         tree = prepared(folder, scenario)
@@ -68,19 +68,19 @@ def _fail(scenario: str, some: list[Fault], mutant: str | None) -> Found:
 
 
 def _manners(run: Run, point: Point, *, may_hang: bool) -> list[str]:
-    """An error ends nothing but what it must, and says so in one line."""
+    """Check that the program has met the error and has ended without a traceback."""
     wrong: list[str] = []
     if not run.hung and not (run.injected and run.met(point)):
         wrong.append("the error was not injected there")
     if run.hung and not may_hang:
         wrong.append("it never ended")
     if any(line.startswith("Traceback") or "Traceback" in line for line in run.stderr):
-        wrong.append(f"an error that nobody foresaw: {' / '.join(run.stderr[-4:])}")
+        wrong.append(f"an unexpected error: {' / '.join(run.stderr[-4:])}")
     return wrong
 
 
 def _unaccounted(scenario: Scenario, run: Run) -> list[str]:
-    """A row that was not saved when the daemon ended was printed, so that its file can be made again."""
+    """Check that each row was either saved or, at the daemon's end, printed, so that a person can save it."""
     if run.hung or run.code == exits.MISCONFIGURED:  # nothing was measured
         return []
     reported = {line.partition(" ")[2] for line in run.reported}

@@ -1,4 +1,4 @@
-"""What all families share: how much of them is run, their jobs, and what these find."""
+"""What all families share: how much of them is run, their jobs and their findings."""
 
 import contextlib
 import functools
@@ -20,11 +20,11 @@ from tests.faults import child, judge, mutants, scenarios
 from tests.faults.judge import Expected, Verdict
 
 type Job = partial["Found"]
-"""A piece of work for a warm process: a function of a module here and what it is called with."""
+"""A piece of work for a warm process: a function of a module here and its arguments."""
 
 
 class Found(msgspec.Struct):
-    """What some cases found: how many there were, and what is wrong, each with the case it was seen in."""
+    """The result of some cases: how many there were, and what is wrong, each with its case."""
 
     cases: int = 0
     lost: int = 0
@@ -58,7 +58,7 @@ class Found(msgspec.Struct):
 
 
 class Form(msgspec.Struct, frozen=True):
-    """How much is run: all of it, or a sample that is the same each time; on the real code or on a mutant of it."""
+    """How much is run: everything or a sample that is always the same, on the real code or on a mutant."""
 
     full: bool = True
     mutant: str | None = None
@@ -75,14 +75,14 @@ class Form(msgspec.Struct, frozen=True):
         return re.search(self.where, case) is not None
 
     def sample[Item](self, items: Sequence[Item], most: int) -> list[Item]:
-        """Return all items in full form or where they are chosen, else this many of them, evenly spread."""
+        """Return all items in full form or if `where` chooses cases, else `most` of them, evenly spread."""
         most *= 3 if self.mutant else 1
         if self.full or self.where or len(items) <= most:
             return list(items)
         return [items[number * len(items) // most] for number in range(most)]
 
     def some[Item](self, items: Sequence[Item], full: int, short: int, seed: str) -> list[Item]:
-        """Return so many items, others for each seed; all of them where they are chosen."""
+        """Return `full` or `short` random items, different for each seed; all items if `where` chooses cases."""
         most = self.count(full, short)
         if self.where or len(items) <= most:
             return list(items)
@@ -93,19 +93,19 @@ class Form(msgspec.Struct, frozen=True):
 
 
 type Ask = Callable[[partial[Any]], Any]
-"""Have something done by a warm process and return what it returns."""
+"""Run a function in a warm process and return its result."""
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
-    """One family of the catalogue."""
+    """A family of cases."""
 
     name: str
     jobs: Callable[[Form, Ask], Iterable[Job]]
     least: int
-    """Cases below which a full run proves nothing."""
+    """The minimum of cases of a full run; fewer prove nothing."""
     least_short: int
     needs: Callable[[], str | None] = lambda: None
-    """Say why it cannot run on this machine."""
+    """Return why it cannot run on this machine, None if it can."""
 
 
 @functools.cache
@@ -121,7 +121,7 @@ def needs_strace() -> str | None:
 
 
 def warm_up() -> None:
-    """Import in a worker what its children will need, so that no fault meets an import."""
+    """Import in a worker what its children need, so that no fault hits an import."""
     with workshop() as folder:
         for scenario in scenarios.SCENARIOS:
             tree = prepared(folder / scenario, scenario)
@@ -139,14 +139,14 @@ def _modules_of(tree: Path, scenario: str) -> list[str]:
 
 @contextmanager
 def workshop() -> Iterator[Path]:
-    """A folder for trees, in memory where the machine has such a place: no fault here depends on the kind of disk."""
+    """Yield a folder for trees, in memory where possible: no fault here depends on the kind of disk."""
     memory = Path("/dev/shm")  # noqa: S108 (a new folder in it)
     with tempfile.TemporaryDirectory(prefix="faults-", dir=memory if memory.is_dir() else None) as folder:
         yield Path(folder)
 
 
 def prepared(folder: Path, scenario: str) -> Path:
-    """Return a copy of the tree as it is before a scenario."""
+    """Return a copy of the tree that a scenario starts from."""
     original, tree = folder / "original", folder / "tree"
     folder.mkdir(exist_ok=True)
     if not original.exists():
@@ -157,7 +157,7 @@ def prepared(folder: Path, scenario: str) -> Path:
 
 
 class Bench:
-    """Trees that faults have left, judged together: a process that has judged one judges the next in half the time."""
+    """Trees that faults have left, judged together: after the first tree, a process needs half the time for each."""
 
     def __init__(self, folder: Path, mutant: str | None, *, at_once: bool = True) -> None:
         self._folder = folder
@@ -166,7 +166,7 @@ class Bench:
         self._trees: list[tuple[str, Path, Expected, list[str]]] = []
 
     def put(self, case: str, tree: Path, wanted: Expected, wrong: Iterable[str] = ()) -> None:
-        """Take a tree away for the end, with what was found wrong already."""
+        """Keep a tree to judge later, with what was already found wrong."""
         kept = self._folder / f"judged-{len(self._trees)}"
         kept.mkdir()
         tree.rename(kept / tree.name)

@@ -1,6 +1,6 @@
-"""Judge a tree: is every row that was reported as saved readable exactly once, and is no part of a file visible?
+"""Judge a tree: can every row that was reported as saved be read exactly once, and is no partial file visible?
 
-It reads twice: through `speedtest.data.lake.read`, and by hand with plain pyarrow and Python's csv over the files.
+It reads twice: through `speedtest.data.lake.read`, and by hand with plain pyarrow and Python's csv.
 """
 
 import csv
@@ -28,7 +28,7 @@ _CSV = re.compile(r"year=\d{4}/month=\d\d/day=\d\d/speedtest_(.+)\.csv")
 
 
 class Verdict(msgspec.Struct):
-    """What is wrong with a tree, by the names of rows and files."""
+    """What is wrong with a tree: the names of rows and files."""
 
     lost: set[str] = set()
     doubled: set[str] = set()
@@ -47,7 +47,7 @@ class Verdict(msgspec.Struct):
 
 
 class Expected(msgspec.Struct):
-    """The rows that may be there, those that must be, and the bytes that a file of rows may hold."""
+    """The rows that may be there, the rows that must be there, and the bytes that a file of rows may have."""
 
     rows: Mapping[str, Row]
     saved: set[str]
@@ -56,7 +56,7 @@ class Expected(msgspec.Struct):
 
 
 def expected(scenario: Scenario, reported: Iterable[str] = ()) -> Expected:
-    """Return what must be found after a scenario of which this was reported."""
+    """Return what must be found after a scenario that reported these lines."""
     saved = {row.name for row in scenario.saved} | {line.partition(" ")[2] for line in reported}
     contents = {row.data for row in scenario.rows.values()} | {*scenario.files.values(), *scenario.damaged.values()}
     return Expected(scenario.rows, saved, contents, scenario.damaged)
@@ -65,22 +65,22 @@ def expected(scenario: Scenario, reported: Iterable[str] = ()) -> Expected:
 def aftermath(tree: Path, wanted: Expected, *, at_once: bool = True) -> Verdict:
     """Judge a tree as a fault left it, do what follows a fault, and judge it again.
 
-    The first time `lake.read`, which takes its time, is passed over unless it is to be judged `at_once`.
+    The first time, `lake.read` is used only if `at_once` is true, because it is slow.
     """
     verdict = judge(tree, wanted, through_lake=at_once)
     try:
         finish(tree)
     except SystemExit as end:
         verdict.other.append(f"the conversion that follows ended with {end.code}")
-    except Exception:  # noqa: BLE001 (a run that breaks is a finding)
-        verdict.other.append(f"what follows broke: {traceback.format_exc()}")
+    except Exception:  # noqa: BLE001 (a run that fails is a finding)
+        verdict.other.append(f"the next start or conversion failed: {traceback.format_exc()}")
     verdict.add(judge(tree, wanted))
     verdict.other += _unsettled(tree)
     return verdict
 
 
 def judge(tree: Path, wanted: Expected, *, through_lake: bool = True) -> Verdict:
-    """Judge a tree as a reader finds it now."""
+    """Judge the current state of a tree."""
     verdict = Verdict()
     if through_lake:
         count_by_lake(tree, wanted, verdict)
@@ -90,15 +90,15 @@ def judge(tree: Path, wanted: Expected, *, through_lake: bool = True) -> Verdict
 
 
 def count_by_lake(tree: Path, wanted: Expected, verdict: Verdict) -> None:
-    """Judge what `lake.read` returns, once."""
+    """Judge the rows of one call of `lake.read`."""
     try:
         _count(_by_lake(tree), wanted, verdict, "lake.read")
-    except Exception as error:  # noqa: BLE001 (whatever a reader meets is a finding)
+    except Exception as error:  # noqa: BLE001 (every error of a reader is a finding)
         verdict.partial.add(f"lake.read: {error!r}")
 
 
 def count_by_hand(tree: Path, wanted: Expected, verdict: Verdict) -> None:
-    """Judge what plain pyarrow and Python's csv read, once."""
+    """Judge the rows that plain pyarrow and Python's csv read."""
     _count(_by_hand(tree, wanted, verdict), wanted, verdict, "plain pyarrow")
 
 
@@ -115,7 +115,7 @@ def _count(found: Iterable[Mapping[str, Any]], wanted: Expected, verdict: Verdic
         name = str(record[ROW_ID])
         counts[name] += 1
         if name not in wanted.rows:
-            verdict.other.append(f"{reader}: {name} is no row that was kept")
+            verdict.other.append(f"{reader}: {name} is not a row that was saved")
         elif not _is_as_kept(record, wanted.rows[name]):
             verdict.other.append(f"{reader}: {name} reads as {dict(record)}")
     verdict.lost |= wanted.saved - counts.keys()
@@ -123,7 +123,7 @@ def _count(found: Iterable[Mapping[str, Any]], wanted: Expected, verdict: Verdic
 
 
 def _is_as_kept(record: Mapping[str, Any], row: Row) -> bool:
-    """Compare values; those that a row of the original program does not bear before its conversion may be missing."""
+    """Compare values. A row of the original program lacks some of them before its conversion."""
     given = (record["timestamp"], record["download_mbps"], record["speedtest_address"])
     return all(value in {kept, None, ""} for value, kept in zip(given, row.values, strict=True))
 
@@ -151,7 +151,7 @@ def _csv_rows(folder: Path, wanted: Expected, verdict: Verdict) -> Iterator[tupl
             continue
         try:
             data = path.read_bytes()
-        except FileNotFoundError:  # a conversion that runs beside has removed it
+        except FileNotFoundError:  # a conversion that runs at the same time has deleted it
             continue
         if data not in wanted.contents:
             verdict.partial.add(name)
@@ -189,7 +189,7 @@ def _parquet_rows(folder: Path, verdict: Verdict) -> tuple[list[dict[str, Any]],
                     [ROW_ID, "timestamp", "download_mbps", "speedtest_address"], use_threads=False
                 ).to_pylist()
                 metadata = file.metadata.metadata or {}
-        except Exception as error:  # noqa: BLE001 (whatever a damaged file does to its reader)
+        except Exception as error:  # noqa: BLE001 (a damaged file can raise any exception)
             verdict.partial.add(f"{name}: {error}")
             continue
         listed.update(metadata.get(b"speedsnake.sources", b"").decode().splitlines())
@@ -197,7 +197,7 @@ def _parquet_rows(folder: Path, verdict: Verdict) -> tuple[list[dict[str, Any]],
 
 
 def _look_for_damaged(tree: Path, wanted: Expected, verdict: Verdict) -> None:
-    """A file that is no row lies where it lay or in quarantine, unchanged."""
+    """Check that damaged files are unchanged, in their place or in quarantine."""
     kept = {path.read_bytes() for path in (tree / RESULTS / "quarantine").rglob("*.csv")}
     for name, data in wanted.damaged.items():
         path = tree / RESULTS / name
@@ -206,7 +206,7 @@ def _look_for_damaged(tree: Path, wanted: Expected, verdict: Verdict) -> None:
 
 
 def _unsettled(tree: Path) -> list[str]:
-    """Return what is left to do where all should be done: complete days of CSV, temporaries, numbers that are wrong."""
+    """Return what should not be left: unconverted CSV files, temporary files, wrong numbers."""
     left = [f"{name} is not converted" for name, _ in _visible(tree / RESULTS)]
     left += [f"{path.name} was left behind" for path in tree.rglob(".*.tmp")]
     numbers: dict[str, list[int]] = {}

@@ -15,7 +15,7 @@ from tests.faults.scenarios import SCENARIOS, finish
 KILLED = -9
 
 SECOND_KILLS = 5
-"""Second kills for each first; all of them would take hours and be near one another."""
+"""Second kills for each first one. All second kills would take hours and be much alike."""
 
 
 def points(calls: Iterable[Call], tree: Path) -> list[Point]:
@@ -23,7 +23,7 @@ def points(calls: Iterable[Call], tree: Path) -> list[Point]:
 
 
 def record(scenario: str, mutant: str | None) -> list[Point]:
-    """Run a scenario to its end and return every call of it that changes files."""
+    """Run a scenario to its end and return its calls that change files."""
     with workshop() as folder:
         tree = prepared(folder, scenario)
         run = child.run(SCENARIOS[scenario].run, tree, trace=True, mutant=mutant)
@@ -70,7 +70,7 @@ def recover(tree: Path, report: Report) -> None:
 
 
 def _kill_twice(scenario: str, first: Point, form: Form) -> Found:
-    """Kill at one point, then kill what recovers at some of its own points, others for each first."""
+    """Kill at one point, then kill the recovery at some of its points, different ones for each first point."""
     with workshop() as folder:
         tree, killed = prepared(folder, scenario), folder / "killed"
         run = child.run(SCENARIOS[scenario].run, tree, inject=kill_at(first), mutant=form.mutant)

@@ -31,7 +31,7 @@ def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
 
 
 def _race(starts: int, mutant: str | None) -> Found:
-    """Start many at once, each again and again; every third that gets the lock is killed while it holds it."""
+    """Start many processes at once, again and again. A third of the lock's holders are killed while they hold it."""
     with workshop() as folder:
         processes = [_fork(partial(_start_often, folder, number, starts, mutant)) for number in range(PROCESSES)]
         for pid in processes:
@@ -47,7 +47,7 @@ def _race(starts: int, mutant: str | None) -> Found:
 
 
 def _start_often(folder: Path, number: int, starts: int, mutant: str | None) -> None:
-    """Begin a new process for each start, as supervisors do."""
+    """Use a new process for each start, as supervisors do."""
     for at in range(starts):
         pid = _fork(partial(_hold, folder, random.Random(number * 1000 + at), f"said-{number}", mutant))
         os.waitpid(pid, 0)

@@ -1,7 +1,7 @@
-"""CSV files that are not what they should be: named ones, and thousands made by damaging good ones.
+"""Malformed CSV files: named ones, and thousands made by damaging good ones.
 
-Whatever a file holds, either all of its rows are in the lake, each field as it was, or the file is in quarantine as it
-was; and its neighbours are converted.
+For any content, either all rows of a file are in the lake with every field unchanged, or the file is in quarantine,
+unchanged. Its neighbours are converted.
 """
 
 import csv
@@ -34,7 +34,7 @@ ORIGINAL = Original("row-2", datetime(2026, 1, 1, 14, tzinfo=UTC), 2.25).data
 HEADER, _, BODY = PLAIN.partition(b"\n")
 DAY = "year=2026/month=01/day=01"
 AT_ONCE = 500
-"""Generated files of one day."""
+"""How many files are generated for one day."""
 
 QUARANTINED = True
 CONVERTED = False
@@ -111,7 +111,7 @@ def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
 
 
 def _named(mutant: str | None) -> Found:
-    """Each alone with two neighbours, so that none hides another's fate."""
+    """Convert each named file with two good ones, so that each has its own verdict."""
     found = Found()
     for name, (data, quarantined) in NAMED.items():
         verdict, kept = _convert_with({"speedtest_12-30-00.csv": data}, mutant)
@@ -169,7 +169,7 @@ nan -inf 1e400 0x1F 1_000 ٣ -0 +1 "" True true null 9223372036854775808 3.0 1e3
 2026-01-01T00:00:00 2026-01-01T12:00:00.123456789Z 2026-01-01T24:00:00Z 2026-W01-1
 """
 STRANGE = [b"", b" 7 ", b"2026-01-01 12:00:00+05:30", *_STRANGE.encode().split()]
-"""Texts that one reader takes for a value and another does not."""
+"""Texts that some readers accept as values and others do not."""
 
 
 def _swap_field(data: bytes, chance: random.Random) -> bytes:
@@ -193,7 +193,7 @@ DAMAGE: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 
 
 def _convert_with(files: dict[str, bytes], mutant: str | None) -> tuple[Verdict, list[str]]:
-    """Convert these files and two good ones; return what is wrong, and which of them were put into quarantine."""
+    """Convert these files and two good ones; return what is wrong, and which files are in quarantine."""
     with workshop() as folder:
         return child.call(_convert_and_compare, folder / "tree", files, mutant)
 
@@ -226,7 +226,7 @@ def _convert_and_compare(tree: Path, files: dict[str, bytes], mutant: str | None
 
 
 def _lake(tree: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of the lake by the file that they came from."""
+    """Return the rows of the lake by their source file."""
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for path in sorted((tree / UPLOADS).glob("location=*/year=*/month=*/day=*/*.parquet")):
         with pq.ParquetFile(path) as file:
@@ -246,7 +246,7 @@ def _compare_quarantined(path: Path, data: bytes, rows: list[dict[str, Any]], ve
 
 
 def _compare_converted(name: str, data: bytes, rows: list[dict[str, Any]], verdict: Verdict) -> None:
-    """Read the file with Python's csv reader alone, and look for every field of it in the lake."""
+    """Read the file with Python's csv reader, and look for each of its fields in the lake."""
     try:
         text = data.decode("utf-8-sig")
         lines = [
@@ -271,7 +271,7 @@ def _compare_converted(name: str, data: bytes, rows: list[dict[str, Any]], verdi
 
 
 def _is_kept(column: str, field: str, record: dict[str, Any], extra: dict[str, str]) -> bool:
-    """Say whether a text is in its column as a value, or in `extra` as it is."""
+    """Return whether a text is in its column as a value, or unchanged in `extra`."""
     value = record.get(column)
     if extra.get(column) == field:
         return True

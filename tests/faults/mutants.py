@@ -1,6 +1,6 @@
-"""The real code with one step removed or two swapped, by patching it: the harness must catch every one.
+"""Mutants: the real code, patched so that one step is missing or two are swapped. The harness must catch each one.
 
-`apply` is called in a child before it acts; nothing is patched anywhere else.
+A child calls `apply` before it acts; nothing else is patched.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,16 +11,16 @@ from tests.faults import mutants_of_files as of_files, mutants_of_the_lake as of
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """What is done to the code, and the families that must catch it."""
+    """A change of the code, and the families that must catch it."""
 
     patch: Callable[[], None]
     caught_by: tuple[str, ...]
     scenario: str | None = None
-    """The scenario that can show it,"""
+    """The only scenario to run, because it can catch the mutant."""
     where: str = ""
-    """and a pattern of its cases that can, so that it is found soon."""
+    """A pattern of the cases that can catch it, so that it is caught soon."""
     by_words: bool = False
-    """It loses and doubles nothing by itself: another breach counts as well."""
+    """True if it loses and doubles no row by itself, so that any other breach counts too."""
 
 
 def apply(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Mutants of how files come to be, of the queue of rows and of the lock."""
+"""Mutants of the code that creates files, of the queue of rows and of the lock."""
 
 import fcntl
 import os

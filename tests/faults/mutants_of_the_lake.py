@@ -1,4 +1,4 @@
-"""Mutants of the conversion, of its recovery and of the reader."""
+"""Mutants of the conversion, its recovery and the reader."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -31,7 +31,7 @@ def unlink_before_publish() -> None:
 
 def unlink_by_listing_again() -> None:
     def make(remove: Remove) -> Remove:
-        def remove_all(place: Folders, day: Any) -> None:  # noqa: ANN401 (a day under way)
+        def remove_all(place: Folders, day: Any) -> None:  # noqa: ANN401 (the private class _Day)
             for entry in list(partitions.row_files(day.folder)):
                 Path(entry.path).unlink()
             remove(place, day)
@@ -43,7 +43,7 @@ def unlink_by_listing_again() -> None:
 
 def parquet_deleted_on_error() -> None:
     def make(remove: Remove) -> Remove:
-        def removed(place: Folders, day: Any) -> None:  # noqa: ANN401 (a day under way)
+        def removed(place: Folders, day: Any) -> None:  # noqa: ANN401 (the private class _Day)
             try:
                 remove(place, day)
             except OSError:
@@ -151,7 +151,7 @@ def damaged_parquet_passed_over() -> None:
 
 
 def damaged_csv_deleted() -> None:
-    def delete(_: Folders, day: Any, name: str, __: str) -> None:  # noqa: ANN401 (a day under way)
+    def delete(_: Folders, day: Any, name: str, __: str) -> None:  # noqa: ANN401 (the private class _Day)
         Path(day.folder, name).unlink()
 
     put(conversion, "_quarantine", lambda _: delete)

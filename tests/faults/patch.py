@@ -1,17 +1,17 @@
-"""How a mutant is made: a function of the real code is replaced, often by one that calls it."""
+"""Make a mutant: replace a function of the real code, often by one that calls it."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 def put(owner: object, name: str, make: Callable[[Any], Any]) -> None:
-    """Put in the place of a module's or a class's attribute what `make` makes of it."""
+    """Replace an attribute of a module or a class by the result of `make(attribute)`."""
     setattr(owner, name, make(getattr(owner, name)))
 
 
-def get(owner: object, name: str) -> Any:  # noqa: ANN401 (whatever lies there)
+def get(owner: object, name: str) -> Any:  # noqa: ANN401 (it can be anything)
     return getattr(owner, name)
 
 
 def nothing(*_: object, **__: object) -> None:
-    """Do nothing, whatever is asked."""
+    """Do nothing."""

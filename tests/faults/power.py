@@ -1,4 +1,4 @@
-"""Power loss: play a recorded run on a disk that loses what no fsync covered, and cut the power after every call."""
+"""Power loss: play a recorded run on a simulated disk, and cut the power after every call."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -17,14 +17,14 @@ from tests.faults.kill import kill_at, points, recover
 from tests.faults.scenarios import SCENARIOS
 
 STATES_AT_ONCE = 12
-"""States of one moment; most moments have fewer."""
+"""The most states that are judged for one moment; most moments have fewer."""
 
 AFTER_A_FAULT = 16
-"""States that are judged of a run that met a fault, or that follows one; there are hundreds of such runs."""
+"""States that are judged for a run with a fault, or after one. There are hundreds of such runs."""
 
 
 class Story(msgspec.Struct, frozen=True):
-    """What happens before the power goes: a fault in the run, if any, and whether another run follows it."""
+    """What happens before the power loss: perhaps a fault in the run, and perhaps another run that recovers."""
 
     scenario: str
     inject: str | None = None
@@ -57,14 +57,14 @@ def _points(scenario: str, mutant: str | None) -> list[Point]:
 
 
 def _lose_power(story: Story, form: Form) -> Found:
-    """Record a story, and judge what a power cut leaves at every moment of its last run."""
+    """Record a story, and judge what a power loss leaves at each moment of its last run."""
     found = Found()
     with workshop() as folder:
         tree = prepared(folder, story.scenario)
         device = Disk(tree)
         run = child.run(SCENARIOS[story.scenario].run, tree, trace=True, inject=story.inject, mutant=form.mutant)
         if story.at and not run.met(story.at):
-            raise RuntimeError(f"{story.scenario}, {story.shown}: the fault did not meet that call")
+            raise RuntimeError(f"{story.scenario}, {story.shown}: the fault did not hit that call")
         calls = run.calls
         reported: list[str] = []
         if story.recovered:
@@ -83,12 +83,12 @@ def _lose_power(story: Story, form: Form) -> Found:
 
 
 def _chosen(moments: list["Moment"], story: Story, form: Form) -> list["Moment"]:
-    """Return every moment of a clean run; of the many that a fault leads to some, others for each fault."""
+    """Return every moment of a clean run; after a fault only some moments, different ones for each fault."""
     return form.some(moments, AFTER_A_FAULT, 15, seed=story.shown) if story.inject else form.sample(moments, 15)
 
 
 type Moment = tuple[str, list[str], Tree]
-"""After which call, what was reported by then, and one of the trees that may be left."""
+"""The last call, the reports until then, and one of the trees that may be left."""
 
 
 def _moments(device: Disk, calls: list[Call], tree: Path, reported: list[str], most: int) -> Iterator[Moment]:
@@ -104,12 +104,12 @@ def _moments(device: Disk, calls: list[Call], tree: Path, reported: list[str], m
 
 
 def _play(device: Disk, call: Call, tree: Path, reported: list[str]) -> bool:
-    """Play a call; say whether it changed the disk or what was promised of it."""
+    """Play a call; return whether it changed the disk or reported a row as saved."""
     if call.name == "sendto" and call.texts[0].startswith(child.REPORT.encode()):
         reported.append(call.texts[0].decode().removeprefix(child.REPORT).strip())
         return True
     if call.is_in(str(tree)) and call.name not in disk.KNOWN | LOOKING:
-        raise ValueError(f"no disk was made for {call.name}: it may change files unseen")
+        raise ValueError(f"the simulated disk does not know {call.name}, which may change files; add it to disk.py")
     device.play(call)
     return call.changes and call.is_in(str(tree))
 

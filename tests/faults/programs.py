@@ -1,4 +1,4 @@
-"""Speed-test programs that misbehave: whatever one does, in bounded time and memory one row comes of it, once."""
+"""Programs that misbehave: whatever one does, it leaves exactly one row, in bounded time and memory."""
 
 import os
 import time
@@ -23,13 +23,13 @@ from tests.faults.rows import HERE
 from tests.faults.scenarios import RESULTS, UPLOADS, run_conversion
 
 LIMIT_SECONDS = 1.5
-"""How long a program may run here that never ends by itself."""
+"""The time limit for a program that never ends by itself."""
 
 GRACE_SECONDS = 8.0
-"""How much longer an attempt may take than that on a busy machine; the daemon's own grace is 1.5."""
+"""How much longer an attempt may take on a busy machine; the daemon's own grace is 1.5."""
 
 MOST_MEMORY = 24 * 1024
-"""KiB that an attempt may need beside what was there before, whatever is printed: two streams of 1 MiB, and parsing."""
+"""KiB that an attempt may add, whatever the program prints: two streams of 1 MiB, and parsing."""
 
 
 def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
@@ -67,7 +67,7 @@ def _measure_and_convert(folder: Path, behaviour: Behaviour, mutant: str | None)
         verdict.other.append(f"the attempt took {took:.1f} s and {more} KiB")
     assert measurement
     results.save(results.encode(measurement), tree / RESULTS)
-    for _ in range(2):  # a result of 2024 is converted, a failure is of today
+    for _ in range(2):  # a result is of 2024 and is converted, a failure is of today and is not
         rows = lake.read(result_dir=tree / RESULTS, upload_dir=tree / UPLOADS).to_dict("records")
         _compare([{str(name): value for name, value in row.items()} for row in rows], behaviour, verdict)
         run_conversion(tree)
@@ -76,9 +76,9 @@ def _measure_and_convert(folder: Path, behaviour: Behaviour, mutant: str | None)
 
 def _compare(rows: list[Mapping[str, Any]], behaviour: Behaviour, verdict: Verdict) -> None:
     if not rows:
-        verdict.lost.add("the attempt left no row")
+        verdict.lost.add("the attempt made no row")
     if len(rows) > 1:
-        verdict.doubled.add(f"the attempt left {len(rows)} rows")
+        verdict.doubled.add(f"the attempt made {len(rows)} rows")
     for row in rows:
         kind = row["error_kind"] if isinstance(row["error_kind"], str) else None
         if (row["status"], kind) != (behaviour.status, behaviour.error_kind):
@@ -86,14 +86,14 @@ def _compare(rows: list[Mapping[str, Any]], behaviour: Behaviour, verdict: Verdi
 
 
 def _memory() -> int:
-    """Return the most KiB that this process has had resident since the last call, and begin anew."""
+    """Return the peak of this process's resident memory since the last call, in KiB, and reset it."""
     status = Path("/proc/self/status").read_text()
     Path("/proc/self/clear_refs").write_text("5")
     return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def needs_proc() -> str | None:
-    return None if Path("/proc/self/clear_refs").exists() else "the peak of memory is read from Linux' /proc"
+    return None if Path("/proc/self/clear_refs").exists() else "the peak of memory is read from Linux's /proc"
 
 
 FAMILY = Family(name="program faults", jobs=_jobs, least=25, least_short=10, needs=needs_proc)

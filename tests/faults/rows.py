@@ -1,4 +1,4 @@
-"""Rows whose every copy can be recognised: each has a name, and what it must read as."""
+"""Rows whose copies can all be recognised: each has a name and known values."""
 
 import csv
 import io
@@ -12,11 +12,11 @@ from speedtest.measurement import Measurement
 
 HERE, THERE = "here", "there"
 ROW_ID = "result_id"
-"""The column that holds a row's name: one of Ookla's, which every way of keeping a row passes on."""
+"""The column with a row's name: one of Ookla's columns, which every way of saving a row keeps."""
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A row by its name; no two have equal values."""
+    """A row with a name; no two rows have equal values."""
 
     name: str
     when: datetime
@@ -42,24 +42,24 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def values(self) -> tuple[datetime, float | None, str]:
-        """What a reader must find beside the name."""
+        """The values that a reader must find with the name."""
         return (self.when, self.mbps, self.address)
 
 
 def row(number: int, day: int, second: int | None = None, address: str = HERE) -> Row:
-    """Return a row of January 2026; its number tells it from all others."""
+    """Return a row of January 2026, identified by its number."""
     when = datetime(2026, 1, day, 12, 0, number % 60 if second is None else second, tzinfo=UTC)
     return Row(f"row-{number}", when, number + 0.25, address)
 
 
 def together(*rows: Row) -> bytes:
-    """Return a file that holds several rows, as nobody but a person makes it."""
+    """Return a file with several rows. Only people make such files."""
     first, *others = [row.data for row in rows]
     return first + b"".join(data.partition(b"\n")[2] for data in others)
 
 
 class Original(Row, frozen=True):
-    """A row as the original program kept it: the program's own columns only."""
+    """A row of the original program: it has only the columns of the speed-test program."""
 
     @property
     @override

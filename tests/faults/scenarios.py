@@ -1,7 +1,7 @@
-"""What is done to a tree while faults strike: the daemon keeping rows, and conversions of every kind.
+"""What happens to a tree while faults hit: the daemon saves rows, or a conversion of some kind runs.
 
-A tree is a folder that holds `results` and `uploads`. `prepare` makes it as it is before; `act` runs in a child and
-reports each row that is saved; `finish` is what follows any fault: the next start of the daemon and a conversion.
+A tree is a folder with `results` and `uploads`. `prepare` makes the tree to start from. `act` runs in a child and
+reports each row that is saved. `finish` follows every fault: the next start of the daemon and a conversion.
 """
 
 import os
@@ -23,20 +23,20 @@ RECEIPT = "location=here/year=2026/month=01/day=02/speedtest_006.receipt.json"
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happens: what was there before, what is done, and what must be readable after it."""
+    """A tree to start from, an action, and what must be readable after it."""
 
     name: str
     act: Callable[["Scenario", Path, Report], None]
     files: dict[str, bytes] = {}
-    """What lies below the tree before, beside what the daemon saves."""
+    """Files in the tree at the start, besides the rows that the daemon saved."""
     saved: list[Row] = []
-    """Rows that were reported as saved before."""
+    """Rows that were reported as saved before the start."""
     new: list[Row] = []
-    """Rows that it saves and reports, one by one."""
+    """Rows that the action saves and reports, one by one."""
     damaged: dict[str, bytes] = {}
-    """Files that are no rows, by their paths below `results`: they must lie there or in quarantine, unchanged."""
+    """Files without valid rows, by their paths below `results`: they must stay there or in quarantine, unchanged."""
     earlier: list[Row] = []
-    """Rows among `saved` that were converted before."""
+    """Rows among `saved` that were converted before the start."""
 
     @property
     def rows(self) -> dict[str, Row]:
@@ -57,20 +57,20 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _save(tree: Path, rows: list[Row]) -> None:
-    """Save rows as the daemon does, but for those that `files` holds together."""
+    """Save rows as the daemon does, except those that share a file in `files`."""
     for each in rows:
         if each.name not in _TOGETHER:
             results.save(results.encode(each.measurement), tree / RESULTS)
 
 
 def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
-    """Start as the daemon does, keep these rows, one each cycle, and stop; report each that is saved or printed."""
+    """Start as the daemon does, save one of these rows each cycle, and stop. Report each row that is saved."""
     folder = tree / RESULTS
     _set_environment(tree)
     settings = startup.settings()
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir}
     with startup.alone(loop.LOCK_NAME, "another daemon", **folders):
-        loop._sweep(folder)  # noqa: SLF001 (the next)
+        loop._sweep(folder)  # noqa: SLF001 (a step of the daemon's start)
         waiting = RowQueue(folder)
         names = {results.encode(each.measurement): each.name for each in rows}
         for row_ in names:
@@ -83,7 +83,7 @@ def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
 
 
 def run_conversion(tree: Path) -> None:
-    """Convert as `python -m speedtest.handlers.convert` does; SystemExit tells of a day that could not be."""
+    """Convert as `python -m speedtest.handlers.convert` does. Raises SystemExit if a day could not be converted."""
     _set_environment(tree)
     sys.argv = ["convert"]
     convert.main()

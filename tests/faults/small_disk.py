@@ -1,4 +1,4 @@
-"""A really full disk: small file systems in memory, of many sizes and with few inodes, and room made later."""
+"""A full disk: small file systems in memory, with many sizes and few inodes, which are enlarged later."""
 
 import ctypes
 import json
@@ -26,7 +26,7 @@ INODES = [f"nr_inodes={count}" for count in range(4, 64, 4)]
 PRIVATE = 1 << 18 | 1 << 14
 REMOUNT = 1 << 5
 TODAY = ookla.RESULTS["1.2.0"].text.replace("2024-03-09T14:25:36Z", ookla.NOW)
-"""A result of now, whose day is not complete."""
+"""A result of today, which is not a complete day."""
 
 ROOM = "size=64m,nr_inodes=10000"
 
@@ -49,7 +49,7 @@ def needs_mounts() -> str | None:
 
 
 def mount(folder: Path, options: str, *, again: bool = False) -> None:
-    """Mount a tmpfs on a folder, seen by this process and its children only, gone with them."""
+    """Mount a tmpfs on a folder. Only this process and its children see it; it ends with them."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not again:
         _leave_the_mounts_of_others(libc)
@@ -78,7 +78,7 @@ def _fill(limit: str, mutant: str | None) -> Found:
 
 
 def _fill_disk(tree: Path, limit: str, mutant: str | None) -> Verdict:
-    """Keep rows until the disk is full and some more, try to convert, make room, and see that all is there once."""
+    """Save more rows than fit on the disk, try to convert, make room, and check that each row is there once."""
     tree.mkdir()
     mount(tree, limit)
     if mutant:
@@ -91,7 +91,7 @@ def _fill_disk(tree: Path, limit: str, mutant: str | None) -> Verdict:
         with_rows.saved |= {names[saved] for saved in waiting.save()}
     child.run(_try_to_convert, tree)
     verdict = judge.judge(tree, with_rows)
-    with_rows.saved |= {names[saved] for saved in waiting.save()}  # what was converted has made a little room
+    with_rows.saved |= {names[saved] for saved in waiting.save()}  # the conversion has made a little room
     child.run(_try_to_convert, tree)
     verdict.add(judge.judge(tree, with_rows))
     mount(tree, ROOM, again=True)
@@ -115,7 +115,7 @@ def _daemon(case: str) -> Found:
 
 
 def _start(folder: Path, limit: str) -> DaemonProcess:
-    """Start a daemon that measures five times a second, with the folders of its rows on a small disk."""
+    """Start a daemon that measures five times a second, with its folders of rows on a small disk."""
     disk = folder / "disk"
     disk.mkdir()
     mount(disk, limit)
@@ -142,7 +142,7 @@ def _health(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _counted(daemon: DaemonProcess, disk: Path) -> tuple[int, int]:
-    """Return how many tests the daemon has logged and how many rows of such a reader finds."""
+    """Return how many tests the daemon has logged and how many rows of tests a reader finds."""
     frame = lake.read(result_dir=disk / RESULTS, upload_dir=disk / UPLOADS)
     assert not frame.duplicated(["started_at"]).any(), "a row is there twice"
     return len(daemon.logged("measured")), int((frame["status"] != "skipped").sum())
@@ -168,7 +168,7 @@ def _waits_and_is_saved(folder: Path) -> Verdict:
     if measured != found:
         verdict.lost.add(f"{measured} tests made {found} rows")
     if told != [1, 1] or code:
-        verdict.other.append(f"the disk's state was told {told} times, the exit code was {code}")
+        verdict.other.append(f"row_refused and rows_saved were logged {told} times, the exit code was {code}")
     return verdict
 
 
@@ -202,7 +202,7 @@ def _is_printed_at_the_end(folder: Path) -> Verdict:
 
 
 def _waits_for_the_lake(folder: Path) -> Verdict:
-    """UPLOAD_DIR alone is full: rows are saved, and the conversion that fails says so once, not every cycle."""
+    """Only UPLOAD_DIR is full: rows are saved, and the failing conversion is logged once, not every cycle."""
     verdict, disk = Verdict(), folder / "disk"
     day = folder / "home" / "rows" / "year=2026" / "month=01" / "day=01"
     day.mkdir(parents=True)
@@ -218,7 +218,7 @@ def _waits_for_the_lake(folder: Path) -> Verdict:
     if sick.returncode != 1 or "UPLOAD_DIR" not in sick.stderr:
         verdict.other.append(f"the health check said {sick.returncode}: {sick.stderr}")
     if told != 1:
-        verdict.other.append(f"a conversion that cannot be was told {told} times")
+        verdict.other.append(f"the failing conversion was logged {told} times")
     if not (day / "speedtest_12-00-00.csv").exists():
         verdict.lost.add("the row that could not be converted")
     return verdict

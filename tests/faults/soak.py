@@ -1,4 +1,4 @@
-"""A daemon and a conversion, both killed again and again at random moments, while two readers poll."""
+"""A daemon and a conversion, both killed repeatedly at random moments, while two readers poll."""
 
 import contextlib
 import os
@@ -20,17 +20,17 @@ from tests.faults.rows import HERE, THERE, Row
 from tests.faults.scenarios import RESULTS, run_conversion
 
 KILLS = 8
-"""Kills of one tree. A new one each time: conversions every few milliseconds fill it with files, and polls get slow."""
+"""Kills for each tree. Then a new tree starts, because many conversions fill a tree with files and make polls slow."""
 
 POLLS = 130
-"""Polls of one tree that there must be before it is judged."""
+"""The fewest polls of a tree before it is judged."""
 
 ROWS = 2000
-"""Rows that one tree can hold at most; the daemon waits a little after each."""
+"""The most rows of a tree; the daemon waits a little after each."""
 
 
 def row(number: int) -> Row:
-    """Return a row of one day and one of two locations."""
+    """Return a row of a fixed day, at one of two locations."""
     when = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number // 2)
     return Row(f"row-{number}", when, number + 0.25, THERE if number % 64 == 0 else HERE)
 
@@ -44,7 +44,7 @@ def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
 
 
 def _soak(seed: int, mutant: str | None) -> Found:
-    """Cases are kills and polls, both."""
+    """Run one tree. Its cases are its kills and its polls."""
     chance = random.Random(seed)
     with workshop() as folder:
         tree, journal = folder / "tree", folder / "journal"
@@ -97,13 +97,13 @@ def _size(folder: Path, pattern: str) -> int:
 
 
 def _keep(tree: Path, journal: Path) -> None:
-    """Keep one row after the other, and note each that is saved."""
+    """Save one row after the other, and note each in the journal."""
     descriptor = os.open(journal, os.O_WRONLY | os.O_APPEND)
     saved = len(journal.read_text().split())
     killed = int((journal.with_name("lives")).stat().st_size) if journal.with_name("lives").exists() else 0
     with journal.with_name("lives").open("ab") as lives:
         lives.write(b".")
-    for number in range(saved + killed, ROWS):  # each life may have saved one row that it could not note
+    for number in range(saved + killed, ROWS):  # each earlier run may have saved one row that it could not note
         results.save(results.encode(row(number).measurement), tree / RESULTS)
         os.write(descriptor, f"row-{number}\n".encode())
         time.sleep(0.01)
@@ -121,7 +121,7 @@ def _expected(journal: Path) -> Expected:
 
 
 class _Contents(set[bytes]):
-    """The bytes that a row's file may hold, encoded only where they are asked for."""
+    """The bytes that a row's file may have, encoded only on demand."""
 
     def __init__(self, rows: dict[str, Row]) -> None:
         super().__init__()
@@ -135,14 +135,14 @@ class _Contents(set[bytes]):
 
 
 def _poll(tree: Path, journal: Path, by: str, polls: Path) -> None:
-    """Read again and again: what was noted as saved before must be there, once."""
+    """Read repeatedly: each row in the journal must be there once."""
     read = judge.count_by_lake if by == "lake" else judge.count_by_hand
     with polls.open("ab", buffering=0) as count, polls.with_suffix(".breaches").open("a", buffering=1) as breaches:
         while True:
             wanted, verdict = _expected(journal), Verdict()
             try:
                 read(tree, wanted, verdict)
-            except Exception as error:  # noqa: BLE001 (a reader that breaks is a finding)
+            except Exception as error:  # noqa: BLE001 (a reader that fails is a finding)
                 verdict.other.append(repr(error))
             count.write(b".")
             if verdict.breaches:

@@ -1,4 +1,4 @@
-"""Settings: what each variable allows, and how a mistake is told."""
+"""Settings: the allowed values of each variable, and the message for each mistake."""
 
 import re
 from pathlib import Path
@@ -134,8 +134,8 @@ def test_a_value_is_read_as_what_it_means() -> None:
 def test_an_unknown_variable_is_told_with_the_nearest_known_one() -> None:
     lines = environment.unknown({"SPEEDTEST_LOCATION_UID": "x", "SPEEDTEST_SERVERS": "1", "HOME": "/"}, ENGINES)
     assert lines == [
-        "SPEEDTEST_LOCATION_UID is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_LOCATION_UUID?",
-        "SPEEDTEST_SERVERS is no variable of SpeedSnake and is ignored; did you mean SPEEDTEST_SERVER?",
+        "SPEEDTEST_LOCATION_UID is not a variable of SpeedSnake and is ignored; did you mean SPEEDTEST_LOCATION_UUID?",
+        "SPEEDTEST_SERVERS is not a variable of SpeedSnake and is ignored; did you mean SPEEDTEST_SERVER?",
     ]
 
 
@@ -154,7 +154,7 @@ def test_an_unknown_variable_is_told_with_the_nearest_known_one() -> None:
 )
 def test_a_name_that_is_one_or_two_edits_from_one_of_ours_is_told(name: str, near: str) -> None:
     assert environment.unknown({name: "1"}, ENGINES) == [
-        f"{name} is no variable of SpeedSnake and is ignored; did you mean {near}?"
+        f"{name} is not a variable of SpeedSnake and is ignored; did you mean {near}?"
     ]
 
 
@@ -191,7 +191,7 @@ def test_every_variable_is_a_field_of_the_settings_and_is_explained() -> None:
 def test_what_is_explained_can_be_set_again_and_means_the_same(variables: dict[str, str]) -> None:
     try:
         settings = environment.read(variables, ENGINES)
-    except Mistakes:  # values that do not go together
+    except Mistakes:  # values that do not fit together
         reject()
     explained = environment.explain(settings, variables, ENGINES)
     again = {each.name: each.value for each in explained if each.value and each.name != "PAGE_PASSWORD"}
@@ -240,11 +240,11 @@ LIST = "the URL (http://… or https://…) or the file name of a list of server
         ),
         (
             {"SPEEDTEST_ENGINE": "iperf3,librespeed", "SPEEDTEST_SERVER": "h"},
-            "'h' is not allowed: it must say for which engine: iperf3=SERVER,librespeed=SERVER",
+            "'h' is not allowed: name the engine of each server: iperf3=SERVER,librespeed=SERVER",
         ),
         (
             {"SPEEDTEST_SERVER": "h"},
-            "'h' is not allowed: no engine of SPEEDTEST_ENGINE takes a server; SPEEDTEST_SERVER_ID pins one by number",
+            "'h' is not allowed: no engine in SPEEDTEST_ENGINE takes a server; use SPEEDTEST_SERVER_ID to choose one",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""QUIET_HOURS as text, and what it means: minutes of the day, and instants on both sides of daylight-saving changes."""
+"""QUIET_HOURS as text and its meaning: minutes of the day, and times around daylight-saving changes."""
 
 import time
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def written(spans: list[tuple[int, int]]) -> str:
 
 
 def minutes(start: int, end: int) -> set[int]:
-    """Go round the clock from one minute to before the other."""
+    """Return the minutes from `start` to before `end`, past midnight if necessary."""
     return {minute % MINUTES_PER_DAY for minute in range(start, end if end > start else end + MINUTES_PER_DAY)}
 
 
@@ -79,7 +79,7 @@ def in_zone(monkeypatch: pytest.MonkeyPatch, name: str) -> Iterator[None]:
 
 
 def around_changes(zone: ZoneInfo) -> Iterator[datetime]:
-    """Yield every five minutes around each change of a zone's clock in 2026, or of a day where there is none."""
+    """Yield every five minutes around each clock change of a zone in 2026, or of one day if there is none."""
     days = [datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=number) for number in range(365)]
     offsets = [day.astimezone(zone).utcoffset() for day in days]
     changes = [day for day, before, after in zip(days, offsets, offsets[1:], strict=False) if before != after]

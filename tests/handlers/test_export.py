@@ -132,7 +132,7 @@ def test_a_period_and_locations_narrow_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--since", "yesterday"), "'yesterday' is no instant: write 2026-01-31, "),
+        (("--since", "yesterday"), "'yesterday' is not a time: write 2026-01-31, "),
         (("--since", "7d", "--until", "8d"), "the end must be after the start"),
         (("--format", "xml"), "xml"),
         (("--formt", "csv"), "--formt"),

@@ -111,12 +111,12 @@ def test_the_summary_is_what_the_page_shows(page: Page) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "advice"),
     [
-        ("/api/results?since=then", 400, "'then' is no instant: write 2026-01-31"),
+        ("/api/results?since=then", 400, "'then' is not a time: write 2026-01-31"),
         ("/api/results?limit=0", 400, "limit=0 must be a whole number from 1 to"),
         ("/api/results?limit=99999999999999999999", 400, "must be a whole number from 1 to"),
         ("/api/results?limit=-1", 400, "limit=-1 must be"),
         ("/api/results?cursor=x", 400, "cursor must be what `next` of an answer holds"),
-        ("/api/results?cursor=x~1", 400, "'x' is no instant"),
+        ("/api/results?cursor=x~1", 400, "'x' is not a time"),
         ("/api/results?page=2", 400, "page is no parameter of this address; there are since, until"),
         ("/api/summary?since=2026-02-01&until=2026-01-01", 400, "the end must be after the start"),
         ("/api/summary?location=moon", 404, f"location=moon has no rows; there are {HOME}, {OFFICE}"),

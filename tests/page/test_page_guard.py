@@ -76,8 +76,8 @@ def test_the_first_line_of_a_file_may_be_the_password(tmp_path: Path) -> None:
         (b"", "its first line must be the secret"),
         (b"\nsecret", "its first line must be the secret"),
         (b"a\x07b", "its first line must be the secret"),
-        (b"\xff\xfe", "it is no text in UTF-8"),
-        (None, "No such file or directory; name a file whose first line is it"),
+        (b"\xff\xfe", "it is not UTF-8 text"),
+        (None, "No such file or directory"),
     ],
 )
 def test_a_file_without_a_password_ends_it_with_78(tmp_path: Path, content: bytes | None, advice: str) -> None:
