@@ -1,1 +1,1 @@
-"""Figures from rows: what happened, how often, how fast. Nothing here draws, and nothing writes to the lake."""
+"""Figures computed from rows: what happened, how often, how fast. Nothing here draws, or writes to the lake."""

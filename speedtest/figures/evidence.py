@@ -1,4 +1,4 @@
-"""Which files the figures come from: their number, size, and one digest that anybody can compute again."""
+"""The files that figures come from: their number, their size, and a digest that anybody can compute again."""
 
 import hashlib
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ class Evidence(msgspec.Struct, frozen=True):
     csv: int
     size: int
     digest: str
-    """SHA-256 of the lines `SHA-256  PATH` of the files, as `sha256sum` prints them, Parquet before CSV, each in the
-    order of their paths, which begin below UPLOAD_DIR and RESULT_DIR."""
+    """SHA-256 of the lines `SHA-256  PATH` that `sha256sum` prints for the files: first Parquet, then CSV, each sorted
+    by path. Paths are relative to UPLOAD_DIR (Parquet) and RESULT_DIR (CSV)."""
 
 
 def of(folders: Folders, asked: Question) -> Evidence:
-    """Digest the files of a question. Raises OSError for one that cannot be read."""
+    """Digest the files of a question. Raises OSError if one cannot be read."""
     parquet = list(_lines(folders.upload_dir, _parquet(folders.upload_dir, asked)))
     csv = list(_lines(folders.result_dir, _csv(folders.result_dir, asked)))
     digest = hashlib.sha256("".join(line for line, _ in parquet + csv).encode()).hexdigest()
@@ -37,7 +37,7 @@ def _lines(base: Path, paths: Iterator[Path]) -> Iterator[tuple[str, int]]:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            continue  # converted meanwhile: its rows are in the lake
+            continue  # converted meanwhile: its rows are in a Parquet file
         yield f"{hashlib.sha256(data).hexdigest()}  {path.relative_to(base)}\n", len(data)
 
 

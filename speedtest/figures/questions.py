@@ -1,4 +1,4 @@
-"""Which questions a person asks with a period and some locations: one for each location."""
+"""Questions about a period, one for each location, and their answers."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -11,7 +11,10 @@ from speedtest.figures.types import Plan, Question, Summary
 
 
 def questions(rows: Rows, since: datetime | None, until: datetime, locations: Sequence[str]) -> Iterator[Question]:
-    """Ask for each location, all that have rows if none is named; without `since` from its first day on."""
+    """Yield a question for each named location, or for all that have rows if none is named.
+
+    Without `since`, a question starts at the location's first day. A location with an empty period has no question.
+    """
     for location in locations or rows.locations():
         first = rows.first(location)
         start = since or first
@@ -20,12 +23,12 @@ def questions(rows: Rows, since: datetime | None, until: datetime, locations: Se
 
 
 def summaries(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[Summary]:
-    """Answer each question."""
+    """Return the answer to each question."""
     return [summarise(rows.of(each.since, each.until, each.location), each, plan) for each in asked]
 
 
 def with_evidence(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[tuple[Summary, Evidence]]:
-    """Answer each question, and tell which files the answer comes from."""
+    """Return the answer to each question, with the files that it comes from."""
     return [
         (summary, evidence.of(rows.folders, each))
         for summary, each in zip(summaries(rows, asked, plan), asked, strict=True)

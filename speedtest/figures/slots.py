@@ -1,10 +1,10 @@
-"""What became of every slot: measured, failed, skipped, or nothing at all because no daemon ran; and the outages.
+"""What happened in each slot: successful, failed, skipped, or no row because the daemon was off. And the outages.
 
-A slot is `ok` if one of its attempts was, else `failed` if one was made, else `skipped`. Rows without a slot (measured
-by hand, or by the original program) are tests, but they are no part of this.
+A slot is `ok` if one of its tests was, else `failed` if a test was made, else `skipped`. Rows without a slot (measured
+by hand, or by the original program) are not counted here.
 
-A slot that has no row is known by the gap it leaves: two neighbours further apart than `_GAP` intervals. Where
-`SLEEP_JITTER_SECONDS` is more than a third of the interval a single one may stay unseen.
+A slot without a row is known by its gap: the two slots around it are at least `_GAP` intervals apart. If
+`SLEEP_JITTER_SECONDS` is more than a third of the interval, a single missing slot may go unnoticed.
 """
 
 from datetime import datetime
@@ -20,48 +20,51 @@ _WORDS_SHOWN = 3
 
 
 class Slots(msgspec.Struct, kw_only=True):
-    """How many slots there were, each counted once."""
+    """The number of slots, each counted once."""
 
     ok: int = 0
     failed: int = 0
     skipped: int = 0
     not_measured: int = 0
-    """Slots that no daemon was there for."""
+    """Slots without a row, because the daemon was off."""
     skipped_by_kind: dict[str, int] = {}
 
     @property
     def due(self) -> int:
-        """All of them."""
+        """The number of all slots."""
         return self.ok + self.failed + self.skipped + self.not_measured
 
     @property
     def availability(self) -> float | None:
-        """The share of good ones, of those in which a test was made, in percent."""
+        """The uptime in percent: slots with a successful test ÷ slots with any test. None if no slot has a test."""
         tested = self.ok + self.failed
         return 100 * self.ok / tested if tested else None
 
 
 class Outage(msgspec.Struct, kw_only=True):
-    """Slots in a row that failed; skipped ones between them neither end nor prove it."""
+    """Slots in a row whose tests failed. Skipped slots between them do not count, and do not end the outage."""
 
     start: datetime
-    """The first slot that failed,"""
+    """The first slot that failed."""
     last: datetime
-    """the last one,"""
+    """The last slot that failed."""
     end: datetime | None
-    """and the first good one after it; None if no good one followed before measuring paused or the period ended."""
+    """The next successful slot. None if slots without a row, or the end of the period, come first."""
     slots: int
     words: list[str] = []
-    """What the programs said, each once, the most frequent first."""
+    """The programs' error messages, each once, the most frequent first."""
 
     @property
     def seconds(self) -> float:
-        """How long it took, as far as it was seen."""
+        """The length in seconds: up to `end`, or up to `last` if the end is unknown."""
         return ((self.end or self.last) - self.start).total_seconds()
 
 
 def by_slot(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a line for each slot, in order: `slot`, `state`, `interval` (seconds), `kind` and `missing` after it."""
+    """Return a table of the slots, in time order.
+
+    Columns: `slot`, `state`, `interval` (seconds), `kind`, and `missing` (the slots without a row after this one).
+    """
     columns = ["slot", "status", "interval_seconds", "error_kind"]
     there = rows.loc[rows["slot"].notna() & rows["status"].isin(_STATES.keys()), columns]
     state = there["status"].astype(object).map(_STATES).astype(int)
@@ -81,7 +84,10 @@ def by_slot(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def count(slots: pd.DataFrame, since: datetime | None, until: datetime) -> Slots:
-    """Count slots, and those missing from `since` (None: nobody measured before the first one) to `until`."""
+    """Count the slots from `since` to `until`, with those that have no row.
+
+    Pass None as `since` if nobody measured before the first slot.
+    """
     if slots.empty:
         return Slots()
     skipped = slots[slots["state"] == _SKIPPED]
@@ -90,26 +96,26 @@ def count(slots: pd.DataFrame, since: datetime | None, until: datetime) -> Slots
         failed=int((slots["state"] == _FAILED).sum()),
         skipped=len(skipped),
         not_measured=int(slots["missing"].sum())
-        + _passed(slots.iloc[-1], until)
-        + (_passed(slots.iloc[0], since) if since else 0),
+        + _slots_between(slots.iloc[-1], until)
+        + (_slots_between(slots.iloc[0], since) if since else 0),
         skipped_by_kind={str(kind): int(number) for kind, number in skipped["kind"].value_counts().items()},
     )
 
 
-def _passed(line: pd.Series, instant: datetime) -> int:
-    """Return how many slots lie between one and an instant; the latest may still be measured."""
+def _slots_between(line: pd.Series, instant: datetime) -> int:
+    """Return how many slots lie between a slot and an instant, without one that may still be measured."""
     seconds = abs((instant - line["slot"]).total_seconds())
     return max(0, int(seconds / line["interval"] - 0.5)) if line["interval"] > 0 else 0
 
 
 def outages(slots: pd.DataFrame) -> list[Outage]:
-    """Return every streak of failed slots, oldest first, without its words."""
+    """Return every outage, oldest first, without its `words`."""
     tested = slots[slots["state"] != _SKIPPED]
     if tested.empty:
         return []
     failed = (tested["state"] == _FAILED).to_numpy()
-    paused = _paused(slots, tested)
-    joined = failed[:-1] & failed[1:] & ~paused[:-1]
+    gaps = _gap_follows(slots, tested)
+    joined = failed[:-1] & failed[1:] & ~gaps[:-1]
     firsts = np.flatnonzero(failed & ~np.concatenate([[False], joined]))
     lasts = np.flatnonzero(failed & ~np.concatenate([joined, [False]]))
     instants = tested["slot"].dt.to_pydatetime().tolist()
@@ -117,22 +123,22 @@ def outages(slots: pd.DataFrame) -> list[Outage]:
         Outage(
             start=instants[first],
             last=instants[last],
-            end=instants[last + 1] if last + 1 < len(instants) and not paused[last] else None,
+            end=instants[last + 1] if last + 1 < len(instants) and not gaps[last] else None,
             slots=last - first + 1,
         )
         for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
     ]
 
 
-def _paused(slots: pd.DataFrame, tested: pd.DataFrame) -> np.ndarray:
-    """Say of each tested slot whether slots without any row follow before the next tested one."""
+def _gap_follows(slots: pd.DataFrame, tested: pd.DataFrame) -> np.ndarray:
+    """Return for each tested slot whether slots without a row follow before the next tested slot."""
     missing = slots["missing"].cumsum().shift(1, fill_value=0)
     before = missing.loc[tested.index].to_numpy()
     return np.concatenate([np.diff(before) > 0, [False]])
 
 
 def longest(found: list[Outage], most: int, rows: pd.DataFrame) -> list[Outage]:
-    """Return the longest outages, the newest first, with the words of their rows."""
+    """Return the `most` longest outages, newest first, with their `words`."""
     chosen = sorted(found, key=lambda outage: (outage.seconds, outage.slots, outage.start), reverse=True)[:most]
     failed = rows[(rows["status"] == "failed") & rows["slot"].notna()]
     return [

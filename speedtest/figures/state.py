@@ -1,4 +1,4 @@
-"""How a line is now: its last test, whether it is up, and what its daemon says of itself."""
+"""The current state of a line: its last test, whether it is up, and what its daemon reports."""
 
 import time
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from speedtest.figures.rows import Rows
 _DAY = timedelta(days=1)
 _LOOKED_BACK = timedelta(days=31)
 _LATE_SECONDS = 300
-"""A result counts as the present one for two intervals and so long; a row without an interval for a day."""
+"""A row is current for two intervals plus this time. A row without an interval is current for a day."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: Mbit/s (10^6 bit/s), ms, percent. What was not measured is null; a failed test has no speeds."""
+    """One row: Mbit/s (10^6 bit/s), ms, percent. What was not measured is null: a failed test has no speeds."""
 
     timestamp: datetime
     started_at: datetime | None
@@ -50,36 +50,36 @@ class DaemonState(msgspec.Struct, frozen=True, kw_only=True):
 
     next_due: datetime
     late: bool
-    """The next test should have begun long ago: the loop has stopped."""
+    """Whether the next test is so overdue that the daemon must have stopped."""
     rows_waiting: int
-    """Rows that the disk refused."""
+    """Rows that wait in memory because the disk refused them."""
 
 
 class LineState(msgspec.Struct, frozen=True, kw_only=True):
-    """One line, now."""
+    """The current state of one line."""
 
     location: str
     up: bool | None
-    """Whether the last test was good; null if there is none, or its successor is long overdue."""
+    """Whether the last test was successful. Null if there is no test, or if the newest row is not current."""
     last: Result | None
-    """The last test, good or failed."""
+    """The last test, successful or failed."""
     skipped: Result | None
-    """The newest row, if it is a slot that was skipped after the last test."""
+    """The newest row, if its slot was skipped."""
     last_success: datetime | None
-    """Of the last month that has rows."""
+    """When the last successful test was made. Only the last month that has rows is searched."""
     failures_in_a_row: int
-    """Slots that failed since then; a test without a slot counts as one."""
+    """Slots that failed since the last successful test. A test without a slot counts as one."""
     data_bytes_of_month: int
-    """Bytes that tests moved in the calendar month of `TZ`, as DATA_BUDGET_GB_PER_MONTH counts them."""
+    """Bytes that tests moved in this calendar month of `TZ`, as DATA_BUDGET_GB_PER_MONTH counts them."""
 
 
 def of(rows: Rows, location: str, now: datetime) -> LineState:
-    """Return the state of a location. Raises what `Rows.of` raises."""
+    """Return the state of a location. Raises the errors of `Rows.of`."""
     return of_rows(newest(rows, location, now), location, now)
 
 
 def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> LineState:
-    """Return the state that a location's newest rows show."""
+    """Return the state of a location, computed from its newest rows."""
     tests = frame[frame["status"].isin(("ok", "failed"))]
     good = tests[tests["status"] == "ok"]
     last = next(iter(results(tests.tail(1))), None)
@@ -98,7 +98,7 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> LineState:
 
 
 def daemon(result_dir: Path, now: datetime) -> DaemonState | None:
-    """Return what the daemon of this folder said last, None if nothing that can be read is there."""
+    """Return what the heartbeat in this folder says, None if there is none or it cannot be read."""
     try:
         said = heartbeat.read(result_dir)
     except (OSError, msgspec.MsgspecError):
@@ -111,13 +111,16 @@ def daemon(result_dir: Path, now: datetime) -> DaemonState | None:
 
 
 def results(rows: pd.DataFrame) -> list[Result]:
-    """Return rows of `Rows.of`."""
+    """Return the rows of a table from `Rows.of`."""
     columns = [_plain(rows[name]) for name in Result.__struct_fields__]
     return [Result(**dict(zip(Result.__struct_fields__, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
 def newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
-    """Return the rows of the last month, or, of a line that is not measured any more, those of its own last month."""
+    """Return the rows of the last 31 days.
+
+    If the line is no longer measured, return the last 31 days in which it was.
+    """
     frame = rows.of(now - _LOOKED_BACK, now + _DAY, location)
     for end in _ends(rows, location) if frame.empty else ():
         frame = rows.of(end - _LOOKED_BACK, end, location)
@@ -127,7 +130,7 @@ def newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
 
 
 def _ends(rows: Rows, location: str) -> Iterator[datetime]:
-    """Yield the ends of the last days that have files of all locations, and Parquet files of this one, newest first."""
+    """Yield the ends of the last day with CSV files (any location) and with Parquet files (this one), newest first."""
     places = (rows.folders.result_dir, partitions.location_folder(rows.folders.upload_dir, location))
     last = {days[-1] for place in places if (days := [day for day, _ in partitions.days(place)])}
     for day in sorted(last, reverse=True):
@@ -135,7 +138,7 @@ def _ends(rows: Rows, location: str) -> Iterator[datetime]:
 
 
 def _failures(tests: pd.DataFrame) -> int:
-    """Count the latest slots without a good test."""
+    """Count the slots that failed since the last successful test."""
     latest = tests[(tests["status"] == "ok")[::-1].cumsum()[::-1] == 0]
     failed = latest[~latest["slot"].isin(tests.loc[tests["status"] == "ok", "slot"].dropna())]
     return failed["slot"].nunique() + int(failed["slot"].isna().sum())
@@ -147,7 +150,7 @@ def _is_current(latest: Result, now: datetime) -> bool:
 
 
 def _plain(column: pd.Series) -> list[Any]:
-    """Return values of Python's own, None for nothing."""
+    """Return the values as plain Python objects, None for missing ones."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return [None if value is pd.NaT else value.to_pydatetime().astimezone(UTC) for value in column]
     return column.astype(object).where(column.notna(), None).tolist()

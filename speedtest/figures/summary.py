@@ -1,8 +1,8 @@
-"""The figures of one line over a period: what the report, the page and other systems show, computed once.
+"""The figures of one line over a period. The report, the page and other systems show the same figures.
 
 Speeds are Mbit/s (10^6 bit/s), latencies ms, losses percent, shares percent. Quantiles interpolate linearly between
-neighbours, as DuckDB's `quantile_cont` does. Programs measure differently, so each engine has figures of its own; hours
-and weekdays are those of the zone that stands in the row.
+neighbours, like DuckDB's `quantile_cont`. Engines measure differently, so each has its own figures. Hours and weekdays
+are those of the row's time zone.
 
 The number of figures does not grow with the number of rows.
 """
@@ -33,7 +33,7 @@ MOST_ENGINES = 6
 MOST_SERVERS = 20
 MOST_OUTAGES = 20
 PLAN_REACHED = 0.9
-"""A test that reaches this part of the plan counts as having reached it."""
+"""A test reaches the plan if it measures at least this part of it."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _WIDTHS = (10 * _MINUTE, 30 * _MINUTE, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR)
 _WIDTHS_IN_DAYS = (1, 2, 3, 7, 14, 30, 60, 91, 182, 365)
@@ -52,7 +52,7 @@ _SERVER = ["server_id", "server_name"]
 
 
 def summarise(rows: pd.DataFrame, asked: Question, plan: Plan) -> Summary:
-    """Return the figures of the rows that answer a question (see `figures.rows`)."""
+    """Return the figures that answer a question, computed from its rows (see `figures.rows`)."""
     failed = rows[rows["status"] == "failed"]
     counted, found = _slots(rows, asked)
     width = bin_width(rows, asked)
@@ -89,7 +89,7 @@ def _slots(rows: pd.DataFrame, asked: Question) -> tuple[Slots, list[Outage]]:
 
 
 def bin_width(rows: pd.DataFrame, asked: Question) -> int:
-    """Return the width in seconds at which the rows make at most `MOST_BINS` bins."""
+    """Return the width of a bin in seconds, so that the rows fill at most `MOST_BINS` bins."""
     first, last = (rows["timestamp"].iloc[0], rows["timestamp"].iloc[-1]) if len(rows) else (asked.since, asked.until)
     seconds = (last - first).total_seconds()
     widths = (*_WIDTHS, *(days * _DAY for days in _WIDTHS_IN_DAYS))
@@ -101,7 +101,7 @@ def _engines(rows: pd.DataFrame, width: int, plan: Plan) -> Iterator[EngineFigur
     names = [*rows.loc[is_good, "engine"].value_counts().index, *rows.loc[is_test, "engine"].value_counts().index]
     for name in list(dict.fromkeys(names))[:MOST_ENGINES]:
         is_its = is_test & (rows["engine"] == name)
-        good = rows.loc[is_its & is_good, _MEASURED]  # no column more: of a year each is half a megabyte
+        good = rows.loc[is_its & is_good, _MEASURED]  # only these: each column of a year takes half a megabyte
         local = _local(rows.loc[is_its & is_good, ["timestamp", "timezone"]])
         versions, number = rows.loc[is_its, "engine_version"].dropna().unique(), int(is_its.sum())
         yield EngineFigures(
@@ -127,14 +127,14 @@ def _engines(rows: pd.DataFrame, width: int, plan: Plan) -> Iterator[EngineFigur
 
 
 def _local(rows: pd.DataFrame) -> pd.Series:
-    """Return each row's local hour of the week, from 0 (Monday) to 167, in its own zone, else UTC."""
+    """Return each row's hour of the week, from 0 (Monday) to 167, in the row's time zone or else in UTC."""
     hours = pd.Series(0, index=rows.index, dtype="int64")
     for zone in rows["timezone"].fillna("UTC").unique():
         members = rows["timezone"].fillna("UTC") == zone
         instants = rows.loc[members, "timestamp"]
         try:
             local = instants.dt.tz_convert(str(zone))
-        except (KeyError, ValueError, OSError):  # no zone that this machine knows: a hostile row, or a newer database
+        except (KeyError, ValueError, OSError):  # this machine does not know the zone: hostile row, or newer database
             local = instants
         hours[members] = local.dt.day_of_week * 24 + local.dt.hour
     return hours
@@ -202,7 +202,10 @@ def _failures(failed: pd.DataFrame, width: int) -> Iterator[Failures]:
 
 
 def _bytes_by_month(rows: pd.DataFrame) -> dict[str, int]:
-    """Return the sums by "YYYY-MM"; months are numbers until then, because a text for each row costs 15 MB a year."""
+    """Return the bytes of each UTC month, by "YYYY-MM".
+
+    Months stay numbers until the end, because a text for each row would take 15 MB for a year.
+    """
     instants = rows["timestamp"].dt
     sums = rows["data_bytes"].groupby(instants.year * 12 + instants.month - 1).sum(min_count=1).dropna()
     months = zip(sums.index.tolist(), sums.tolist(), strict=True)
@@ -214,5 +217,5 @@ def _counts(values: pd.Series) -> dict[str, int]:
 
 
 def _number(value: float) -> float | None:
-    """Return a figure, None for what pandas calls NaN."""
+    """Return the figure, None if it is NaN."""
     return None if pd.isna(value) else float(value)

@@ -1,4 +1,4 @@
-"""What is asked of a line, and what is said of it: the figures that the report, the page and other systems show.
+"""A question about a line, and the figures that answer it, for the report, the page and other systems.
 
 Speeds are Mbit/s (10^6 bit/s), latencies ms, losses percent, shares percent. `figures.summary` computes them.
 """
@@ -11,37 +11,37 @@ from speedtest.figures.slots import Outage, Slots
 
 
 class Question(msgspec.Struct, frozen=True):
-    """Which line, from when (included) to when (not included)."""
+    """A line and a period, from `since` (included) to `until` (not included)."""
 
     location: str
     since: datetime
     until: datetime
     known_before: bool
-    """Whether there are rows from before `since`, so that a gap after it is one."""
+    """Whether there are rows before `since`. If so, slots between `since` and the first row are missing."""
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What the contract promises, Mbit/s."""
+    """The speeds that the contract promises, in Mbit/s."""
 
     download_mbps: float | None = None
     upload_mbps: float | None = None
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """How a quantity is spread over tests that measured it."""
+    """The spread of a quantity over the tests that measured it."""
 
     tests: int
     median: float
     low: float
-    """A tenth of the tests is below it,"""
+    """A tenth of the tests are below this."""
     high: float
-    """and a tenth above this."""
+    """A tenth of the tests are above this."""
     least: float
     most: float
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """How often a direction reached at least 90 % of the plan."""
+    """How often the download or the upload reached at least 90 % of the plan."""
 
     plan_mbps: float
     share: float
@@ -49,7 +49,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """The good tests of one stretch of time."""
+    """The successful tests of one bin (`bin_seconds` long)."""
 
     start: datetime
     tests: int
@@ -59,11 +59,11 @@ class Bin(msgspec.Struct, frozen=True):
     download_latency_ms: float | None
     upload_latency_ms: float | None
     packet_loss_percent: float | None
-    """The mean; the latencies are medians."""
+    """The mean. The latencies are medians."""
 
 
 class Hour(msgspec.Struct, frozen=True):
-    """The good tests of one hour of the day, on one weekday (0 is Monday) or on all (None)."""
+    """The medians of the successful tests in one hour of the day, on one weekday (0 is Monday) or on all (null)."""
 
     weekday: int | None
     hour: int
@@ -74,7 +74,7 @@ class Hour(msgspec.Struct, frozen=True):
 
 
 class ServerFigures(msgspec.Struct, frozen=True):
-    """The good tests with one server, medians."""
+    """The medians of the successful tests with one server."""
 
     server_id: str | None
     name: str | None
@@ -85,12 +85,12 @@ class ServerFigures(msgspec.Struct, frozen=True):
 
 
 class EngineFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What one program measured."""
+    """What one engine measured."""
 
     name: str
     versions: list[str]
     tests: int
-    """Tests that were made, good or failed."""
+    """All tests, successful or failed."""
     failed: int
     download: Spread | None
     upload: Spread | None
@@ -110,7 +110,7 @@ class EngineFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failures(msgspec.Struct, frozen=True):
-    """Tests that failed within one bin."""
+    """The failed tests of one bin."""
 
     start: datetime
     tests: int
@@ -118,14 +118,14 @@ class Failures(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """One line over one period."""
+    """The figures of one line over one period."""
 
     location: str
     since: datetime
     until: datetime
     rows: int
     tests: int
-    """Attempts that were made, good or failed, with or without a slot."""
+    """All tests, successful or failed, with or without a slot."""
     by_hand: int
     """Rows without a slot: measured by hand, or by the original program."""
     first: datetime | None
@@ -133,11 +133,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     slots: Slots
     bin_seconds: int
     engines: list[EngineFigures]
-    """The one with the most good tests first: the one that headlines speak of."""
+    """The one with the most successful tests first. The report's first sentences are about that one."""
     failures: list[Failures]
     failures_by_kind: dict[str, int]
     outages: list[Outage]
-    """The longest, newest first."""
+    """The longest outages, newest first."""
     outages_in_all: int
     data_bytes: int
     bytes_by_month: dict[str, int]

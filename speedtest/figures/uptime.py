@@ -1,4 +1,4 @@
-"""How each line is now, and how often it was up."""
+"""The current state of a line, and its uptime."""
 
 from datetime import datetime, timedelta
 
@@ -13,14 +13,14 @@ SPANS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(d
 
 
 class LineUptime(LineState, frozen=True, kw_only=True):
-    """One location."""
+    """The current state of one line, and its uptime."""
 
     uptime_percent: dict[str, float | None]
-    """By span: the share of slots with a good test, of those in which a test was made; None: in none."""
+    """By span: slots with a successful test ÷ slots with any test. None if no slot has a test."""
 
 
 def line(rows: Rows, location: str, now: datetime) -> LineUptime:
-    """Return how a line stands. Raises what `Rows.of` raises."""
+    """Return the state and the uptime of a line. Raises the errors of `Rows.of`."""
     frame = state.newest(rows, location, now)
     uptime = {name: _uptime(frame, now - span, now) for name, span in SPANS.items()}
     return LineUptime(**msgspec.structs.asdict(state.of_rows(frame, location, now)), uptime_percent=uptime)

@@ -1,1 +1,1 @@
-"""The page: the views of the lake over HTTP, for a browser, for other programs and for Prometheus. It only reads."""
+"""The page: the lake shown over HTTP, for browsers, for other programs and for Prometheus. It only reads."""

@@ -13,7 +13,7 @@ from speedtest.page.queries import Queries, ResultPage
 
 
 def routes(answers: Queries) -> list[Route]:
-    """Return the routes that these answers are given by."""
+    """Return the routes of the JSON API."""
 
     async def known() -> list[str]:
         return [line.location for line in (await answers.now()).lines]
@@ -53,7 +53,7 @@ def routes(answers: Queries) -> list[Route]:
 
 
 def routes_of_monitoring(answers: Queries) -> list[Route]:
-    """Return the routes of what watches: Prometheus, and whoever starts the page."""
+    """Return the routes for monitoring: Prometheus metrics and the health check."""
 
     async def scraped(_: Request) -> Response:
         return Response(metrics.text(await answers.now()), media_type=metrics.CONTENT_TYPE_LATEST)
@@ -62,7 +62,7 @@ def routes_of_monitoring(answers: Queries) -> list[Route]:
         try:
             await answers.readable()
         except OSError as error:
-            why = f"the rows cannot be read: {error.strerror}\n"  # without the path: this route is open to all
+            why = f"the rows cannot be read: {error.strerror}\n"  # no path: anybody can read this answer
             return PlainTextResponse(why, HTTPStatus.SERVICE_UNAVAILABLE)
         return PlainTextResponse("ok\n")
 
@@ -75,12 +75,12 @@ def as_json(answer: msgspec.Struct, status: int = HTTPStatus.OK) -> Response:
 
 
 def problem(why: str, status: int) -> Response:
-    """Return what is wrong as JSON."""
+    """Return an error message as JSON."""
     return as_json(Problem(why), status)
 
 
 def _next(request: Request, page: ResultPage, location: str) -> str | None:
-    """Return the query of the rows behind these."""
+    """Return the query for the rows that follow, None if there are none."""
     if not page.more:
         return None
     last = page.rows[-1].timestamp

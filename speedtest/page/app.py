@@ -1,4 +1,4 @@
-"""The page as an application: its routes behind the guard, and every mistake told in the form that was asked for."""
+"""The page as an application: its routes behind the guard, and its errors, as a page or as JSON."""
 
 from http import HTTPStatus
 
@@ -21,7 +21,7 @@ events = Events(__name__)
 
 
 def application(answers: Queries, password: str | None) -> Starlette:
-    """Return the application, which asks for this password if there is one."""
+    """Return the application. It asks for the password if there is one."""
     return Starlette(
         routes=[*html.routes(answers), *api.routes(answers), *api.routes_of_monitoring(answers)],
         middleware=[Middleware(SecurityHeaders), Middleware(Guard, password=password)],
@@ -36,12 +36,12 @@ def application(answers: Queries, password: str | None) -> Starlette:
 
 
 async def _mistaken(request: Request, error: Exception) -> Response:
-    """Tell what Starlette, or `asked`, found wrong."""
+    """Answer with an error that Starlette or `parameters` raised."""
     if not isinstance(error, HTTPException):
         raise TypeError(type(error))
     why = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND and why == HTTPStatus.NOT_FOUND.phrase:
-        why = "there is nothing at this address; there are /, /api/results, /api/summary, /openapi.json and /metrics"
+        why = "there is nothing at this address; try /, /api/results, /api/summary, /openapi.json or /metrics"
     return _problem(request, why, error.status_code)
 
 
@@ -50,8 +50,8 @@ async def _unclear(request: Request, error: Exception) -> Response:
 
 
 async def _unreadable(request: Request, error: Exception) -> Response:
-    """Tell which file or folder is to blame; the next request tries again."""
-    events.error("page_unreadable", "no answer to %s: %s", request.url.path, error)
+    """Answer with the file or folder that cannot be read. The next request tries again."""
+    events.error("page_unreadable", "could not answer %s: %s", request.url.path, error)
     return _problem(request, f"the rows cannot be read: {error}", HTTPStatus.SERVICE_UNAVAILABLE)
 
 

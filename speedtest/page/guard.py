@@ -1,7 +1,7 @@
-"""Who may see the page: the password, how often it may be guessed, and the name that the page is called by.
+"""Who may see the page: the password, the limit on wrong passwords, and the host names that the page answers to.
 
-Without a password a page of this machine must not be readable through a name that somebody else's server gave it (DNS
-rebinding), so it answers to addresses and to names that no public name server can hold.
+A stranger's web site can give its own name the address of this machine, and so read the page through a browser (DNS
+rebinding). Without a password the page therefore answers only to addresses, and to names that are not in public DNS.
 """
 
 import base64
@@ -27,34 +27,34 @@ _REALM = {"WWW-Authenticate": 'Basic realm="SpeedSnake", charset="UTF-8"'}
 
 
 class Guesses:
-    """Wrong passwords by address, the latest of a minute; of the addresses too only so many."""
+    """The latest wrong passwords of each address. Only the latest `_MOST_ADDRESSES` addresses are kept."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nobody has guessed yet."""
+        """Start without any wrong password."""
         self._clock = clock
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
 
     def __len__(self) -> int:
-        """Return of how many addresses wrong ones are known."""
+        """Return the number of addresses with wrong passwords."""
         return len(self._wrong)
 
     def wait(self, address: str) -> float:
-        """Return how many seconds an address has to wait, 0 for one that may try."""
+        """Return how many seconds an address must wait, 0 if it may try now."""
         wrong = self._wrong.get(address, [])
         return max(0.0, wrong[0] + WITHIN_SECONDS - self._clock()) if len(wrong) >= MOST_WRONG else 0.0
 
     def add(self, address: str) -> None:
-        """Count a wrong one."""
+        """Count a wrong password of an address."""
         self._wrong[address] = [*self._wrong.pop(address, []), self._clock()][-MOST_WRONG:]
         if len(self._wrong) > _MOST_ADDRESSES:
             self._wrong.popitem(last=False)
 
 
 class Guard:
-    """Lets requests pass to the page that may see it, and answers the others."""
+    """Passes a request on if it may see the page, and refuses it otherwise."""
 
     def __init__(self, app: ASGIApp, password: str | None) -> None:
-        """Ask for this password, whatever the user's name; for none if there is none."""
+        """Ask for this password, with any user name. None: ask for no password."""
         self._app = app
         self._digest = None if password is None else _digest(password.encode())
         self._guesses = Guesses()
@@ -70,18 +70,18 @@ class Guard:
             return None if is_local(headers.get("host", "")) else _misdirected()
         address = network(scope["client"][0] if scope.get("client") else "")
         if wait := self._guesses.wait(address):
-            words = f"too many wrong passwords came from {address}: try again in {wait:.0f} s\n"
+            words = f"too many wrong passwords from {address}: try again in {wait:.0f} s\n"
             return _said(HTTPStatus.TOO_MANY_REQUESTS, words, {"Retry-After": f"{wait + 1:.0f}"})
         given = headers.get("authorization")
         if given is not None and hmac.compare_digest(_digest(_password(given)), self._digest):
             return None
         if given is not None:
             self._guesses.add(address)
-        return _said(HTTPStatus.UNAUTHORIZED, "this page asks for its password, with any user name\n", _REALM)
+        return _said(HTTPStatus.UNAUTHORIZED, "this page needs a password: send it with any user name\n", _REALM)
 
 
 def is_local(host: str) -> bool:
-    """Say whether a Host header names an address, or a name that nobody in the internet can hold."""
+    """Return whether a Host header has an address, or a name that cannot be in public DNS."""
     name = host.rpartition("]")[0].removeprefix("[") or host.partition(":")[0]
     try:
         ipaddress.ip_address(name)
@@ -91,7 +91,7 @@ def is_local(host: str) -> bool:
 
 
 def network(address: str) -> str:
-    """Return what stands for one caller: an IPv4 address, or the /64 that an IPv6 address lies in."""
+    """Return what counts as one client: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:
@@ -102,7 +102,7 @@ def network(address: str) -> str:
 
 
 def _password(authorization: str) -> bytes:
-    """Return the password in a header of HTTP Basic, an impossible one for what is none."""
+    """Return the password in an HTTP Basic header, or a password that is never right if there is none."""
     scheme, _, credentials = authorization.partition(" ")
     try:
         _, colon, password = base64.b64decode(credentials.strip(), validate=True).partition(b":")
@@ -112,14 +112,14 @@ def _password(authorization: str) -> bytes:
 
 
 def _digest(password: bytes) -> bytes:
-    """Return what is compared, of one length for all."""
+    """Return a digest, so that all compared values have the same length."""
     return hashlib.sha256(password).digest()
 
 
 def _misdirected() -> Response:
     words = (
-        "this page has no password, so it answers only to an address or a name of the local network (DNS rebinding): "
-        "call it by its address, or set PAGE_PASSWORD\n"
+        "this page has no password, so it answers only to addresses and local names (against DNS rebinding): "
+        "open it by its address, or set PAGE_PASSWORD\n"
     )
     return _said(HTTPStatus.MISDIRECTED_REQUEST, words, {})
 

@@ -1,4 +1,4 @@
-"""What holds for every answer: only reading methods, headers that forbid all that the page does not need."""
+"""Rules for every request: only GET and HEAD, and headers that forbid what the page does not need."""
 
 from http import HTTPStatus
 
@@ -20,14 +20,14 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
-"""`Cache-Control` is for answers that do not say otherwise."""
+"""An answer may set its own `Cache-Control`."""
 
 
 class SecurityHeaders:
-    """Lets GET and HEAD in, and sets the headers of what goes out."""
+    """Refuses all but GET and HEAD, and adds the headers to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand before an app."""
+        """Wrap an application."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,6 +43,6 @@ class SecurityHeaders:
         if scope["type"] != "http" or scope["method"] in METHODS:
             await self._app(scope, receive, with_headers)
             return
-        words = f"{scope['method']} is not possible: this page only reads, by {' or '.join(METHODS)}\n"
+        words = f"{scope['method']} is not allowed: this page only reads; use {' or '.join(METHODS)}\n"
         refused = PlainTextResponse(words, HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(METHODS)})
         await refused(scope, receive, with_headers)

@@ -1,7 +1,7 @@
-"""The page for a browser: the state now in large type, and the sections of the report. No script, no cookie.
+"""The page for a browser: the current state in large type, and the sections of the report. No script, no cookie.
 
-It is shown again by the browser itself (`Refresh`), when the daemon's next result may be there; where nothing is new
-the answer is 304, and the place where somebody reads stays as it is.
+The browser refreshes it (header `Refresh`) when the daemon's next result should be there. If nothing is new, the answer
+is 304 and the reader's scroll position stays.
 """
 
 import hashlib
@@ -26,12 +26,12 @@ from speedtest.report import drawing, words
 
 TEMPLATES = Path(__file__).parent / "templates"
 _TEST_SECONDS = 45
-"""A result is there so long after its test began, mostly."""
+"""Most tests have a result this long after they began."""
 _SHORTEST_REFRESH, _LONGEST_REFRESH = 60, 3600
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands above the figures: one line, now."""
+    """What is above the figures: the current state of one line."""
 
     line: LineState | None
     daemon: DaemonState | None
@@ -39,16 +39,16 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> tuple[str, str]:
-        """Return the state in a word, and its class."""
+        """Return the state in words, and its CSS class."""
         if self.line is None or self.line.last is None:
             return "No results yet", "unknown"
         if self.line.up is None:
-            return "Not known", "unknown"
+            return "Unknown", "unknown"
         return ("Up", "good") if self.line.up else ("Down", "bad")
 
 
 def routes(answers: Queries) -> list[Route]:
-    """Return the routes of the page and what it is drawn with."""
+    """Return the routes of the page, its style sheet and its icon."""
     style = _Fixed("text/css", str(drawing.style()) + _text("page.css"))
     icon = _Fixed("image/svg+xml", _text("icon.svg"))
 
@@ -65,20 +65,20 @@ def routes(answers: Queries) -> list[Route]:
 
 
 def problem(why: str, status: int) -> Response:
-    """Return what is wrong as a page."""
+    """Return an error message as a page."""
     title = HTTPStatus(status).phrase
     body = drawing.templates(TEMPLATES).get_template("problem.html").render(title=title, why=why)
     return Response(body, status, media_type="text/html")
 
 
 def refresh_seconds(daemon: DaemonState | None, now: datetime) -> int:
-    """Return when to look again: when the next result may be there, in a minute if nobody says."""
+    """Return the seconds until the next result should be there, or a minute if no daemon says when."""
     seconds = (daemon.next_due - now).total_seconds() + _TEST_SECONDS if daemon else 0
     return round(min(max(seconds, _SHORTEST_REFRESH), _LONGEST_REFRESH))
 
 
 def unless_known(request: Request, body: str, media_type: str, headers: dict[str, str]) -> Response:
-    """Return a body, or 304 if the caller has it already."""
+    """Return a body, or 304 if the client already has it."""
     tag = f'"{hashlib.blake2b(body.encode(), digest_size=16).hexdigest()}"'
     known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
     if tag in known or "*" in known:

@@ -1,7 +1,7 @@
-"""The state of every line in Prometheus' text format, by the conventions of https://prometheus.io/docs/practices/naming.
+"""The state of every line in Prometheus' text format, named as in https://prometheus.io/docs/practices/naming.
 
-Base units: bits per second, seconds, bytes, ratios from 0 to 1. What the last test did not measure is absent, so a
-failed test has no speed, never a speed of 0; what is long ago is absent too.
+Base units: bits per second, seconds, bytes, ratios from 0 to 1. What the last test did not measure is absent: a failed
+test has no speed, never a speed of 0. Values of a test that is too old are absent too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ _MEASURED: Sequence[tuple[str, str, Callable[[Result], float | None], float]] = 
     ("upload_bits_per_second", "Upload speed of the last test.", lambda row: row.upload_mbps, _BITS),
     ("latency_seconds", "Idle latency of the last test.", lambda row: row.latency_ms, _SECONDS),
     ("jitter_seconds", "Jitter of the idle latency of the last test.", lambda row: row.jitter_ms, _SECONDS),
-    ("packet_loss_ratio", "Packets that the last test lost.", lambda row: row.packet_loss_percent, _RATIO),
+    ("packet_loss_ratio", "Share of packets lost, 0 to 1.", lambda row: row.packet_loss_percent, _RATIO),
     ("download_latency_seconds", "Latency while downloading.", lambda row: row.download_latency_ms, _SECONDS),
     ("upload_latency_seconds", "Latency while uploading.", lambda row: row.upload_latency_ms, _SECONDS),
 )
@@ -41,29 +41,29 @@ class _Lines(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield from (_measured(self._now.lines, *what) for what in _MEASURED)
-        yield _of_lines(self._now.lines, "up", "Whether the last test succeeded; absent if it is long ago.", _up)
+        yield _of_lines(self._now.lines, "up", "1 if the last test succeeded, else 0; absent if it is old.", _up)
         yield _of_lines(
-            self._now.lines, "last_attempt_timestamp_seconds", "When the last test was made, good or failed.", _attempt
+            self._now.lines, "last_attempt_timestamp_seconds", "When the last test was made, failed or not.", _attempt
         )
         yield _of_lines(
-            self._now.lines, "last_success_timestamp_seconds", "When the last test succeeded, within a month.", _success
+            self._now.lines, "last_success_timestamp_seconds", "When a test last succeeded, within a month.", _success
         )
         yield _of_lines(
             self._now.lines,
             "failures_in_a_row",
-            "Slots that failed since then.",
+            "Slots that failed since the last successful test.",
             lambda line: line.failures_in_a_row,
         )
         yield _of_lines(
             self._now.lines,
             "month_data_bytes",
-            "Bytes that tests moved since the calendar month of TZ began.",
+            "Bytes that tests moved in this calendar month of TZ.",
             lambda line: line.data_bytes_of_month,
         )
         if self._now.daemon:
-            yield _gauge("rows_waiting", "Rows that the disk refused.", self._now.daemon.rows_waiting)
+            yield _gauge("rows_waiting", "Rows that the disk refused, kept in memory.", self._now.daemon.rows_waiting)
             due = self._now.daemon.next_due.timestamp()
-            yield _gauge("next_due_timestamp_seconds", "When the daemon makes its next test.", due)
+            yield _gauge("next_due_timestamp_seconds", "When the daemon's next test is due.", due)
 
 
 def _measured(

@@ -1,4 +1,4 @@
-"""`/openapi.json`: the API's routes, their parameters and the shapes of their answers, made from the types."""
+"""`/openapi.json`: the API's routes, their parameters and their answers, generated from the types."""
 
 import importlib.metadata
 from collections.abc import Mapping
@@ -20,17 +20,17 @@ class Results(msgspec.Struct, frozen=True):
     location: str
     results: list[Result]
     next: str | None
-    """The query of the rows that follow, null if none do."""
+    """The query for the rows that follow, null if there are none."""
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What was wrong, and what to do."""
+    """What is wrong, and what to do."""
 
     error: str
 
 
 class Locations(msgspec.Struct, frozen=True):
-    """The locations that have rows, the one with the newest first."""
+    """The locations that have rows, the one with the newest rows first."""
 
     locations: list[str]
 
@@ -40,45 +40,45 @@ _WITH_OR_WITHOUT: list[dict[str, list[str]]] = [{}, {"password": []}]
 _LOCATION = {
     "name": "location",
     "in": "query",
-    "description": "The line; without it the one with the newest rows.",
+    "description": "The location of the line. Default: the one with the newest rows.",
     "schema": {"type": "string"},
 }
 _UNTIL = {
     "name": "until",
     "in": "query",
-    "description": f"To when, not included; without it to now. {EXAMPLES}",
+    "description": f"Stop before this time. Default: now. Examples: {EXAMPLES}.",
     "schema": {"type": "string"},
 }
 _LIMIT = {
     "name": "limit",
     "in": "query",
-    "description": "How many rows at most.",
+    "description": "The largest number of rows to return.",
     "schema": {"type": "integer", "minimum": 1, "maximum": MOST_RESULTS, "default": DEFAULT_LIMIT},
 }
 _CURSOR = {
     "name": "cursor",
     "in": "query",
-    "description": "Where an answer before this one ended; it stands in its `next`.",
+    "description": "Continue where an earlier answer ended. Copy it from that answer's `next`.",
     "schema": {"type": "string"},
 }
 
 
 @cache
 def document() -> bytes:
-    """Return the document, OpenAPI 3.1, as JSON."""
+    """Return the OpenAPI 3.1 document as JSON."""
     schemas = msgspec.json.schema_components(_TYPES, ref_template="#/components/schemas/{name}")[1]
     api = {
         "openapi": "3.1.0",
         "info": {
             "title": "SpeedSnake",
             "version": importlib.metadata.version("speedsnake"),
-            "description": "What was measured. It only reads. Units: Mbit/s (10^6 bit/s), ms, percent, UTC.",
+            "description": "The measurements, read-only. Units: Mbit/s (10^6 bit/s), ms, percent. Times are UTC.",
         },
         "paths": {
             "/api/results": _route(Results, "Rows in time order", _since("24h"), _UNTIL, _LOCATION, _LIMIT, _CURSOR),
             "/api/summary": _route(Summary, "The figures of a line over a period", _since("30d"), _UNTIL, _LOCATION),
-            "/api/locations": _route(Locations, "The lines that have rows"),
-            "/api/now": _route(Now, "The state of every line and of the daemon"),
+            "/api/locations": _route(Locations, "The locations that have rows"),
+            "/api/now": _route(Now, "The current state of every line and of the daemon"),
         },
         "components": {"schemas": schemas, "securitySchemes": {"password": {"type": "http", "scheme": "basic"}}},
         "security": _WITH_OR_WITHOUT,
@@ -90,7 +90,7 @@ def _since(usual: str) -> dict[str, Any]:
     return {
         "name": "since",
         "in": "query",
-        "description": f"From when, included. {EXAMPLES}",
+        "description": f"Start at this time (included). Examples: {EXAMPLES}.",
         "schema": {"type": "string", "default": usual},
     }
 
@@ -102,9 +102,9 @@ def _route(answer: type, meaning: str, *parameters: Mapping[str, Any]) -> dict[s
             "parameters": list(parameters),
             "responses": {
                 "200": _response(answer, meaning),
-                "400": _response(Problem, "A parameter that means nothing, and what is allowed"),
-                "404": _response(Problem, "A location that has no rows"),
-                "503": _response(Problem, "A file or folder that cannot be read"),
+                "400": _response(Problem, "A parameter is wrong. The error says what is allowed."),
+                "404": _response(Problem, "The location has no rows."),
+                "503": _response(Problem, "A file or folder cannot be read."),
             },
         }
     }

@@ -1,4 +1,4 @@
-"""What a request asks for: its parameters, checked; whatever is not allowed is told with what is."""
+"""The parameters of a request, checked. An error says what is allowed."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from speedtest.page.queries import MOST_RESULTS, Query
 
 RANGES = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", "all": "all"}
-THEMES = {"auto": "as the system", "light": "light", "dark": "dark"}
-REFRESH = {"on": "with new results", "off": "off"}
+THEMES = {"auto": "system setting", "light": "light", "dark": "dark"}
+REFRESH = {"on": "on", "off": "off"}
 DEFAULT_RANGE = "30d"
 DEFAULT_LIMIT = 1000
 _LAST_DAY = "9999-12-30"
@@ -22,7 +22,7 @@ _MOST_SKIPPED = 1_000_000
 
 
 class PageParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page is asked to show; `range` is None where a first or a last day is given, which go before it."""
+    """What the page is asked to show. `range` is None if a first or last day is given."""
 
     location: str
     range: str | None
@@ -33,7 +33,7 @@ class PageParameters(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def asked(self) -> Query:
-        """Return the question; days are those of UTC, the last one included."""
+        """Return the question. Days are UTC days; the last day is included."""
         if self.range:
             return Query(self.location, None if self.range == "all" else self.range)
         last = min(self.last, _LAST_DAY)
@@ -41,7 +41,7 @@ class PageParameters(msgspec.Struct, frozen=True, kw_only=True):
         return Query(self.location, self.first or None, after_last)
 
     def link(self, **other: str) -> str:
-        """Return the query of this page with other parameters; what is as it is anyway is left out."""
+        """Return the query of this page with some parameters changed. Default values are left out."""
         here = {"range": self.range or "", "from": self.first, "to": self.last, "location": self.location}
         here |= {"theme": self.theme, "refresh": self.refresh} | other
         usual = {"theme": "auto", "refresh": "on", "from": "", "to": "", "range": ""}
@@ -49,12 +49,12 @@ class PageParameters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def query(parameters: Mapping[str, str]) -> str:
-    """Return a query string, to follow a path; relative, so that the page may lie in a folder of a proxy."""
+    """Return a query string without a path, so that the page works in any folder of a proxy."""
     return f"?{urlencode(parameters)}"
 
 
 def shown(parameters: Mapping[str, str], locations: Sequence[str]) -> PageParameters:
-    """Return what the page shows. Raises HTTPException 400 for what means nothing, 404 for a location without rows."""
+    """Return what the page shows. Raises HTTPException 400 for a wrong parameter, 404 for a location without rows."""
     only(parameters, ("range", "from", "to", "location", "theme", "refresh"))
     first, last = (_day(parameters, name) for name in ("from", "to"))
     named = _one_of(parameters, "range", RANGES, "")
@@ -71,24 +71,29 @@ def shown(parameters: Mapping[str, str], locations: Sequence[str]) -> PageParame
 
 
 def question(parameters: Mapping[str, str], locations: Sequence[str], since: str) -> Query:
-    """Return what an API route is asked: `location`, `since` (this one where no end is given either), `until`."""
+    """Return what an API route is asked. `since` is the default start, if the request has no end either."""
     until = parameters.get("until") or None
     return Query(location(parameters, locations), parameters.get("since") or (None if until else since), until)
 
 
 def location(parameters: Mapping[str, str], locations: Sequence[str]) -> str:
-    """Return the location that is named, else the one with the newest rows, "" where there are no rows at all."""
+    """Return the named location, else the one with the newest rows, else "" (there are no rows).
+
+    Raises HTTPException 404 for a location without rows.
+    """
     name = parameters.get("location")
     if not name:
         return locations[0] if locations else ""
     if name not in locations:
         known = ", ".join(locations[:_NAMED]) or "none yet"
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"location={name[:_LONGEST_VALUE]} has no rows; there are {known}")
+        raise HTTPException(
+            HTTPStatus.NOT_FOUND, f"location={name[:_LONGEST_VALUE]} has no rows; locations with rows: {known}"
+        )
     return name
 
 
 def number(parameters: Mapping[str, str], name: str, usual: int, most: int = MOST_RESULTS) -> int:
-    """Return a whole number from 1."""
+    """Return a whole number from 1 to `most`. Raises HTTPException 400."""
     text = parameters.get(name) or str(usual)
     if not (text.isascii() and text.isdigit() and len(text) < len(str(most)) + 1 and 1 <= int(text) <= most):
         raise wrong(f"{name}={text[:_LONGEST_VALUE]} must be a whole number from 1 to {most}")
@@ -96,23 +101,23 @@ def number(parameters: Mapping[str, str], name: str, usual: int, most: int = MOS
 
 
 def cursor(parameters: Mapping[str, str]) -> tuple[str | None, int]:
-    """Return from when and behind how many rows of that instant an answer goes on: what `next` of the last one said."""
+    """Return where an answer continues: an instant, and how many of its rows to skip. Raises HTTPException 400."""
     text = parameters.get("cursor") or ""
     since, _, skip = text.partition("~")
     if text and not (since and skip.isascii() and skip.isdigit() and len(skip) < len(str(_MOST_SKIPPED))):
-        raise wrong("cursor must be what `next` of an answer holds")
+        raise wrong("cursor must be copied from `next` of an earlier answer")
     return since or None, int(skip or 0)
 
 
 def only(parameters: Mapping[str, str], known: Sequence[str]) -> None:
-    """Refuse a parameter that means nothing here."""
-    if strangers := sorted(set(parameters) - set(known)):
-        allowed = f"there are {', '.join(known)}" if known else "there are none here"
-        raise wrong(f"{strangers[0][:_LONGEST_VALUE]} is no parameter of this address; {allowed}")
+    """Raise HTTPException 400 if a parameter is not known here."""
+    if unknown := sorted(set(parameters) - set(known)):
+        allowed = f"allowed are {', '.join(known)}" if known else "it has no parameters"
+        raise wrong(f"{unknown[0][:_LONGEST_VALUE]} is not a parameter of this address; {allowed}")
 
 
 def wrong(why: str) -> HTTPException:
-    """Return the answer to a mistake in a request."""
+    """Return the error for a wrong request."""
     return HTTPException(HTTPStatus.BAD_REQUEST, why)
 
 

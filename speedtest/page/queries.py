@@ -1,7 +1,7 @@
-"""The answers of the page, computed in threads of their own, so that the event loop never waits for a disk.
+"""The answers of the page, computed in separate threads, so that the event loop never waits for a disk.
 
-Large questions (a summary) and small ones (now, a page of rows) have a thread each: who asks for ten years holds
-nobody else up, and fifty who ask the same at once cost one computation.
+Large questions (a summary) and small ones (the current state, a page of rows) have one thread each. So a question about
+ten years does not delay the small ones, and fifty equal questions at once cost one computation.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ from speedtest.report import drawing
 from speedtest.values import period
 
 MOST_RESULTS = 5_000
-"""Rows of one answer."""
+"""The largest number of rows in one answer."""
 MOST_LOCATIONS = 50
 FRESH_SECONDS = 60
-"""A summary is not computed again sooner,"""
+"""A summary is not computed again within this time."""
 STALE_SECONDS = 600
-"""and after this again even if there are no new rows: time goes on without them."""
+"""After this time a summary is computed again even without new rows, because its period has moved."""
 _KEPT_FILES = 800
 _KEPT_RECENT_FILES = 200
 _KEPT_SUMMARIES = 16
@@ -38,7 +38,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Query(msgspec.Struct, frozen=True):
-    """A line and a period, as `values.period` reads it; without `since` from its first row, without `until` to now."""
+    """A line and a period, as `values.period` reads it. Defaults: since its first row, until now."""
 
     location: str
     since: str | None = None
@@ -53,7 +53,7 @@ class ResultPage(msgspec.Struct, frozen=True):
 
 
 class Now(msgspec.Struct, frozen=True):
-    """All lines and the daemon, now."""
+    """The current state of all lines and of the daemon."""
 
     lines: list[LineState]
     daemon: DaemonState | None
@@ -67,10 +67,10 @@ class _Computed(msgspec.Struct):
 
 
 class Queries:
-    """Answers about these folders."""
+    """Answers questions about the rows in these folders."""
 
     def __init__(self, folders: Folders, plan: Plan) -> None:
-        """Nothing is read before the first question."""
+        """Prepare. Nothing is read before the first question."""
         self.plan = plan
         self._folders = folders
         self._large, self._small = ThreadPoolExecutor(1, "large"), ThreadPoolExecutor(1, "small")
@@ -80,19 +80,19 @@ class Queries:
         self._now: tuple[str, datetime, Now] | None = None
 
     async def summary(self, asked: Query) -> Summary:
-        """Return the figures, at most a minute old. Raises Unclear, and what `Rows.of` raises."""
+        """Return the figures. New rows count after at most a minute. Raises Unclear and the errors of `Rows.of`."""
         return await _in(self._large, lambda: self._found(asked, datetime.now(UTC)).summary)
 
     async def drawn(self, asked: Query) -> tuple[Summary, Markup]:
-        """Return the same, and the sections of the report, drawn."""
+        """Return the same figures, and the sections of the report as HTML."""
         return await _in(self._large, lambda: self._drawn(asked, datetime.now(UTC)))
 
     async def now(self) -> Now:
-        """Return how it stands: the locations with the newest rows first, at most `MOST_LOCATIONS`."""
+        """Return the current state of at most `MOST_LOCATIONS` locations, the one with the newest rows first."""
         return await _in(self._small, lambda: self._stand(datetime.now(UTC)))
 
     async def results(self, asked: Query, limit: int, skip: int) -> ResultPage:
-        """Return at most so many rows, after as many as are skipped."""
+        """Return at most `limit` rows, after the first `skip` rows."""
         return await _in(self._small, lambda: self._page(asked, limit, skip, datetime.now(UTC)))
 
     async def readable(self) -> None:
@@ -123,7 +123,7 @@ class Queries:
         try:
             return summarise(self._rows.of(since, until, asked.location), question, self.plan)
         finally:
-            pa.default_memory_pool().release_unused()  # what this one question needed, 30 MiB for a year
+            pa.default_memory_pool().release_unused()  # frees what the question needed: 30 MiB for a year
 
     def _stand(self, now: datetime) -> Now:
         mark = self._recent.mark()
@@ -134,7 +134,7 @@ class Queries:
         return msgspec.structs.replace(self._now[2], daemon=state.daemon(self._folders.result_dir, now))
 
     def _page(self, asked: Query, limit: int, skip: int, now: datetime) -> ResultPage:
-        """Read a month at a time, until there are enough."""
+        """Read a month at a time until there are enough rows."""
         since, until = _period(asked, self._recent.first(asked.location), now)
         rows: list[Result] = []
         while since < until and len(rows) <= limit:
@@ -149,11 +149,11 @@ class Queries:
 
 
 def _period(asked: Query, begun: datetime | None, now: datetime) -> tuple[datetime, datetime]:
-    """Return from when to when: nothing before the first row, and nothing after now. Raises Unclear."""
+    """Return the start and the end, within the time from the first row to now. Raises Unclear."""
     first, last = period.period(asked.since, asked.until, now)
     until = min(last or now, now)
     if first and first >= now:
-        raise period.Unclear(f"no time lies between {asked.since} and now: the end must be after the start")
+        raise period.Unclear(f"{asked.since} is in the future: choose a start before now")
     since = max(first or begun or _EPOCH, begun or _EPOCH)
     return min(since, until), until
 

@@ -1,4 +1,4 @@
-"""What the page's application runs in: its socket, uvicorn, and how much memory glibc and Arrow may keep."""
+"""What the page's application runs in: its socket, uvicorn, and limits on the memory that glibc and Arrow keep."""
 
 import contextlib
 import ctypes
@@ -18,16 +18,16 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 
 
 class Unavailable(Exception):
-    """The page cannot listen where it should; `taken` tells whether something else does."""
+    """The page cannot listen at its address. `taken`: whether another program does."""
 
     def __init__(self, why: str, *, taken: bool) -> None:
-        """Say why, and what to do."""
+        """Keep the reason, with advice."""
         self.taken = taken
         super().__init__(why)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port, before anything heavy is loaded: who asks from then on waits, and is answered.
+    """Take the port before anything heavy is loaded: clients that connect meanwhile wait, and get an answer.
 
     Raises Unavailable.
     """
@@ -42,11 +42,11 @@ def _advice(host: str, port: int, error: OSError) -> str:
     where = f"the page cannot listen at PAGE_HOST={host}, PAGE_PORT={port}: "
     match error.errno:
         case errno.EADDRINUSE:
-            return f"{where}something else does, perhaps another page; stop it, or choose another port"
+            return f"{where}another program already does, perhaps another page; stop it, or choose another port"
         case errno.EADDRNOTAVAIL:
-            return f"{where}this machine has no such address; 127.0.0.1 is for itself, 0.0.0.0 for all"
+            return f"{where}this machine has no such address; use 127.0.0.1 (this machine only) or 0.0.0.0 (all)"
         case errno.EACCES:
-            return f"{where}ports below 1024 are for root; choose one above"
+            return f"{where}only root may use ports below 1024; choose a higher port"
         case _:
             return f"{where}{error.strerror}"
 
@@ -64,7 +64,7 @@ def serve(listener: socket.socket, application: "Starlette") -> None:
         log_config=None,
         log_level="warning",
         access_log=False,
-        proxy_headers=False,  # a guess of the password counts for the address it comes from, not one it names
+        proxy_headers=False,  # a wrong password counts for the client's real address
         server_header=False,
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -73,10 +73,10 @@ def serve(listener: socket.socket, application: "Starlette") -> None:
 
 
 def limit_memory() -> None:
-    """Have glibc and Arrow give back what they freed, and Arrow compute without threads of its own.
+    """Make glibc and Arrow return freed memory, and make Arrow compute without its own threads.
 
-    glibc: one heap for all threads and none of the large blocks, 15 MiB less after a question about a year. Arrow: its
-    own pool keeps what it has freed, 100 MiB after such a question, and its threads would compete with the page's.
+    glibc: one heap for all threads, large blocks outside it; saves 15 MiB after a question about a year. Arrow: its own
+    pool would keep 100 MiB after such a question, and its threads would compete with those of the page.
     """
     with contextlib.suppress(AttributeError, OSError):  # another C library
         libc = ctypes.CDLL(None)

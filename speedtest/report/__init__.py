@@ -1,1 +1,1 @@
-"""Figures as people see them: words, charts, and the report as text or HTML. Nothing here reads a disk."""
+"""Figures as people see them: words, charts, and the report as text or HTML. Nothing here reads the lake."""

@@ -1,4 +1,4 @@
-"""Where the ticks of an axis stand, and what they say."""
+"""The ticks of an axis: their positions and labels."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ _HOURS_PER_DAY, _HOURS_PER_MONTH, _MONTHS_PER_YEAR = 24, 730, 12
 
 
 def numbers(most: float, ticks: int = 4) -> list[float]:
-    """Return round numbers from 0 to at least `most`, about so many steps."""
+    """Return round numbers from 0 to at least `most`, in about `ticks` steps."""
     if most <= 0:
         return [0, 1]
     rough = most / ticks
@@ -25,12 +25,12 @@ def numbers(most: float, ticks: int = 4) -> list[float]:
 
 
 def label(number: float) -> str:
-    """Return what a tick of numbers says."""
+    """Return the label of a number."""
     return f"{number:,.0f}" if number == int(number) else f"{number:g}"
 
 
 def instants(since: datetime, until: datetime, zone: ZoneInfo, ticks: int) -> list[tuple[datetime, str]]:
-    """Return at most so many round instants of the clock on the wall, each with its label."""
+    """Return at most about `ticks` round local times, each with its label."""
     hours = max((until - since).total_seconds() / 3600, 1)
     step = next((step for step in _HOURS if hours / step <= ticks), None)
     if step:
@@ -50,7 +50,7 @@ def instants(since: datetime, until: datetime, zone: ZoneInfo, ticks: int) -> li
 
 
 def _by_hours(first: datetime, step: int) -> Iterator[datetime]:
-    """Yield the wall's hours that are multiples of the step within a day; of days, by days."""
+    """Yield local times that are `step` hours apart, from midnight of the first day on."""
     start = first.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     while True:
         yield start.replace(tzinfo=first.tzinfo)

@@ -1,7 +1,7 @@
-"""Charts as shapes: where each line, band, bar and word stands. `templates/chart.svg` writes them down.
+"""Charts as shapes: the position of each line, band, bar and word. `templates/chart.svg` writes them as SVG.
 
-Shapes are named for what they show (`band`, `line`, `failed`), and the style sheet gives them their colours, so that a
-chart is light or dark without being drawn twice. Each is drawn in two widths, for a screen and for a telephone.
+Shapes are named for what they show (`band`, `line`, `failed`). The style sheet sets their colours, so one chart can be
+light or dark. Each chart is drawn in two widths, for a screen and for a phone.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,14 +19,14 @@ HEIGHT = 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 26
 _CELL = 18
 _ROOM = 28
-"""What half a label needs."""
+"""The space that half a label needs."""
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _HOURS = 24
 _FAINTEST = 0.08
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """Something drawn: an SVG element with its attributes, and the words that a pointer over it shows."""
+    """An SVG element: its attributes, its text, and the title that a pointer over it shows."""
 
     element: str
     attributes: dict[str, str | float]
@@ -35,7 +35,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chart(msgspec.Struct, frozen=True):
-    """A drawing of so many units of width and height, and what it shows in one sentence."""
+    """A drawing: its size, one sentence that says what it shows, and its shapes."""
 
     width: int
     height: int
@@ -44,7 +44,7 @@ class Chart(msgspec.Struct, frozen=True):
 
 
 class Curve(msgspec.Struct, frozen=True):
-    """A quantity over time: its name in the style sheet and in words, and its value in a bin."""
+    """A quantity over time: its name in the style sheet, its name in words, and its value in a bin."""
 
     name: str
     words: str
@@ -52,7 +52,7 @@ class Curve(msgspec.Struct, frozen=True):
 
 
 class Paper(msgspec.Struct, frozen=True):
-    """What is drawn over time: the summary, the zone of the clock below, and the width."""
+    """What a chart over time is made from: the summary, the time zone of its axis, and its width."""
 
     summary: Summary
     zone: ZoneInfo
@@ -60,7 +60,7 @@ class Paper(msgspec.Struct, frozen=True):
 
 
 class _Time:
-    """A frame with time to the right and a quantity upwards."""
+    """A frame with time on its horizontal axis and a quantity on its vertical axis."""
 
     def __init__(self, paper: Paper, most: float) -> None:
         self.width = paper.width
@@ -89,7 +89,7 @@ class _Time:
 
 
 def _shown(summary: Summary) -> tuple[datetime, datetime]:
-    """Return the stretch of time that has rows, so that an early `since` leaves no empty paper."""
+    """Return the time span that has tests, so that an early `since` leaves no empty space."""
     step = timedelta(seconds=summary.bin_seconds)
     starts = [each.start for engine in summary.engines for each in engine.bins] + [f.start for f in summary.failures]
     if not starts:
@@ -108,7 +108,7 @@ def _word(text: str, x: float, y: float, anchor: str) -> Shape:
 
 
 def throughput(paper: Paper, bins: list[Bin], way: str, plan: float | None) -> Chart:
-    """Draw the median and the band of 10 to 90 % of one way, `download` or `upload`, with every failure marked."""
+    """Draw the median and the 10 to 90 % band of one direction, `download` or `upload`, and mark every failure."""
     spreads = [(each.start, spread) for each in bins if (spread := getattr(each, way))]
     frame = _Time(paper, max([spread.high for _, spread in spreads] + [plan or 0]))
     for run in _runs([start for start, _ in spreads], frame.step):
@@ -121,17 +121,18 @@ def throughput(paper: Paper, bins: list[Bin], way: str, plan: float | None) -> C
             Shape(element="path", attributes={"class": "plan", "d": f"M{_LEFT} {frame.y(plan)}H{frame.width - _RIGHT}"})
         )
     for start, spread in spreads:
-        title = f"{amounts.amount(spread.median)} Mbit/s, {amounts.amount(spread.low)} to {amounts.amount(spread.high)}"
+        low, high = amounts.amount(spread.low), amounts.amount(spread.high)
+        title = f"median {amounts.amount(spread.median)} Mbit/s, {low} to {high} in 80 %"
         frame.shapes.append(
-            _column(frame, start, f"{_when(start, frame)}: {title}, {amounts.count(spread.tests, 'test')}")
+            _column(frame, start, f"{_when(start, frame)}: {title} of {amounts.count(spread.tests, 'test')}")
         )
     frame.shapes += _failures(paper.summary.failures, frame)
-    label = f"{way.capitalize()} over time: median and the range of 10 to 90 % of the tests, Mbit/s"
+    label = f"{way.capitalize()} over time, Mbit/s: median, and the range that 80 % of the tests are in"
     return Chart(paper.width, HEIGHT, label, frame.shapes)
 
 
 def lines(paper: Paper, bins: list[Bin], over: list[Curve], unit: str) -> Chart:
-    """Draw quantities of one unit over time."""
+    """Draw quantities with the same unit over time."""
     values = [value for each in bins for line in over if (value := line.value(each)) is not None]
     frame = _Time(paper, max(values, default=0))
     for line in over:
@@ -169,7 +170,7 @@ def hours(found: list[Hour], width: int) -> Chart:
 
 
 def week(found: list[Hour], width: int) -> Chart:
-    """Draw the median download by weekday and hour: the fuller the colour, the faster."""
+    """Draw the median download by weekday and hour: a stronger colour is faster."""
     values = [each.download_mbps for each in found if each.download_mbps is not None]
     least, most = min(values, default=0), max(values, default=0)
     column = (width - _LEFT - _RIGHT) / _HOURS
@@ -184,7 +185,7 @@ def week(found: list[Hour], width: int) -> Chart:
         shapes.append(Shape(element="rect", attributes={**fill, **place, **size}, title=_hour(each)))
     bottom = _CELL * len(_WEEKDAYS)
     shapes += [_word(f"{hour}", _LEFT + column * (hour + 0.5), bottom + 16, "middle") for hour in range(0, _HOURS, 3)]
-    return Chart(width, bottom + 24, "Median download by weekday and hour: the fuller the colour, the faster", shapes)
+    return Chart(width, bottom + 24, "Median download by weekday and hour: a stronger colour is faster", shapes)
 
 
 def _hour(each: Hour) -> str:
@@ -197,7 +198,7 @@ def _when(start: datetime, frame: _Time) -> str:
 
 
 def _runs(starts: list[datetime], step: timedelta) -> Iterable[list[datetime]]:
-    """Part instants where more than one bin between two of them is empty: no line is drawn over what is not known."""
+    """Split the starts where more than one bin is empty, so that no line is drawn over a gap."""
     run: list[datetime] = []
     for start in starts:
         if run and start - run[-1] > 2 * step:
@@ -225,14 +226,14 @@ def _path(points: list[tuple[float, float]]) -> str:
 
 
 def _column(frame: _Time, start: datetime, title: str) -> Shape:
-    """Return what shows words when a pointer is over a bin."""
+    """Return the area of a bin, which shows the title when a pointer is over it."""
     x = frame.x(start)
     size = {"width": round(frame.x(start + frame.step) - x, 1), "height": HEIGHT - _TOP - _BOTTOM}
     return Shape(element="rect", attributes={"class": "touch", "x": x, "y": _TOP, **size}, title=title)
 
 
 def _failures(failures: list[Failures], frame: _Time) -> Iterable[Shape]:
-    """Mark each bin with failures at the foot of the frame, the more of them the higher."""
+    """Mark each bin with failures at the bottom of the frame. More failures make a taller mark."""
     most = max((each.tests for each in failures), default=1)
     for each in failures:
         high = round(4 + 14 * each.tests / most, 1)

@@ -1,4 +1,4 @@
-"""A summary as it is shown: its sentence, its charts, and what the templates need; the report and the page use it."""
+"""A summary ready to show, in the report and on the page: its words, its charts, and what the templates need."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -27,7 +27,7 @@ _LOSS = [Curve("loss", "packet loss", lambda each: each.packet_loss_percent)]
 
 
 class Both(msgspec.Struct, frozen=True):
-    """A chart for a screen and for a telephone."""
+    """A chart in two widths, for a screen and for a phone."""
 
     wide: Chart
     narrow: Chart
@@ -70,7 +70,7 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
         summary=summary,
         sentence=sentence(summary),
         zone=zone,
-        zones=", ".join(map(words.harmless, summary.timezones)) or "UTC (the rows name no zone)",
+        zones=", ".join(map(words.harmless, summary.timezones)) or "UTC (the rows name no time zone)",
         engines=engines,
         planned=any(engine.plan_download or engine.plan_upload for engine in engines),
         plans=plans,
@@ -94,7 +94,7 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
 
 
 def sentence(summary: Summary) -> str:
-    """Say in one sentence how the line did."""
+    """Say in a few sentences how the line did."""
     zone = words.zone(summary.timezones)
     if not summary.rows:
         return "Nothing was measured in this period."
@@ -103,37 +103,37 @@ def sentence(summary: Summary) -> str:
     )
     best = next((engine for engine in summary.engines if engine.download or engine.upload), None)
     if not best:
-        return f"{period} no test succeeded: {amounts.count(summary.tests, 'test')} failed, {_outages(summary)}."
+        return f"{period} no test succeeded: {amounts.count(summary.tests, 'test')} failed. {_outages(summary)}."
     up = summary.slots.availability
-    parts = [f"the line was up in {amounts.share(up)} of the slots"] if up is not None else []
+    lead = f"the line was up in {amounts.share(up)} of the tested slots. The" if up is not None else "the"
     speeds = [
         f"{amounts.amount(spread.median)} Mbit/s {way}"
         for way, spread in (("down", best.download), ("up", best.upload))
         if spread
     ]
-    parts.append(f"the median test measured {' and '.join(speeds)} ({words.harmless(best.name)})")
-    return f"{period} {', '.join(parts)}, with {_outages(summary)}."
+    measured = f"median test measured {' and '.join(speeds)} ({words.harmless(best.name)})"
+    return f"{period} {lead} {measured}. {_outages(summary)}."
 
 
 def _outages(summary: Summary) -> str:
     if not summary.outages:
-        return "no outage"
+        return "No outages"
     zone = words.zone(summary.timezones)
     longest = max(summary.outages, key=lambda outage: outage.seconds)
     text = amounts.count(summary.outages_in_all, "outage")
     if not longest.seconds:
-        return f"{text} of one slot each"
+        return f"{text} of one slot{' each' if summary.outages_in_all > 1 else ''}"
     lead = " of" if summary.outages_in_all == 1 else ", the longest"
     return f"{text}{lead} {amounts.duration(longest.seconds)} on {words.day(longest.start, zone)}"
 
 
 def _shares(summary: Summary) -> Sequence[tuple[str, str, str, float, float]]:
-    """Return name, words, number, start and width (of 1000) of what became of the slots."""
+    """Return for each state of a slot: its name, its words, its number, and its start and width out of 1000."""
     slots = summary.slots
     shares: list[tuple[str, str, str, float, float]] = []
     left = 0.0
     for name, text, number in (
-        ("ok", "good", slots.ok),
+        ("ok", "successful", slots.ok),
         ("failed", "failed", slots.failed),
         ("skipped", "skipped", slots.skipped),
         ("missing", "not measured", slots.not_measured),
@@ -146,9 +146,9 @@ def _shares(summary: Summary) -> Sequence[tuple[str, str, str, float, float]]:
 
 @cache
 def templates(*more: Path) -> jinja2.Environment:
-    """Return the templates here and in `more` folders, with the words of `report.words` as filters.
+    """Return the templates here and in `more` folders, with functions for amounts and words as filters.
 
-    Whatever a template inserts is escaped.
+    Everything that a template inserts is escaped.
     """
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader([TEMPLATES, *more]),

@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML file without a script or a request, or a summary for a terminal."""
+"""The report: one self-contained HTML file without scripts or requests, or a summary for a terminal."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from speedtest.report import drawing, words
 from speedtest.report.drawing import View
 from speedtest.values import amounts
 
-NOTHING = "No row was found: `speedsnake status` says whether the daemon runs and where it keeps what it measures."
+NOTHING = "No rows were found. Run `speedsnake status` to see whether the daemon runs and where it saves its rows."
 
 
 def html(answers: Iterable[tuple[Summary, Evidence]], since: datetime | None, until: datetime, plan: Plan) -> str:
@@ -31,15 +31,15 @@ def html(answers: Iterable[tuple[Summary, Evidence]], since: datetime | None, un
 
 
 def text(summary: Summary, plan: Plan) -> str:
-    """Return what a terminal shows of a summary: no control character of any row gets there."""
+    """Return a summary for a terminal. Control characters in rows are escaped."""
     shown: View = drawing.view(summary, plan)
     lines = [f"{words.harmless(summary.location)}", shown.sentence, ""]
     if not summary.rows:
         return "\n".join(lines)
     slots = summary.slots
     lines.append(
-        f"Slots      {slots.due:,}: {slots.ok:,} good, {slots.failed:,} failed, {slots.skipped:,} skipped, "
-        f"{slots.not_measured:,} not measured; up in {amounts.share(slots.availability)} of those tested"
+        f"Slots      {slots.due:,}: {slots.ok:,} successful, {slots.failed:,} failed, {slots.skipped:,} skipped, "
+        f"{slots.not_measured:,} not measured; uptime {amounts.share(slots.availability)}"
     )
     for engine in summary.engines:
         lines.append(
@@ -57,12 +57,13 @@ def text(summary: Summary, plan: Plan) -> str:
             if spread
         ]
         lines += [
-            f"  plan     {way}: {amounts.share(kept.share)} of tests at 90 % of {amounts.amount(kept.plan_mbps)} Mbit/s"
+            f"  plan     {way}: {amounts.share(kept.share)} of tests reached 90 % of "
+            f"{amounts.amount(kept.plan_mbps)} Mbit/s"
             for way, kept in (("download", engine.plan_download), ("upload", engine.plan_upload))
             if kept
         ]
     for outage in summary.outages[:5]:
-        end = words.instant(outage.end, shown.zone) if outage.end else "not seen to end"
+        end = words.instant(outage.end, shown.zone) if outage.end else "an unknown end"
         said = f": {words.harmless(outage.words[0])}" if outage.words else ""
         start = words.instant(outage.start, shown.zone)
         lines.append(f"Outage     {start} to {end}, {amounts.count(outage.slots, 'slot')}{said}")

@@ -1,4 +1,4 @@
-"""Figures and instants as people read them, and whatever came from outside made harmless to look at."""
+"""Texts and times as people read them. Texts from outside are made harmless to display."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -10,13 +10,13 @@ LONGEST_TEXT = 200
 
 
 def harmless(text: object) -> str:
-    """Return a text of a row on one line, not too long; what could steer a terminal or hide its order is escaped."""
+    """Return a text on one short line. Characters that could control a terminal or reorder the text are escaped."""
     line = " ".join(str(text).split())
     return logging.harmless(line[:LONGEST_TEXT]) + ("…" if len(line) > LONGEST_TEXT else "")
 
 
 def zone(names: list[str]) -> ZoneInfo:
-    """Return the zone to show times in: the rows' own if they agree on one that is known here, else UTC."""
+    """Return the time zone to show: that of the rows if all have the same and it is known here, else UTC."""
     try:
         return ZoneInfo(names[0]) if len(names) == 1 else ZoneInfo("UTC")
     except (OSError, ValueError):
@@ -24,10 +24,10 @@ def zone(names: list[str]) -> ZoneInfo:
 
 
 def instant(when: datetime | None, where: ZoneInfo) -> str:
-    """Return date and time to the minute, by the clock on the wall there."""
+    """Return the local date and time, to the minute."""
     return f"{when.astimezone(where):%d %b %Y %H:%M}" if when else amounts.NONE
 
 
 def day(when: datetime, where: ZoneInfo) -> str:
-    """Return the date there."""
+    """Return the local date."""
     return f"{when.astimezone(where):%d %b %Y}"

@@ -1,4 +1,4 @@
-"""What views ask of the lake besides its rows: which locations there are, since when, and whether anything is new."""
+"""What views need besides the rows: the locations, their first day, and whether there are new rows."""
 
 from datetime import date, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every slot counts once: as measured, failed, skipped, or as missed without a daemon; and outages are streaks."""
+"""Every slot counts once: as successful, failed, skipped or not measured. Outages are failed slots in a row."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -85,8 +85,8 @@ def test_an_outage_lasts_from_its_first_failed_slot_to_the_next_good_one(tmp_pat
 def test_an_outage_whose_end_nobody_saw_has_none(tmp_path: Path) -> None:
     rows = [failed(at(0)), failed(at(1)), good(at(5)), failed(at(6))]
     last, first = of(tmp_path, rows, at(7)).outages
-    assert (first.start, first.last, first.end) == (at(0), at(1), None)  # the monitor did not run then
-    assert (last.start, last.end) == (at(6), None)  # it lasts
+    assert (first.start, first.last, first.end) == (at(0), at(1), None)  # the daemon was off then
+    assert (last.start, last.end) == (at(6), None)  # it has not ended
 
 
 def test_outages_with_a_time_between_that_nobody_saw_are_two_each_with_its_own_words(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The figures of a line are those that another engine computes from the same lake."""
+"""The figures of a line are the same as those that DuckDB computes from the same lake."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ PLAN = Plan(400, 100)
 
 @pytest.fixture(scope="module")
 def where(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    """Four days over a change of the clocks, all converted: two programs, failures, skips; and another location."""
+    """Four converted days with a change of the clocks: two programs, failures, skips, and another location."""
     rows = []
     for number in range(DAYS * 144):
         due = START + number * INTERVAL
@@ -45,7 +45,7 @@ def found(where: Folders) -> Summary:
 
 
 def ask(where: Folders, question: str) -> list[tuple[Any, ...]]:
-    """Ask DuckDB about the good tests at home of the program that measured most."""
+    """Ask DuckDB about the successful tests at home with the most used program."""
     lake = f"'{where.upload_dir}/*/*/*/*/*.parquet'"
     with duckdb.connect() as engine:
         engine.execute("set timezone = 'UTC'")

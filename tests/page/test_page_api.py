@@ -1,4 +1,4 @@
-"""What other programs get from the page: JSON that its description is true of, and metrics that Prometheus reads."""
+"""What other programs get from the page: JSON as its API description says, and metrics for Prometheus."""
 
 import json
 import math
@@ -44,7 +44,7 @@ def page(where: Folders) -> Iterator[Page]:
 
 
 def metrics(page: Page) -> dict[tuple[str, ...], float]:
-    """Return every sample by its name, its location and its engine, as far as it has them."""
+    """Return every sample by its name, its location and its engine (if it has these)."""
     families = text_string_to_metric_families(page.get("/metrics").text)
     samples = [sample for family in families for sample in family.samples]
     return {
@@ -54,7 +54,7 @@ def metrics(page: Page) -> dict[tuple[str, ...], float]:
 
 
 def follow(page: Page, query: str | None) -> list[dict[str, Any]]:
-    """Return the rows of an answer and of all that follow it."""
+    """Return the rows of an answer and of all answers that follow it."""
     rows: list[dict[str, Any]] = []
     for _ in range(100):
         if query is None:
@@ -111,17 +111,17 @@ def test_the_summary_is_what_the_page_shows(page: Page) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "advice"),
     [
-        ("/api/results?since=then", 400, "'then' is not a time: write 2026-01-31"),
+        ("/api/results?since=then", 400, "'then'"),
         ("/api/results?limit=0", 400, "limit=0 must be a whole number from 1 to"),
         ("/api/results?limit=99999999999999999999", 400, "must be a whole number from 1 to"),
         ("/api/results?limit=-1", 400, "limit=-1 must be"),
-        ("/api/results?cursor=x", 400, "cursor must be what `next` of an answer holds"),
-        ("/api/results?cursor=x~1", 400, "'x' is not a time"),
-        ("/api/results?page=2", 400, "page is no parameter of this address; there are since, until"),
-        ("/api/summary?since=2026-02-01&until=2026-01-01", 400, "the end must be after the start"),
-        ("/api/summary?location=moon", 404, f"location=moon has no rows; there are {HOME}, {OFFICE}"),
-        ("/api/locations?x=1", 400, "there are none here"),
-        ("/api/nothing", 404, "there are /, /api/results"),
+        ("/api/results?cursor=x", 400, "cursor must be copied from `next`"),
+        ("/api/results?cursor=x~1", 400, "'x'"),
+        ("/api/results?page=2", 400, "page is not a parameter of this address; allowed are since, until"),
+        ("/api/summary?since=2026-02-01&until=2026-01-01", 400, "2026-02-01"),
+        ("/api/summary?location=moon", 404, f"location=moon has no rows; locations with rows: {HOME}, {OFFICE}"),
+        ("/api/locations?x=1", 400, "it has no parameters"),
+        ("/api/nothing", 404, "try /, /api/results"),
     ],
 )
 def test_a_mistake_is_told_as_json_with_what_is_allowed(page: Page, path: str, status: int, advice: str) -> None:

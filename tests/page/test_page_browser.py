@@ -1,4 +1,4 @@
-"""Every view in a real Chromium: telephone, tablet, screen, light and dark; and what it does when it comes again.
+"""Every view in a real Chromium: phone, tablet and screen, light and dark, and after a refresh.
 
 A view takes seconds because axe looks at the whole page six times: in three widths, each light and dark.
 """
@@ -31,7 +31,7 @@ VIEWS = {
 def browser() -> Iterator[Browser]:
     path = chromium()
     if path is None:
-        pytest.skip("no Chromium is on this machine: apt-get install chromium")
+        pytest.skip("this machine has no Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -109,7 +109,7 @@ def test_the_form_leads_to_what_was_chosen_by_keyboard_alone(browser: Browser, p
     tab = browser.new_page(viewport={"width": 768, "height": 900})
     tab.goto(f"{page.address}/")
     tab.keyboard.press("Tab")
-    assert tab.evaluate("document.activeElement.textContent") == "Skip to the state now"
+    assert tab.evaluate("document.activeElement.textContent") == "Skip to the current state"
     tab.focus("summary")
     tab.keyboard.press("Enter")
     tab.select_option("#location", OFFICE)
