@@ -192,7 +192,7 @@ def test_nothing_but_failures_is_a_report_about_failures(tmp_path: Path) -> None
     [
         (["--since", "yesterday"], {}, 64, "'yesterday' is no instant"),
         (["--since", "2026-03-28", "--until", "2026-03-28"], {}, 64, "the end must be after the start"),
-        (["--json", "-o", "report.html"], {}, 64, "ask for one of them"),
+        (["--json", "-o", "report.html"], {}, 64, "choose one of them"),
         ([], {"PLAN_DOWNLOAD_MBPS": "fast"}, 78, "PLAN_DOWNLOAD_MBPS='fast' is not allowed"),
         (["-o", "no/such/folder.html"], {}, 1, "could not be written to no/such/folder.html"),
     ],
