@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Sets SpeedSnake up on this machine, as the user who calls it, and runs it. `./bootstrap.sh --help` says how.
-# Everything it brings lies in .venv/ and .tools/ beside this file. Kept to what bash 3.2 (macOS) understands.
+# Sets up SpeedSnake on this machine for the current user, and runs it. See `./bootstrap.sh --help`.
+# Installs everything into .venv/ and .tools/ beside this file. Works with bash 3.2 (macOS).
 set -euo pipefail
 
 UV_VERSION=0.13.9
-UV_MINIMUM=0.9.0 # the first that builds this project itself (pyproject.toml, build-system)
+UV_MINIMUM=0.9.0 # the first version that can build this project (pyproject.toml, build-system)
 PYTHON_VERSION=3.13
 SPEEDTEST_CLI_VERSION=2.1.3
 FAST_TESTS="not standins and not slow and not browser and not real_program" # pyproject.toml says what each is
@@ -14,39 +14,38 @@ UNAVAILABLE=69 # sysexits' EX_UNAVAILABLE
 
 show_help() {
   cat <<'HELP'
-SpeedSnake: measures your internet line every ten minutes and keeps what it measured.
+SpeedSnake measures your internet line every ten minutes and keeps the results.
 
   ./bootstrap.sh          set everything up, then run the daemon in the foreground (Ctrl-C or SIGTERM stops it)
   ./bootstrap.sh setup    only set everything up
-  ./bootstrap.sh demo [OPTION ...]    show what a year of results looks like, in the folder demo/; measures nothing
-  ./bootstrap.sh test     set up for development, then lint, check types and run all tests; minutes
-  ./bootstrap.sh test --fast          the same with the quick tests only: none is slow, none needs a browser or runs a
-                                      real speed-test program; a minute
-  ./bootstrap.sh bench [OPTION ...]   measure what SpeedSnake costs beside its peers; --quick in two minutes
-  ./bootstrap.sh faults [OPTION ...]  prove that no fault loses or doubles a row; --short in three minutes
-  ./bootstrap.sh lint-all             lint what is not Python too: workflows, templates, containers, scripts
+  ./bootstrap.sh demo [OPTION ...]    show a year of sample results, in the folder demo/; measures nothing
+  ./bootstrap.sh test     set up for development, then lint, check types and run all tests: minutes
+  ./bootstrap.sh test --fast          the same with the quick tests only: no slow ones, no browser, no real programs
+  ./bootstrap.sh bench [OPTION ...]   compare the costs of SpeedSnake with those of similar tools; --quick: two minutes
+  ./bootstrap.sh faults [OPTION ...]  prove that no fault loses or duplicates a row; --short: three minutes
+  ./bootstrap.sh lint-all             lint all that is not Python: workflows, templates, containers, scripts
   ./bootstrap.sh test-infrastructure  deploy the templates in infrastructure/ to stand-ins for AWS on this machine
-  ./bootstrap.sh image                build the production image and prove that it runs (docker/image.sh)
-  ./bootstrap.sh --help   this text
+  ./bootstrap.sh image                build the production image and check that it runs (docker/image.sh)
+  ./bootstrap.sh --help   show this text
 
-It needs bash, and curl or wget; it never needs root. It brings what is missing of uv, Python 3.13, the libraries and
-a speed-test program into .venv/ and .tools/ beside this script; deleting both undoes it. What is there already is
-used as it is, so a second run starts at once.
+It needs bash, and curl or wget. It never needs root. It installs uv, Python 3.13, the libraries and a speed-test
+program into .venv/ and .tools/ beside this script, unless this machine has them already. To undo it, delete both
+folders. A second run installs nothing and starts at once.
 
-The daemon runs in the folder of this script, wherever it was called from: a relative RESULT_DIR, UPLOAD_DIR or
-LOG_DIR, and their defaults ./results, ./uploads and ./logs, lie there.
+The daemon runs in the folder of this script. Its default folders ./results, ./uploads and ./logs are there, and a
+relative RESULT_DIR, UPLOAD_DIR or LOG_DIR starts there.
 
 Environment variables:
-  SLEEP_SECONDS               seconds between two tests; 600 unless set
-  SPEEDTEST_ENGINE            speedtest-cli: bring and use only that free program; ookla: only Ookla's
-  COMMIT_HASH                 kept with every row; the commit of this checkout unless set
-  BOOTSTRAP_OOKLA_URL         folder to download Ookla's archive from, e.g. a mirror; its checksum stays pinned
-  IMAGE_STAND_INS             set: build the image where no image registry can be reached (docker/stand-ins.sh)
-  BOOTSTRAP_UV_INSTALLER_URL  where to download uv's installer from
-All others are passed on: those of the daemon (see README.md), and those of uv, such as UV_PYTHON or a proxy.
+  SLEEP_SECONDS               seconds between two tests; default 600
+  SPEEDTEST_ENGINE            speedtest-cli: install and use only that free program; ookla: only Ookla's
+  COMMIT_HASH                 saved with every row; default: the commit of this checkout
+  BOOTSTRAP_OOKLA_URL         download Ookla's archive from this folder, e.g. a mirror; the pinned checksum stays
+  IMAGE_STAND_INS             if set, build the image without an image registry (docker/stand-ins.sh)
+  BOOTSTRAP_UV_INSTALLER_URL  download uv's installer from here
+All other variables are passed on to the daemon (see README.md) and to uv, for example UV_PYTHON or a proxy.
 
-Exit codes: 64 unknown command, 69 something needed could not be had, 78 the daemon refuses its settings; of `test`,
-that of the first tool that found something; else those of the daemon.
+Exit codes: 64 unknown command, 69 something could not be installed, 78 the daemon refuses its settings. `test` exits
+with the code of the first tool that failed; the other commands with that of the program they run.
 HELP
 }
 
@@ -54,11 +53,11 @@ main() {
   PROJECT=$(folder_of "${BASH_SOURCE[0]}")
   TOOLS=$PROJECT/.tools
   cd "$PROJECT"
-  unset VIRTUAL_ENV UV_PROJECT_ENVIRONMENT # of another project
+  unset VIRTUAL_ENV UV_PROJECT_ENVIRONMENT # they may belong to another project
 
   case ${1:-run} in
-    bench | demo | faults | test) ;; # have options
-    *) if [ $# -gt 1 ]; then refuse "one command at a time, not: $*"; fi ;;
+    bench | demo | faults | test) ;; # these take options
+    *) if [ $# -gt 1 ]; then refuse "only one command is allowed, without options: $*"; fi ;;
   esac
   case ${1:-run} in
     run) verb_run ;;
@@ -103,7 +102,7 @@ verb_run() {
 verb_setup() {
   bring_uv
   bring_python
-  bring_libraries --inexact # what `test` brought may stay
+  bring_libraries --inexact # keep what `test` installed
   bring_speedtest_program
 }
 
@@ -156,30 +155,30 @@ bring_for_development() {
   bring_uv
   bring_python
   bring_libraries --group development
-  export PATH="$PROJECT/.venv/bin:${UV%/*}:$PATH" # the tests start uv by its name
+  export PATH="$PROJECT/.venv/bin:${UV%/*}:$PATH" # the tests call uv by its name
 }
 
-# The tools that .ci/NAME.txt names, into .tools/NAME.
+# Installs the tools that .ci/NAME.txt lists into .tools/NAME.
 bring_tools() {
   local name=$1
   shift
   [ -x ".tools/$name/bin/python" ] || "$UV" venv --quiet ".tools/$name"
   "$UV" pip install --quiet --python ".tools/$name/bin/python" --requirements ".ci/$name.txt" "$@" ||
-    give_up "the tools that .ci/$name.txt names could not be had." "Connect this machine to the internet and start again."
+    give_up "the tools in .ci/$name.txt could not be installed." "Connect this machine to the internet and retry."
 }
 
 # ---------------------------------------------------------------------------------------------------------- uv
 
 bring_uv() {
   if find_uv; then return; fi
-  say "bringing uv $UV_VERSION into .tools/: none answers here that is $UV_MINIMUM or newer"
+  say "installing uv $UV_VERSION into .tools/: this machine has no uv $UV_MINIMUM or newer"
   mkdir -p "$TOOLS"
   install_uv_by_its_installer || install_uv_into_venv || install_uv_into_folder || true
-  find_uv || give_up "uv, which brings everything else, could not be had." \
+  find_uv || give_up "uv, which installs everything else, could not be installed." \
     "Connect this machine to the internet, or install uv yourself: https://docs.astral.sh/uv/ or 'pip install uv'."
 }
 
-# Sets UV to the first one that answers in this folder; a shim that only bears the name does not.
+# Sets UV to the first uv that runs in this folder. A shim with that name may not.
 find_uv() {
   while IFS= read -r UV; do
     if uv_is_usable "$UV"; then return; fi
@@ -209,7 +208,7 @@ install_uv_by_its_installer() (
   if ! reason=$(download "$url" "$installer" 2>&1); then
     say "uv's installer could not be downloaded from $url: ${reason:-no answer}; trying pip"
   elif ! is_whole_installer "$installer"; then
-    say "what $url sent is not the whole installer of uv $UV_VERSION and was not run; trying pip"
+    say "the file from $url is not the complete installer of uv $UV_VERSION and was not run; trying pip"
   else
     UV_UNMANAGED_INSTALL="$TOOLS/bin" sh "$installer" >&2 && return
     say "uv's installer failed; trying pip"
@@ -217,8 +216,8 @@ install_uv_by_its_installer() (
   return 1
 )
 
-# Its publisher gives no checksum for it. What can be seen before it is run: that it is of this version, that its last
-# line arrived, the call of the functions above it, and that a shell understands it.
+# The publisher provides no checksum. So check the version, that the last line arrived (it calls the functions above),
+# and that a shell can parse the file.
 is_whole_installer() {
   grep -q "^APP_VERSION=\"$UV_VERSION\"" "$1" &&
     grep . "$1" | tail -n 1 | grep -q '"$@"' &&
@@ -230,7 +229,7 @@ install_uv_into_venv() {
     install_uv_by_pip "$TOOLS/uv/bin/python"
 }
 
-# For a Python without venv, as Debian splits it.
+# For a Python without venv: Debian has it in a separate package.
 install_uv_into_folder() {
   rm -rf "$TOOLS/uv"
   install_uv_by_pip python3 --target "$TOOLS/uv"
@@ -245,7 +244,7 @@ install_uv_by_pip() {
 
 # -------------------------------------------------------------------------------------- Python and the libraries
 
-# uv's own order of choice is the pinned version or a download. A newer Python that is here already comes before one.
+# uv would use the pinned version or download it. Prefer a newer Python that is already installed to a download.
 bring_python() {
   if [ -n "${UV_PYTHON:-}" ] || has_python "$PYTHON_VERSION"; then return; fi
   if has_python ">=$PYTHON_VERSION"; then
@@ -254,18 +253,18 @@ bring_python() {
   fi
   "$UV" python install --no-bin "$PYTHON_VERSION" ||
     give_up "Python $PYTHON_VERSION is not on this machine and could not be downloaded." \
-      "Connect this machine to the internet, or install Python $PYTHON_VERSION or newer, then start again."
+      "Connect this machine to the internet, or install Python $PYTHON_VERSION or newer, then retry."
 }
 
 has_python() {
   "$UV" python find "$1" >/dev/null 2>&1
 }
 
-# Compiled at once: pandas would take a second longer at every start.
+# Compile bytecode now: else pandas takes a second longer at every start.
 bring_libraries() {
   UV_COMPILE_BYTECODE=${UV_COMPILE_BYTECODE:-1} "$UV" sync --locked "$@" ||
-    give_up "the libraries that uv.lock names could not be installed into .venv; uv says above why." \
-      "Connect this machine to the internet and start again: what has been downloaded is kept."
+    give_up "the libraries in uv.lock could not be installed into .venv: see uv's message above." \
+      "Connect this machine to the internet and retry; finished downloads are kept."
   export PATH="$PROJECT/.venv/bin:$PATH"
 }
 
@@ -278,12 +277,12 @@ bring_speedtest_program() {
     speedtest-cli) bring_speedtest_cli ;;
     *) bring_ookla || bring_speedtest_cli ;;
   esac ||
-    give_up "no speed-test program is on this machine and none could be had." \
-      "Connect this machine to the internet and start again, or put Ookla's 'speedtest'" \
+    give_up "this machine has no speed-test program, and none could be installed." \
+      "Connect this machine to the internet and retry, or put Ookla's 'speedtest'" \
       "(https://www.speedtest.net/apps/cli) or 'speedtest-cli' (a package of most systems) on the PATH."
 }
 
-# The daemon says itself whether it finds one that answers; what else it says, on its settings, ends the set-up.
+# Asks the daemon whether it finds a working one. If the daemon refuses its settings, the set-up ends.
 has_speedtest_program() {
   local said code=0
   said=$(.venv/bin/python -m speedtest.handlers.loop --check 2>&1 </dev/null) || code=$?
@@ -291,7 +290,7 @@ has_speedtest_program() {
     0) return 0 ;;
     "$UNAVAILABLE") return 1 ;;
     *)
-      say "the daemon would not start:" "$said"
+      say "the daemon cannot start:" "$said"
       exit "$code"
       ;;
   esac
@@ -310,7 +309,7 @@ bring_ookla() {
 
 unpack_ookla() (
   if ! processor=$(ookla_processor) || ! pin=$(grep -e "-linux-${processor}[.]tgz\$" docker/ookla-speedtest.sha256); then
-    say "no build of Ookla's CLI is pinned for $(uname -s) on $(uname -m)"
+    say "no version of Ookla's CLI is pinned for $(uname -s) on $(uname -m)"
     return 1
   fi
   make_download_folder
@@ -325,7 +324,7 @@ unpack_ookla() (
     mv -f "$DOWNLOADS/speedtest" .venv/bin/speedtest
 )
 
-# As its publisher names it. Its programs are linked statically: what counts is the kernel, not the system's libraries.
+# Prints the processor as Ookla names it. The programs are linked statically, so only the kernel matters.
 ookla_processor() {
   if [ "$(uname -s)" != Linux ]; then return 1; fi
   case $(uname -m) in
@@ -343,8 +342,8 @@ has_checksum() {
   found=$(sha256 "$file")
   if [ -n "$found" ] && [ "$found" = "$wanted" ]; then return; fi
   rm -f "$file"
-  say "REFUSED: what $url sent is not Ookla's program. It was deleted and not run." \
-    "SHA-256 wanted: $wanted" "SHA-256 found:  ${found:-none: neither sha256sum nor shasum is here}"
+  say "REFUSED: the file from $url is not the pinned version of Ookla's program. It was deleted and not run." \
+    "SHA-256 expected: $wanted" "SHA-256 found:    ${found:-none: this machine has neither sha256sum nor shasum}"
   return 1
 }
 
@@ -353,20 +352,20 @@ sha256() {
 }
 
 show_ookla_licence() {
-  say "Ookla's Speedtest CLI is now in .venv/bin. Please read its terms: it may be used by you personally, on your" \
-    "own computer, and not commercially, and its tests send your address and results to Ookla. SpeedSnake" \
-    "accepts them in your name with each test:" \
+  say "Ookla's Speedtest CLI is now in .venv/bin. Please read its terms: you may use it personally, on your own" \
+    "computer, and not commercially. Its tests send your address and results to Ookla. SpeedSnake accepts" \
+    "the terms in your name with each test:" \
     "  https://www.speedtest.net/about/eula" \
     "  https://www.speedtest.net/about/terms" \
     "  https://www.speedtest.net/about/privacy" \
     "If you do not agree, delete .venv/bin/speedtest and set SPEEDTEST_ENGINE=speedtest-cli, a free program."
 }
 
-# In an environment of its own: its package holds a module called `speedtest`, as this project's is.
+# Installs it into its own environment: its module is called `speedtest`, like the package of this project.
 bring_speedtest_cli() {
   local home=$TOOLS/speedtest-cli
   if ! "$home/bin/speedtest-cli" --version >/dev/null 2>&1; then
-    say "bringing speedtest-cli $SPEEDTEST_CLI_VERSION"
+    say "installing speedtest-cli $SPEEDTEST_CLI_VERSION"
     rm -rf "$home"
     UV_TOOL_DIR=$home UV_TOOL_BIN_DIR=$home/bin \
       "$UV" tool install --quiet --python .venv/bin/python "speedtest-cli==$SPEEDTEST_CLI_VERSION" || return 1
@@ -377,7 +376,7 @@ bring_speedtest_cli() {
 
 # ------------------------------------------------------------------------------------------------------- helpers
 
-# The folder of a script, also when it was called through symbolic links.
+# Prints the folder of a script, following symbolic links.
 folder_of() {
   local script=$1 target
   while [ -L "$script" ]; do
@@ -390,21 +389,21 @@ folder_of() {
   (CDPATH='' cd "$(dirname "$script")" && pwd -P)
 }
 
-# Unset where this is no checkout: nothing then says which commit it is.
+# Sets COMMIT_HASH, unless this is no git checkout.
 name_commit() {
   local commit
   if [ -n "${COMMIT_HASH:-}" ] || [ ! -e .git ]; then return; fi
   if commit=$(git rev-parse HEAD 2>/dev/null); then export COMMIT_HASH=$commit; fi
 }
 
-# Sets DOWNLOADS; called in a subshell, whose end removes the folder.
+# Sets DOWNLOADS. Call it in a subshell: the folder is removed when the subshell ends.
 make_download_folder() {
   mkdir -p "$TOOLS"
   DOWNLOADS=$(mktemp -d "$TOOLS/download.XXXXXX")
   trap 'rm -rf "$DOWNLOADS"' EXIT
 }
 
-# Short to connect, so that a machine without internet is not kept waiting; long to transfer, for slow lines.
+# A short limit to connect, so that a machine without internet does not wait; a long one to transfer, for slow lines.
 download() {
   local url=$1 file=$2
   if command -v curl >/dev/null; then
@@ -412,7 +411,7 @@ download() {
   elif command -v wget >/dev/null; then
     wget -q -t 1 -T 15 -O "$file" "$url"
   else
-    echo "neither curl nor wget is here"
+    echo "this machine has neither curl nor wget"
     return 1
   fi
 }
@@ -432,4 +431,4 @@ refuse() {
   exit "$UNUSABLE"
 }
 
-main "$@"; exit # on one line: bash reads on in a file that an update has changed under it
+main "$@"; exit # on one line, because bash keeps reading this file, which an update may have changed

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the production image with docker, podman or buildah, and proves that it runs: `./bootstrap.sh image`.
-# Kept afterwards: the image speedsnake:proof. Everything else that it starts, it ends.
+# Builds the production image with docker, podman or buildah, and checks that it runs: `./bootstrap.sh image`.
+# It leaves the image speedsnake:proof, and removes everything else that it made.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,7 +10,7 @@ NAME=speedsnake-proof-$$
 VOLUMES=("$NAME-results" "$NAME-uploads" "$NAME-logs")
 MOUNTS=(--volume "$NAME-results:/app/results" --volume "$NAME-uploads:/app/uploads" --volume "$NAME-logs:/app/logs")
 ANYBODY=4242:4242
-PATIENCE=120 # seconds that a condition may take
+PATIENCE=120 # seconds to wait for a condition
 BUILD_OPTIONS=()
 
 main() {
@@ -30,7 +30,7 @@ main() {
   say "the image is built and runs: $IMAGE"
 }
 
-# Sets RUN, which runs containers, and BUILDER.
+# Sets RUN, the program that runs containers, and BUILDER.
 choose_tools() {
   if docker info >/dev/null 2>&1; then
     RUN=docker
@@ -39,7 +39,7 @@ choose_tools() {
   elif command -v podman >/dev/null; then
     RUN=podman BUILDER=podman
   else
-    give_up "nothing here builds and runs images" "Start docker, or install podman, then try again."
+    give_up "no program here can build and run images." "Start docker or install podman, then retry."
   fi
   say "building with $BUILDER, running with $RUN"
 }
@@ -53,8 +53,8 @@ build() {
     podman) podman build --format docker "${options[@]}" . ;;
     buildah) buildah build --format docker "${options[@]}" . && hand_over_to_docker ;;
   esac ||
-    give_up "the image could not be built; what failed stands above." \
-      "Where no image registry can be reached, but Debian's packages can: IMAGE_STAND_INS=1 ./bootstrap.sh image"
+    give_up "the image could not be built: see the error above." \
+      "If this machine reaches Debian's packages but no image registry: IMAGE_STAND_INS=1 ./bootstrap.sh image"
 }
 
 hand_over_to_docker() (
@@ -65,19 +65,19 @@ hand_over_to_docker() (
 )
 
 check_contents() {
-  say "in it are the speed-test programs, and nothing that installs or downloads"
+  say "checking that the image holds the speed-test programs, and no tool to install or download more"
   once sh -c 'speedtest --version && librespeed-cli --version && iperf3 --version' | grep -i -E '^(speedtest by|librespeed|iperf)'
   once speedsnake --version
   local found
   found=$(once which pip pip3 uv curl wget sudo gcc) || true
-  [ -z "$found" ] || give_up "the image holds what it should not: $found"
+  [ -z "$found" ] || give_up "the image holds tools that it should not: $found"
   once python -c 'import importlib.util, sys; sys.exit(any(map(importlib.util.find_spec, ["pip", "ensurepip"])))' ||
     give_up "the image holds pip"
-  [ "$(once id -u)" = 10001 ] || give_up "the image runs as somebody else than 10001"
+  [ "$(once id -u)" = 10001 ] || give_up "the image does not run as user 10001"
 }
 
 check_life() {
-  say "a container, as its own user, with a read-only root and no network"
+  say "starting a container as its own user, with a read-only root and no network"
   start_container
   wait_for "the first row" row_is_there
   row | grep -q ',failed,' || give_up "the first row does not say that the line is down: $(row)"
@@ -85,35 +85,35 @@ check_life() {
   wait_for "health" is_healthy
   say "the container is healthy"
   local began=$SECONDS
-  "$RUN" stop --time 2 "$NAME" >/dev/null 2>&1 # a container that takes longer is killed, and its exit code not 0
+  "$RUN" stop --time 2 "$NAME" >/dev/null 2>&1 # a slower container is killed, with another exit code than 0
   local code
   code=$("$RUN" inspect --format '{{.State.ExitCode}}' "$NAME")
-  [ "$code" = 0 ] || give_up "the container was stopped and its exit code was $code: $("$RUN" logs "$NAME" 2>&1)"
+  [ "$code" = 0 ] || give_up "the stopped container ended with exit code $code: $("$RUN" logs "$NAME" 2>&1)"
   say "stopped, exit code 0, after $((SECONDS - began)) s"
   once sh -c 'cat /app/results/year=*/month=*/day=*/speedtest_*.csv' | grep -q ',failed,' ||
-    give_up "the row is not on the volume any more"
-  say "the row is on the volume"
+    give_up "the row is no longer on the volume"
+  say "the row is still on the volume"
   "$RUN" rm "$NAME" >/dev/null
   remove_volumes
 }
 
 check_any_user() {
-  say "as any other user ($ANYBODY)"
+  say "starting a container as another user ($ANYBODY)"
   start_container --user "$ANYBODY"
   wait_for "the first row of another user" row_is_there
   "$RUN" rm --force "$NAME" >/dev/null 2>&1
   remove_volumes
 }
 
-# The production file as it is, but for the image.
+# Uses the production compose file; only the image differs.
 check_compose() {
   if ! "$RUN" compose version >/dev/null 2>&1; then
-    say "NOT CHECKED: compose, for '$RUN compose' is not there"
+    say "NOT CHECKED: compose, because '$RUN compose' is not installed"
     return
   fi
-  say "compose, from the production file"
+  say "starting the production compose file"
   COMPOSE_STARTED=yes
-  compose up --detach --wait || give_up "compose up did not get healthy: $(compose logs 2>&1)"
+  compose up --detach --wait || give_up "compose did not become healthy: $(compose logs 2>&1)"
   compose ps
 }
 
@@ -122,7 +122,7 @@ compose() {
 }
 
 show_size() {
-  say "its size: $(($("$RUN" image inspect --format '{{.Size}}' "$IMAGE") / 1000000)) MB; what makes it up, in MB:"
+  say "image size: $(($("$RUN" image inspect --format '{{.Size}}' "$IMAGE") / 1000000)) MB; its largest parts in MB:"
   once sh -c 'du -xms /usr /var /app/.venv 2>/dev/null; du -ms --threshold=20M /app/.venv/lib/python3*/site-packages/[np]*/'
 }
 
@@ -133,7 +133,7 @@ start_container() {
     "${MOUNTS[@]}" "$@" "$IMAGE" >/dev/null
 }
 
-# A command in a container of its own, on the same volumes.
+# Runs a command in a new container with the same volumes.
 once() {
   "$RUN" run --rm --no-healthcheck --read-only --network none "${MOUNTS[@]}" "$IMAGE" "$@"
 }
@@ -146,7 +146,7 @@ row_is_there() {
   [ -n "$(row)" ]
 }
 
-# podman leaves it to systemd to look regularly; where there is none, this does.
+# podman needs systemd for regular health checks. Without it, this runs them.
 is_healthy() {
   [ "$RUN" = docker ] || podman healthcheck run "$NAME" >/dev/null || true
   [ "$("$RUN" inspect --format '{{.State.Health.Status}}' "$NAME")" = healthy ]
@@ -156,7 +156,7 @@ wait_for() {
   local what=$1 end=$((SECONDS + PATIENCE))
   shift
   until "$@"; do
-    [ "$SECONDS" -lt "$end" ] || give_up "after $PATIENCE s there was still no $what: $("$RUN" logs "$NAME" 2>&1)"
+    [ "$SECONDS" -lt "$end" ] || give_up "waited $PATIENCE s in vain for $what: $("$RUN" logs "$NAME" 2>&1)"
     sleep 0.5
   done
 }

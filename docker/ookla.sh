@@ -1,14 +1,14 @@
 #!/bin/sh
-# Brings Ookla's CLI, of the pinned version and checked against its SHA-256, into a folder: ookla.sh FOLDER
-# For an image's build: TARGETARCH is the image's processor. OOKLA_URL is another place to download from, such as a
-# mirror, and OOKLA_SHA256 the checksum of what lies there, if that is not Ookla's own archive.
+# Downloads the pinned version of Ookla's CLI, checks its SHA-256 and unpacks it into a folder: ookla.sh FOLDER
+# The build of an image sets TARGETARCH, the image's processor. Set OOKLA_URL to download from elsewhere, such as a
+# mirror, and OOKLA_SHA256 if the archive there is not Ookla's own.
 set -eu
 
 case ${TARGETARCH:-$(uname -m)} in
   amd64 | x86_64) processor=x86_64 ;;
   arm64 | aarch64) processor=aarch64 ;;
   *)
-    echo "ookla.sh: no archive of Ookla's CLI is pinned for ${TARGETARCH:-$(uname -m)}" >&2
+    echo "ookla.sh: no version of Ookla's CLI is pinned for the processor ${TARGETARCH:-$(uname -m)}" >&2
     exit 69
     ;;
 esac

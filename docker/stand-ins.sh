@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Sourced by image.sh where no image registry can be reached, but those of Debian and PyPI can. Stands in for what the
-# Dockerfile starts from, and leaves the Dockerfile as it is: Debian's own Python for Python's image, the binary of uv's
-# wheel for uv's image, and for Ookla's archive a script that says that the line is down.
+# Sourced by image.sh on a machine that reaches Debian and PyPI, but no image registry. Makes stand-ins for the
+# Dockerfile's base images and leaves the Dockerfile unchanged: Debian's Python instead of Python's image, the program
+# from uv's wheel instead of uv's image, and instead of Ookla's archive a script that says that the line is down.
 # Needs root, debootstrap, uv, and podman or buildah.
 
 UV_VERSION=0.13.9
@@ -10,7 +10,7 @@ OOKLA_PORT=45871
 make_stand_ins() {
   case $BUILDER in
     podman | buildah) ;;
-    *) give_up "stand-ins are built with podman or buildah, and neither is here" ;;
+    *) give_up "stand-ins need podman or buildah: install one of them, then retry" ;;
   esac
   STAND_INS=$(mktemp -d)
   adapt_to_sandbox
@@ -24,12 +24,12 @@ make_stand_ins() {
     --build-arg "OOKLA_SHA256=$OOKLA_SHA256")
 }
 
-# The image that the Dockerfile names, with its version and digest.
+# Prints an image of the Dockerfile with its version and digest.
 base() {
   grep -o "^FROM $1:[^ ]*" "$DOCKERFILE" | cut -d ' ' -f 2
 }
 
-# Where no registry can be reached there is likely no systemd either, nor a right to raise limits.
+# A machine without a registry probably also has no systemd, and no right to raise limits.
 adapt_to_sandbox() {
   export BUILDAH_ISOLATION=chroot CONTAINERS_CONF=$STAND_INS/containers.conf
   cat >"$CONTAINERS_CONF" <<'CONF'
@@ -41,17 +41,17 @@ default_ulimits = ["nofile=8192:8192", "nproc=8192:8192"]
 CONF
 }
 
-# Kept for the next time.
+# The image is kept for the next run.
 stand_in_for_python() {
   local root=$STAND_INS/python
   if [ -n "$("$BUILDER" images --quiet localhost/stand-in/python 2>/dev/null)" ]; then return; fi
-  say "standing in for Python's image"
+  say "making a stand-in for Python's image"
   debootstrap --variant=minbase --include=ca-certificates,netbase,python3.13,tzdata trixie "$root" >"$STAND_INS/log" ||
-    give_up "Debian's base system could not be had: $(tail -n 5 "$STAND_INS/log")"
+    give_up "Debian's base system could not be downloaded: $(tail -n 5 "$STAND_INS/log")"
   ln -s /usr/bin/python3.13 "$root/usr/local/bin/python"
   ln -s /usr/bin/python3.13 "$root/usr/local/bin/python3"
   rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/var/log/*
-  # A machine that reads its own TLS traffic has an authority for it, which the build has to know too.
+  # A machine behind a proxy that reads TLS has a certificate authority of its own. The build needs it too.
   cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
   cat >"$STAND_INS/Dockerfile" <<'DOCKERFILE'
 FROM scratch

@@ -1,7 +1,7 @@
-"""Writes to the step's outputs which stacks this workflow run deploys: `deployment-role` and `infrastructure`.
+"""Write to the step's outputs which stacks this workflow run deploys: `deployment-role` and `infrastructure`.
 
-A push to main deploys what changed since the last run that succeeded there, so that a failed deployment is made up for
-by the next; a run by hand deploys both, a release none. Settings, from GitHub's runner: GITHUB_EVENT_NAME,
+A push to main deploys what changed since the last successful run on main, so that the next push repeats a failed
+deployment. A manual run deploys both stacks, a release none. Settings, from GitHub's runner: GITHUB_EVENT_NAME,
 GITHUB_REF_TYPE, GITHUB_SHA, GITHUB_REPOSITORY, GITHUB_API_URL, GITHUB_OUTPUT; and GITHUB_TOKEN, which may read actions.
 """
 
@@ -17,13 +17,13 @@ STACKS = {
     "deployment-role": ["infrastructure/deployment-role.yml"],
     "infrastructure": ["infrastructure/template.yml", f".github/workflows/{WORKFLOW}"],
 }
-"""The files of each stack: if one of them changed, it is deployed."""
+"""The files of each stack. If one of them changes, the stack is deployed."""
 
 
 def last_deployed() -> str | None:
-    """Return the commit of the last run on main that succeeded, or None if none ever did."""
+    """Return the commit of the last successful run on main, None if there is none."""
     runs = f"{os.environ['GITHUB_API_URL']}/repos/{os.environ['GITHUB_REPOSITORY']}/actions/workflows/{WORKFLOW}/runs"
-    request = urllib.request.Request(  # noqa: S310 -- the address of GitHub's own interface, from its runner
+    request = urllib.request.Request(  # noqa: S310 -- the address of GitHub's API, set by its runner
         f"{runs}?branch=main&status=success&per_page=1",
         headers={"Authorization": f"Bearer {os.environ['GITHUB_TOKEN']}", "Accept": "application/vnd.github+json"},
     )
@@ -33,7 +33,7 @@ def last_deployed() -> str | None:
 
 
 def changed(files: list[str], since: str) -> bool:
-    """Whether one of these files differs between that commit and this run's, or a forced push removed that commit."""
+    """Say whether one of these files differs between `since` and this run's commit, or `since` no longer exists."""
     command = ["git", "diff", "--quiet", since, os.environ["GITHUB_SHA"], "--", *files]
     return subprocess.run(command, check=False).returncode != 0
 
@@ -51,7 +51,7 @@ def deployed() -> dict[str, bool]:
 
 
 def main() -> None:
-    """Write the outputs, and show them."""
+    """Write the outputs and print them."""
     listed = "".join(f"{stack}={str(deploys).lower()}\n" for stack, deploys in deployed().items())
     with Path(os.environ["GITHUB_OUTPUT"]).open("a") as outputs:
         outputs.write(listed)

@@ -1,1 +1,1 @@
-"""What a person or a supervisor starts, one module for each command: `python -m speedtest.handlers.NAME`."""
+"""The commands, one module each. Run one with `python -m speedtest.handlers.NAME`."""

@@ -1,6 +1,6 @@
-"""Show what is in force: `speedsnake check`. It measures nothing.
+"""Show the settings, the programs found and whether the folders can be written: `speedsnake check`.
 
-Exit codes: 0 all is well · 69 no speed-test program found · 78 configuration, or a folder that cannot be written.
+Exit codes: 0 all is well · 69 no speed-test program found · 78 wrong configuration, or a folder cannot be written.
 """
 
 import os
@@ -22,14 +22,14 @@ from speedtest.terminal.command import alone
 
 def check(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the same as one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show what is in force; measure nothing.
+    """Show the settings, programs and folders.
 
-    Every setting with its value, its default and where it comes from, the programs found, and whether each folder can
-    be written.
+    Prints each setting with its value, its origin and its default, the speed-test programs found, and whether each
+    folder can be written. Measures nothing.
 
-    Exit codes: 0 all is well, 69 no program found, 78 configuration.
+    Exit codes: 0 all is well, 69 no speed-test program found, 78 wrong configuration or a folder cannot be written.
     """
     settings = startup.settings()
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
@@ -40,7 +40,7 @@ def check(
     explained = environment.explain(settings, os.environ, ENGINES)
     (_say_json if as_json else _say)(explained, refused, found)
     if refused["RESULT_DIR"] or refused["UPLOAD_DIR"]:
-        exits.end(exits.MISCONFIGURED, "a folder cannot be written: change its owner or mode, or set another folder")
+        exits.end(exits.MISCONFIGURED, "a folder cannot be written: change its owner or mode, or choose another folder")
     if not found:
         exits.end(exits.NO_PROGRAM, startup.no_program(settings))
     sys.exit(exits.OK)
@@ -55,7 +55,7 @@ def _say(explained: list[Explained], refused: dict[str, OSError | None], found: 
 
 
 def _origin(each: Explained) -> str:
-    """Return where a value comes from, and the default that it replaces."""
+    """Return where a value comes from and which default it replaces."""
     if each.origin == "default":
         return " (default)" if each.value else ""
     return f" ({each.origin}; default {each.default or 'not set'})"

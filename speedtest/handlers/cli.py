@@ -1,6 +1,6 @@
-"""`speedsnake`: every command in one. Each is a handler that runs by `python -m speedtest.handlers.NAME` as well.
+"""The program `speedsnake` with all its commands. Each also runs as `python -m speedtest.handlers.NAME`.
 
-What a command needs beyond typing its arguments it imports when it is called, so that help and completion come at once.
+A command imports its heavy modules only when it runs, so that help and completion are fast.
 """
 
 import importlib.metadata
@@ -40,18 +40,19 @@ def speedsnake(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Is this line delivering what is paid for? SpeedSnake measures it for years and shows what it found.
+    """Measure your internet line for years, and see whether you get what you pay for.
 
-    What is measured and where it is kept is set by environment variables: `speedsnake check` prints them all.
+    Environment variables configure SpeedSnake. `speedsnake check` prints them all.
     """
 
 
 def loop() -> None:
-    """Run the daemon, until it is stopped.
+    """Run the daemon until you stop it.
 
-    A test every SLEEP_SECONDS; complete days become Parquet beside it.
+    Makes a test every SLEEP_SECONDS, and converts complete days to Parquet in the background.
 
-    Exit codes: 0 stopped by a signal, 69 no program found, 75 another daemon holds RESULT_DIR, 78 configuration.
+    Exit codes: 0 stopped by a signal, 69 no speed-test program found, 75 another daemon uses RESULT_DIR, 78 wrong
+    configuration or a folder cannot be written.
     """
     _become("speedtest.handlers.loop")
 
@@ -59,9 +60,10 @@ def loop() -> None:
 def convert() -> None:
     """Convert complete days to Parquet now.
 
-    The daemon does it by itself after each test.
+    You rarely need this: the daemon does it after each test.
 
-    Exit codes: 0 done, 1 a day could not be converted, 75 another conversion is running, 78 configuration.
+    Exit codes: 0 done, 1 a day could not be converted, 75 another conversion is running, 78 wrong configuration or a
+    folder cannot be written.
     """
     if not console.watched():
         _become("speedtest.handlers.convert")
@@ -75,27 +77,29 @@ def convert() -> None:
 
 def page(
     *,
-    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Listen there, instead of at PAGE_HOST.")] = None,
-    port: Annotated[str | None, typer.Option(help="Its port, instead of PAGE_PORT; 0 for any that is free.")] = None,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The address, instead of PAGE_HOST.")] = None,
+    port: Annotated[str | None, typer.Option(help="The port, instead of PAGE_PORT; 0: any free port.")] = None,
 ) -> None:
-    """Serve the report live, with the state now.
+    """Serve a live report over HTTP.
 
-    At http://127.0.0.1:8600 unless told otherwise; with JSON at /api/… and metrics at /metrics.
+    Open http://127.0.0.1:8600 in a browser; --host and --port change the address. JSON is at /api/…, and metrics for
+    Prometheus are at /metrics.
 
-    Exit codes: 0 stopped by a signal, 75 something else listens there, 78 configuration.
+    Exit codes: 0 stopped by a signal, 75 the address and port are in use, 78 wrong configuration or no such address
+    on this machine.
     """
     given = {"--host": host, "--port": port}
     _become("speedtest.handlers.page", *(f"{name}={value}" for name, value in given.items() if value))
 
 
 def _become(module: str, *more: str) -> NoReturn:
-    """Go on as a handler, in this process: nothing of this one is left in memory."""
+    """Replace this process with a handler, so that none of its modules stay in memory."""
     arguments = [sys.executable, "-m", module, *more]
     os.execv(sys.executable, arguments)  # noqa: S606 (it is this very Python)
 
 
 def _quieter(level: str) -> str:
-    """Return the level of logs beside a bar, which stands for what INFO says of each day."""
+    """Return the log level while a bar is shown: the bar already says what INFO would log for each day."""
     return "WARNING" if level == "INFO" else level
 
 
@@ -111,5 +115,5 @@ command.add(app, demo, "speedsnake demo", "speedsnake demo --folder /tmp/demo --
 
 
 def main() -> NoReturn:
-    """Run the command that is asked for."""
+    """Run the command that the arguments name."""
     command.end_with(app)

@@ -1,7 +1,7 @@
-"""Complete days → Parquet, once, then exit. The daemon runs it as a child; a person may, at any time.
+"""Convert complete days to Parquet once. The daemon runs this as a child; you can run it at any time.
 
-Exit codes: 0 done, also when there was nothing to do or a file went to quarantine · 1 a day could not be converted,
-which and why is logged · 75 another conversion is running · 78 configuration.
+Exit codes: 0 done, also if there was nothing to do or a file went to quarantine · 1 a day could not be converted, the
+log says which and why · 75 another conversion is running · 78 wrong configuration, or a folder cannot be written.
 """
 
 import fcntl
@@ -28,11 +28,11 @@ events = Events("speedtest.handlers.convert")
 
 LOCK_NAME = ".convert.lock"
 _OPEN_FILES = 4096
-"""What a conversion may keep open, if this is granted; with fewer it only takes longer."""
+"""How many files a conversion keeps open if the system allows it. With fewer it is only slower."""
 
 
 class _Bare(MetaPathFinder):
-    """Pyarrow imports numpy, and at its first array pandas, if it can: 50 MiB and half a second, of no use here."""
+    """Hide numpy and pandas from pyarrow, which imports them if it can: that costs 50 MiB and half a second."""
 
     @override
     def find_spec(
@@ -44,10 +44,10 @@ class _Bare(MetaPathFinder):
 
 
 def prepare() -> None:
-    """Make this a process that only converts, before it imports pyarrow: no numpy, no pandas, many open files.
+    """Prepare this process for a conversion, before it imports pyarrow: no numpy, no pandas, many open files.
 
-    Linux makes its table of open files longer step by step, and a process of several threads waits 10 ms for each. One
-    file of a high number makes it as long as it will have to be, at once.
+    Linux extends a process's table of open files step by step, and a process with several threads waits 10 ms for each
+    step. Opening one file with a high number extends the table once, to its final size.
     """
     sys.meta_path.insert(0, _Bare())
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -59,16 +59,16 @@ def prepare() -> None:
 
 
 def main() -> None:
-    """Convert, under the lock, and exit."""
+    """Convert while holding the lock, and exit."""
     startup.no_arguments("convert", __doc__)
     settings = startup.settings()
     run(settings, settings.log_level)
 
 
 def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None = None) -> None:
-    """Convert, under the lock; end with an exit code other than 0 if not all could be."""
+    """Convert while holding the lock; exit with a code other than 0 if a day could not be converted."""
     prepare()
-    from speedtest.data.conversion import convert  # noqa: PLC0415 (not before it)
+    from speedtest.data.conversion import convert  # noqa: PLC0415 (it imports pyarrow, so only after prepare())
 
     logs.configure(log_level, commit_hash=settings.commit_hash)
     if (why := probe.refusal(settings.upload_dir)) and not probe.may_pass(why):
@@ -81,11 +81,11 @@ def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None
         exits.end(exits.BUSY, f"another conversion is running: {held}")
     except OSError as error:
         events.error(
-            "conversion_failed", "the disk stopped the conversion: %s; nothing is lost, the next one continues", error
+            "conversion_failed", "a disk error ended the conversion: %s; no row is lost, the next one retries", error
         )
         exits.end(exits.FAILED)
     if failed:
-        events.error("conversion_failed", "could not convert %d days; the next conversion tries again", failed)
+        events.error("conversion_failed", "could not convert %d days; the next conversion retries", failed)
         exits.end(exits.FAILED)
 
 

@@ -1,6 +1,7 @@
-"""What SpeedSnake shows after a year, in the first minute: `speedsnake demo`. It touches nothing but its own folder.
+"""Make a year of sample results and show them: `speedsnake demo`. Writes only to its own folder.
 
-Exit codes: 0 · 1 the disk refused it · 64 the folder holds something else · 75 another demo is being made.
+Exit codes: 0 done · 1 the demo could not be written · 64 the folder holds other files · 75 another demo is being made
+in this folder.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from speedtest.terminal import console, exits
 from speedtest.terminal.command import alone
 
 MARK = ".speedsnake-demo.json"
-"""In a folder that a demo made, and may make again."""
+"""Marks a folder that a demo made, so that a later demo may replace its contents."""
 _FRESH = timedelta(hours=1)
 _PAGE = "speedtest.handlers.page"
 _PLAN = {"PLAN_DOWNLOAD_MBPS": "250", "PLAN_UPLOAD_MBPS": "40"}
@@ -33,16 +34,17 @@ class _Made(msgspec.Struct):
 
 def demo(
     *,
-    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to make it.")] = Path("demo"),
+    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder for the demo.")] = Path("demo"),
     page: Annotated[bool, typer.Option("--page/--no-page", help="Serve the page afterwards.")] = True,
 ) -> None:
-    """Show what a year of results looks like.
+    """Show a year of sample results; measure nothing.
 
-    It makes plausible results of two lines in a folder of its own, and serves the page that shows them. The rows'
-    engine is `demo`; the conversion is the real one. What a demo made within the last hour is used again, an older
-    one is made anew, so that there always is a last day to look at. A folder that holds anything else is refused.
+    Makes plausible results of two lines in a folder of their own and serves a page that shows them. Their engine is
+    `demo`, and they are converted like real ones. A demo older than an hour is made again, so that it always ends now.
+    A folder that holds other files is refused.
 
-    Exit codes: 0, 1 the disk refused it, 64 a folder that holds something else, 75 another demo is being made.
+    Exit codes: 0 done, 1 the demo could not be written, 64 the folder holds other files, 75 another demo is being made
+    in this folder.
     """
     folder = folder.absolute()
     try:
@@ -65,13 +67,13 @@ def _make_anew_if_old(folder: Path, now: datetime) -> None:
         for name in ("results", "uploads"):
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(folder / name)
-        _mark(folder, _Made(made=datetime.fromtimestamp(0, UTC), rows=0))  # ours, but not whole
+        _mark(folder, _Made(made=datetime.fromtimestamp(0, UTC), rows=0))  # marked as a demo, but not complete
         _mark(folder, _Made(made=now, rows=_make(folder, now)))
 
 
 def _refuse_strangers(folder: Path) -> None:
     if folder.exists() and not (folder / MARK).exists() and any(path.name != ".lock" for path in folder.iterdir()):
-        exits.end(os.EX_USAGE, f"{folder} holds something that no demo made: name another one with --folder")
+        exits.end(os.EX_USAGE, f"{folder} holds files that no demo made: choose another folder with --folder")
 
 
 def _made(folder: Path) -> _Made | None:
@@ -87,7 +89,7 @@ def _mark(folder: Path, made: _Made) -> None:
 
 def _make(folder: Path, now: datetime) -> int:
     """Write the rows, convert them, and return how many there are."""
-    from speedtest import sample_year as year  # noqa: PLC0415 (help and completion come without it)
+    from speedtest import sample_year as year  # noqa: PLC0415 (help and completion do not need it)
     from speedtest.data.conversion import convert  # noqa: PLC0415 (the same)
     from speedtest.terminal import conversion_bar  # noqa: PLC0415 (the same)
 
@@ -95,7 +97,7 @@ def _make(folder: Path, now: datetime) -> int:
     folders = Folders(folder / "results", folder / "uploads")
     with conversion_bar.bar(folders.result_dir) if console.watched() else contextlib.nullcontext() as begun:
         if convert(folders, "demo", now.date(), begun):
-            exits.end(exits.FAILED, f"the demo's rows in {folder} could not all be converted; what is above says why")
+            exits.end(exits.FAILED, f"some rows of the demo in {folder} could not be converted: see the log above")
     return rows
 
 
@@ -110,7 +112,7 @@ def _tell(folder: Path) -> None:
 
 
 def _serve(folder: Path) -> NoReturn:
-    """Go on as the page, over the demo's folders and no others."""
+    """Replace this process with the page, showing only the demo's folders."""
     folders = {"RESULT_DIR": f"{folder}/results", "UPLOAD_DIR": f"{folder}/uploads", "LOG_DIR": f"{folder}/logs"}
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-m", _PAGE], _PLAN | os.environ | folders)  # noqa: S606 (this very Python)

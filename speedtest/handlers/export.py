@@ -1,7 +1,7 @@
-"""Rows for other programs: `speedsnake export`.
+"""Write rows for other programs: `speedsnake export`.
 
-Exit codes: 0 · 1 a file of the lake cannot be read, or the output not be written · 64 an argument that means nothing ·
-78 configuration.
+Exit codes: 0 done · 1 a file of the lake cannot be read, or the output cannot be written · 64 wrong arguments ·
+78 wrong configuration.
 """
 
 import os
@@ -23,7 +23,7 @@ from speedtest.values.period import Unclear, period
 
 
 class Format(StrEnum):
-    """What can be written."""
+    """The output formats."""
 
     csv = "csv"
     json = "json"
@@ -35,23 +35,23 @@ def export(  # noqa: PLR0913 (each is an option)
     since: Since = None,
     until: Until = None,
     location: Locations = None,
-    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.csv,
+    form: Annotated[Format, typer.Option("--format", help="The output format.")] = Format.csv,
     output: Output = None,
     raw: Annotated[
-        bool, typer.Option("--raw", help="CSV: texts as they are, also those that a spreadsheet would run.")
+        bool, typer.Option("--raw", help="CSV: leave texts unchanged, even if a spreadsheet would run them.")
     ] = False,
 ) -> None:
-    """Write rows for other programs.
+    """Write rows as CSV, JSON or Parquet.
 
-    Converted or not, each once, with every column. In CSV a text that begins with = + - @, a tab or a carriage return
-    gets an apostrophe before it, so that no spreadsheet takes what a server is called for a formula; --raw leaves
-    such texts as they are.
+    Writes each row once, converted or not, with every column. In CSV, a text that begins with = + - @, a tab or a
+    carriage return gets an apostrophe in front, so that no spreadsheet runs it as a formula. --raw leaves such texts
+    unchanged.
 
-    A file given by -o is there all at once when everything is written; what was there before is replaced.
+    With -o, the file appears when it is complete, and replaces an older one.
 
-    Exit codes: 0, 1 a file cannot be read or written, 64 an argument that means nothing, 78 configuration.
+    Exit codes: 0 done, 1 a file cannot be read or written, 64 wrong arguments, 78 wrong configuration.
     """
-    from speedtest.data import lake, parquet  # noqa: PLC0415 (help and completion come without it)
+    from speedtest.data import lake, parquet  # noqa: PLC0415 (help and completion do not need it)
     from speedtest.data.formats import write  # noqa: PLC0415 (the same)
 
     settings = startup.settings()
@@ -72,18 +72,18 @@ def export(  # noqa: PLR0913 (each is an option)
     except BrokenPipeError:
         raise
     except (parquet.Damaged, OSError) as error:
-        exits.end(exits.FAILED, f"the export was given up: {error}")
+        exits.end(exits.FAILED, f"the export failed: {error}")
 
 
 @contextmanager
 def _opened(output: Path | None, form: Format) -> Iterator[BinaryIO]:
-    """Give what to write to for a block."""
+    """Yield the stream to write to."""
     if output is None or str(output) == "-":
         if form is Format.parquet and sys.stdout.isatty():
-            exits.end(os.EX_USAGE, "Parquet is nothing for a terminal: name a file with -o, or send it on with a pipe")
+            exits.end(os.EX_USAGE, "Parquet cannot be shown in a terminal: name a file with -o, or use a pipe")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
-    elif output.exists() and not output.is_file():  # a pipe or a device is written to, never replaced
+    elif output.exists() and not output.is_file():  # write to a pipe or a device, never replace it
         with output.open("wb") as out:
             yield out
     else:

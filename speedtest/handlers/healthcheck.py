@@ -1,6 +1,6 @@
-"""Is the daemon on time? `python -m speedtest.handlers.healthcheck`, for a container or a supervisor.
+"""Check whether the daemon is on time and can write its folders, for a container or a supervisor.
 
-Exit codes: 0 healthy · 1 unhealthy, with the reason · 78 configuration.
+Exit codes: 0 healthy · 1 unhealthy, with the reason on standard error · 78 wrong configuration.
 """
 
 import sys
@@ -10,7 +10,7 @@ from speedtest.terminal import exits, startup
 
 
 def main() -> None:
-    """Exit with the answer."""
+    """Print the answer and exit."""
     startup.no_arguments("healthcheck", __doc__)
     why = health.reason(startup.settings())
     if why:

@@ -1,8 +1,8 @@
-"""The daemon: measure, save, convert what is complete, wait; until SIGTERM or SIGINT.
+"""Run the daemon: measure, save, convert complete days, wait, and repeat until SIGTERM, SIGINT or SIGHUP.
 
-Exit codes: 0 stopped by a signal · 69 no speed-test program found · 75 another daemon holds this RESULT_DIR ·
-78 configuration. `--check` prints the settings in force, the program and whether the folders can be written, and exits
-0, 69 or 78.
+Exit codes: 0 stopped by a signal · 69 no speed-test program found · 75 another daemon uses this RESULT_DIR ·
+78 wrong configuration, or a folder cannot be written. `--check` prints the settings, the programs and whether the
+folders can be written, and exits with 0, 69 or 78.
 """
 
 import functools
@@ -31,10 +31,10 @@ USAGE = "usage: python -m speedtest.handlers.loop [--check]\n"
 
 
 def loop(cycle: Callable[[Daemon, Slot], None]) -> Callable[[Daemon], None]:
-    """Make a cycle into a daemon: call it when a slot is due until a stop is requested.
+    """Turn a cycle into a daemon: call it whenever a slot is due, until a stop is requested.
 
-    Slots are an interval of the monotonic clock apart. A cycle that raises is logged, and the next one comes in its
-    time: the daemon never stops by itself.
+    Slots are one interval of the monotonic clock apart. If a cycle raises, the error is logged and the next cycle comes
+    at its time: the daemon never stops by itself.
     """
 
     @functools.wraps(cycle)
@@ -42,15 +42,15 @@ def loop(cycle: Callable[[Daemon, Slot], None]) -> Callable[[Daemon], None]:
         while daemon.wait_for_next_slot():
             try:
                 cycle(daemon, daemon.ticks.take())
-            except Exception:  # noqa: BLE001 (the daemon never stops by itself; the bug is logged with its traceback)
-                events.bug("this cycle failed in a way that nobody foresaw; please report it")
+            except Exception:  # noqa: BLE001 (the daemon never stops by itself; the log has the traceback)
+                events.bug("this cycle failed with an unexpected error; please report it")
 
     return forever
 
 
 @loop
 def run(daemon: Daemon, slot: Slot) -> None:
-    """Go through one cycle; the decorator waits for the next."""
+    """Run one cycle; the decorator waits for the next."""
     for measurement in daemon.measure(slot):
         daemon.keep(measurement)
     for measurement in daemon.missed():
@@ -59,13 +59,13 @@ def run(daemon: Daemon, slot: Slot) -> None:
 
 
 def main() -> None:
-    """Start the daemon, or check what it would start with."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who starts us may ignore it, and then no child can be waited for
+    """Start the daemon, or check its settings."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if our parent ignores it, we could not wait for children
     match sys.argv[1:]:
         case []:
             _serve(startup.settings())
         case ["--check"]:
-            from speedtest.handlers.check import check  # noqa: PLC0415 (the daemon carries only what it needs)
+            from speedtest.handlers.check import check  # noqa: PLC0415 (the daemon loads only what it needs)
 
             check()
         case ["--help" | "-h"]:
@@ -80,7 +80,7 @@ def _serve(settings: Settings) -> None:
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir}
-    with startup.alone(LOCK_NAME, "another daemon runs in this RESULT_DIR", **folders):
+    with startup.alone(LOCK_NAME, "another daemon uses this RESULT_DIR", **folders):
         found = programs.find_all(settings, os.environ, stop)
         if stop.requested:
             return
@@ -119,10 +119,10 @@ def _sweep(result_dir: Path) -> None:
     try:
         removed = files.sweep(partitions.temporaries(result_dir))
     except OSError as error:
-        events.warning("swept", "could not remove half-written files of an earlier run: %s; nothing reads them", error)
+        events.warning("swept", "could not remove incomplete files of an earlier run: %s; they do no harm", error)
         return
     if removed:
-        events.info("swept", "removed %d half-written files of an earlier run", removed)
+        events.info("swept", "removed %d incomplete files of an earlier run", removed)
 
 
 if __name__ == "__main__":

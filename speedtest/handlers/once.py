@@ -1,7 +1,8 @@
-"""Measure now: `speedsnake once`. The row is kept as every other; it belongs to no slot.
+"""Measure now and save the row: `speedsnake once`. The row belongs to no slot.
 
-Exit codes: 0 measured · 1 the test failed, or its row could not be kept · 69 no speed-test program found · 75 another
-measurement by hand is running · 78 configuration · 130 ended by Ctrl-C, without a row.
+Exit codes: 0 measured · 1 the test failed, or its row could not be saved · 69 no speed-test program found · 75 another
+`speedsnake once` is running · 78 wrong configuration, or a folder cannot be written · 130 ended by Ctrl-C, without a
+row.
 """
 
 import os
@@ -29,33 +30,34 @@ from speedtest.terminal.live_bar import LiveBar
 
 LOCK_NAME = ".once.lock"
 SUFFIX = "_once"
-"""Behind the time in the file's name: the daemon may write a row of the same second at the same moment."""
+"""Added to the file's name, because the daemon may write a row of the same second."""
 
 
 def once(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the common columns as one JSON object.")] = False,
 ) -> None:
-    """Measure now and keep the row.
+    """Measure now and save the row.
 
-    The first program of SPEEDTEST_ENGINE that is there measures, beside a running daemon as well, and whatever its
-    quiet hours and budget say. If the daemon measures at the same moment, both share the line.
+    Uses the first speed-test program of SPEEDTEST_ENGINE that is found. Ignores QUIET_HOURS and the data budget. Also
+    works while the daemon runs; if both measure at the same time, they share the line and both results may be too low.
 
-    Exit codes: 0 measured, 1 the test failed, 69 no program found, 75 another `once` runs, 78 configuration.
+    Exit codes: 0 measured, 1 the test failed or its row could not be saved, 69 no speed-test program found, 75 another
+    `speedsnake once` is running, 78 wrong configuration or a folder cannot be written, 130 ended by Ctrl-C.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who starts us may ignore it, and then no child can be waited for
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if our parent ignores it, we could not wait for children
     settings = startup.settings()
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     startup.warn_of_unknown_variables()
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    with startup.alone(LOCK_NAME, "another measurement by hand is running", RESULT_DIR=settings.result_dir):
+    with startup.alone(LOCK_NAME, "another `speedsnake once` is running", RESULT_DIR=settings.result_dir):
         program = programs.find(settings, os.environ, stop)
         if program is None and not stop.requested:
             exits.end(exits.NO_PROGRAM, startup.no_program(settings))
         kept = _measure(program, settings, stop) if program else None
     if kept is None:
-        exits.end(exits.INTERRUPTED, "ended before there was a result: no row")
+        exits.end(exits.INTERRUPTED, "ended before there was a result: no row was saved")
     measurement, path = kept
     if as_json:
         columns = {name: getattr(measurement, name) for name in COMMON_COLUMNS}
@@ -66,7 +68,7 @@ def once(
 
 
 def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurement, Path | None] | None:
-    """Make one attempt and keep its row; None if it was ended. It is safe before the terminal is drawn on again."""
+    """Make one attempt and save its row; return None if a signal ended it. The bar is shown until the row is saved."""
     watching = LiveBar(console.console(errors=True), program.engine.name)
     listener = Listener(program.engine.progress, watching.tell) if program.engine.progress else None
     with watching.shown():
@@ -80,7 +82,7 @@ def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurem
 
 
 def _keep(measurement: Measurement, result_dir: Path) -> Path | None:
-    """Save the row, or print it on standard error, from where a person can recover it."""
+    """Save the row and return its path. If the disk refuses it, print it on standard error and return None."""
     waiting = RowQueue(result_dir, suffix=SUFFIX)
     path = waiting.keep(results.encode(measurement))
     waiting.give_up()

@@ -1,7 +1,7 @@
-"""Serve the views of the lake over HTTP: `speedsnake page`. It only reads, and runs beside the daemon or without one.
+"""Serve a live report over HTTP: `speedsnake page`. It only reads, and runs with or without the daemon.
 
-Exit codes: 0 stopped by SIGTERM or SIGINT · 64 an argument that means nothing · 75 something else listens at this
-address and port · 78 configuration.
+Exit codes: 0 stopped by SIGTERM or SIGINT · 64 wrong arguments · 75 the address and port are in use · 78 wrong
+configuration, or no such address on this machine.
 """
 
 import argparse
@@ -43,15 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(prog="python -m speedtest.handlers.page", description=__doc__)
-    parser.add_argument("--host", dest="PAGE_HOST", metavar="ADDRESS", help="where to listen, instead of PAGE_HOST")
-    parser.add_argument("--port", dest="PAGE_PORT", metavar="PORT", help="instead of PAGE_PORT; 0 for any that is free")
+    parser.add_argument("--host", dest="PAGE_HOST", metavar="ADDRESS", help="the address, instead of PAGE_HOST")
+    parser.add_argument("--port", dest="PAGE_PORT", metavar="PORT", help="the port, instead of PAGE_PORT; 0: any free")
     return parser.parse_args(arguments)
 
 
 class _Parser(argparse.ArgumentParser):
     @override
     def error(self, message: str) -> NoReturn:
-        """End with 64, as with every program here."""
+        """Exit with 64, like every command here."""
         exits.end(os.EX_USAGE, f"{message}; --help lists the options")
 
 
@@ -62,14 +62,14 @@ def _say(listener: socket.socket, *, protected: bool) -> None:
     if not protected and not ipaddress.ip_address(host).is_loopback:
         events.warning(
             "page_unprotected",
-            "everybody who reaches port %d of this machine can see the results: set PAGE_PASSWORD or "
+            "everybody who can reach port %d of this machine can see the results: set PAGE_PASSWORD or "
             "PAGE_PASSWORD_FILE, or leave PAGE_HOST at 127.0.0.1",
             port,
         )
 
 
 def _serve(listener: socket.socket, settings: Settings) -> NoReturn:
-    from speedtest.figures.types import Plan  # noqa: PLC0415 (the port is taken before these are loaded)
+    from speedtest.figures.types import Plan  # noqa: PLC0415 (listen first, then load these)
     from speedtest.page.app import application  # noqa: PLC0415 (the same)
     from speedtest.page.queries import Queries  # noqa: PLC0415 (the same)
 
@@ -80,7 +80,7 @@ def _serve(listener: socket.socket, settings: Settings) -> NoReturn:
 
 
 def _stop() -> NoReturn:
-    """End at once, without waiting for a computation that nobody waits for any more: there is nothing to save."""
+    """Exit at once: there is nothing to save, and nobody waits for a running computation any more."""
     logging.shutdown()
     sys.stderr.flush()
     os._exit(exits.OK)

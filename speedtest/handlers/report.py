@@ -1,7 +1,7 @@
-"""How a line did over a period: `speedsnake report`.
+"""Summarise the results of a period: `speedsnake report`.
 
-Exit codes: 0 · 1 a file of the lake cannot be read, or the report not be written · 64 an argument that means nothing ·
-78 configuration.
+Exit codes: 0 done · 1 a file of the lake cannot be read, or the report cannot be written · 64 wrong arguments ·
+78 wrong configuration.
 """
 
 import os
@@ -27,23 +27,23 @@ def report(
     output: Output = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON array.")] = False,
 ) -> None:
-    """Say how the line did.
+    """Summarise the results of a period.
 
-    Against the plan, availability, speed, latency, loss, outages, data used, and how it was measured. With -o it is
-    one HTML file that needs nothing else: no script, no request, it opens from a mail and prints well.
-    PLAN_DOWNLOAD_MBPS and PLAN_UPLOAD_MBPS say what the contract promises.
+    Shows speed, latency, packet loss, uptime, outages, data used, and how it was measured. Set PLAN_DOWNLOAD_MBPS and
+    PLAN_UPLOAD_MBPS to compare with the speeds that your contract promises. With -o, writes one HTML file that needs
+    no script and no network, so that you can mail or print it.
 
-    Exit codes: 0, 1 a file cannot be read or written, 64 an argument that means nothing, 78 configuration.
+    Exit codes: 0 done, 1 a file cannot be read or written, 64 wrong arguments, 78 wrong configuration.
     """
     if output and as_json:
-        exits.end(os.EX_USAGE, "--json prints the figures, -o writes a page of HTML: ask for one of them")
+        exits.end(os.EX_USAGE, "--json prints figures and -o writes HTML: choose one of them")
     settings = startup.settings()
     try:
         first, last = period(since, until, now := datetime.now(UTC))
     except Unclear as unclear:
         exits.end(os.EX_USAGE, str(unclear))
 
-    import msgspec  # noqa: PLC0415 (help and completion come without these)
+    import msgspec  # noqa: PLC0415 (help and completion do not need these)
 
     from speedtest.data.parquet import Damaged  # noqa: PLC0415
     from speedtest.figures import questions  # noqa: PLC0415

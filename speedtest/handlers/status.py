@@ -1,7 +1,7 @@
-"""How it stands now: `speedsnake status`. It reads, and writes nothing.
+"""Show the current status: `speedsnake status`. It writes nothing.
 
-Exit codes: 0 · 1 a file of the lake cannot be read · 78 configuration. Whether the daemon is well is told by
-`handlers.healthcheck`'s exit code, not by this one.
+Exit codes: 0 done · 1 a file of the lake cannot be read · 78 wrong configuration. An unhealthy daemon does not change
+the exit code; for that, see `handlers.healthcheck`.
 """
 
 import sys
@@ -31,30 +31,30 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 class DaemonStatus(msgspec.Struct, kw_only=True):
-    """What the heartbeat says of the daemon, and what a health check makes of it."""
+    """The daemon's state: its heartbeat, and whether it is healthy."""
 
     on_time: bool
     why_not: str | None
     next_due: datetime | None = None
     rows_waiting: int | None = None
-    """Rows that the disk refused."""
+    """Rows in memory, because the disk refused them."""
     gb_of_budget: float | None = None
-    """What of DATA_BUDGET_GB_PER_MONTH the daemon's tests have used, if it is set."""
+    """GB used of DATA_BUDGET_GB_PER_MONTH, or None if it is not set."""
 
 
 def status(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the same as one JSON object.")] = False,
-    location: Annotated[str | None, typer.Option(metavar="NAME", help="Tell of this location only.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    location: Annotated[str | None, typer.Option(metavar="NAME", help="Show only this location.")] = None,
 ) -> None:
-    """Show how it stands.
+    """Show the current status.
 
-    The last test, failures in a row, uptime, the next test, the data moved this month, the disk. Uptime is the share of
-    slots with a good test, of those in which a test was made.
+    Shows the daemon, the last and the next test, failures in a row, uptime, the data moved this month, and disk use.
+    Uptime = slots with a successful test ÷ slots with any test.
 
-    Exit codes: 0, or 1 where a file of the lake cannot be read, 78 configuration.
+    Exit codes: 0 done, 1 a file of the lake cannot be read, 78 wrong configuration.
     """
-    from speedtest.data.parquet import Damaged  # noqa: PLC0415 (help and completion come without it)
+    from speedtest.data.parquet import Damaged  # noqa: PLC0415 (help and completion do not need it)
     from speedtest.figures import uptime  # noqa: PLC0415 (the same)
     from speedtest.figures.rows import Rows  # noqa: PLC0415 (the same)
 
@@ -102,7 +102,7 @@ def _show_daemon(daemon: DaemonStatus, settings: Settings, now: datetime) -> Non
     if daemon.rows_waiting:
         out.print(line("waiting for the disk", f"{daemon.rows_waiting} rows", "red"))
     if daemon.gb_of_budget is not None:
-        out.print(line("of the budget", f"{daemon.gb_of_budget:.1f} of {settings.data_budget_gb_per_month:g} GB"))
+        out.print(line("data budget", f"{daemon.gb_of_budget:.1f} of {settings.data_budget_gb_per_month:g} GB"))
 
 
 def _show_line(found: "LineUptime", now: datetime) -> None:
@@ -146,7 +146,7 @@ def _share(percent: float | None) -> str:
 
 
 def _when(instant: datetime, now: datetime) -> str:
-    """Return an instant, and how far from now it is in the unit that fits."""
+    """Return an instant and its distance from now, in a suitable unit."""
     seconds = (instant - now).total_seconds()
     size = abs(seconds)
     unit, name = next(

@@ -1,1 +1,1 @@
-"""How commands speak to a person: start, options, colours, bars and exit codes."""
+"""What the commands share: start, options, colours, bars and exit codes."""

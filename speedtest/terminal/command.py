@@ -1,4 +1,4 @@
-"""What every command of `speedsnake` has: its examples, the exit codes of the README, and no noise when it is ended."""
+"""Build and run the commands of `speedsnake`, with their examples and the exit codes of the README."""
 
 import os
 import sys
@@ -13,19 +13,19 @@ _TYPERS_USAGE = 2
 
 
 def add(app: typer.Typer, command: Callable[..., Any], *examples: str) -> None:
-    """Make a function a command of the app; its docstring is the help, and the examples follow it."""
+    """Add a function to the app as a command. Its docstring is the help; the examples follow it."""
     app.command(epilog="\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples))(command)
 
 
 def alone(command: Callable[..., Any]) -> NoReturn:
-    """Run one command as a program of its own, `python -m speedtest.handlers.NAME`."""
+    """Run one command as its own program: `python -m speedtest.handlers.NAME`."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(context_settings=HELP_OPTIONS)(command)
     end_with(app)
 
 
 def end_with(app: typer.Typer) -> NoReturn:
-    """Run the app and exit. An argument that means nothing is 64, as with every program here; Typer says 2."""
+    """Run the app and exit. Wrong arguments exit with 64, like every command here, instead of Typer's 2."""
     find_programs_beside()
     try:
         app()
@@ -35,7 +35,7 @@ def end_with(app: typer.Typer) -> NoReturn:
 
 
 def find_programs_beside() -> None:
-    """Look for speed-test programs beside this Python too, where `bootstrap.sh` puts them, after all of PATH."""
+    """Append the folder of this Python to PATH: `bootstrap.sh` installs speed-test programs there."""
     beside = str(Path(sys.executable).parent)
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     if beside not in folders:

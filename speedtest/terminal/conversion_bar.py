@@ -1,4 +1,4 @@
-"""A conversion that somebody watches: a bar over the days there are."""
+"""Show the progress of a conversion as a bar over its days."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from speedtest.terminal import console
 
 @contextmanager
 def bar(result_dir: Path) -> Iterator[Begun]:
-    """Show, for a block, how many of the complete days are done; yield what hears of each as it begins."""
+    """Show how many of the complete days are done. Yield the function to call when a day begins."""
     total = sum(1 for _ in complete_days(result_dir, datetime.now(UTC).date(), lambda _: None))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"))
     with Progress(*columns, TimeRemainingColumn(), console=console.console(errors=True)) as progress:

@@ -1,4 +1,4 @@
-"""Exit codes, the same for every command, and the way out of a command with words on standard error."""
+"""The exit codes of all commands, and how to exit with a message."""
 
 import os
 import sys
@@ -10,11 +10,11 @@ NO_PROGRAM = os.EX_UNAVAILABLE
 BUSY = os.EX_TEMPFAIL
 MISCONFIGURED = os.EX_CONFIG
 INTERRUPTED = 130
-"""As a shell has it for a program that Ctrl-C ended."""
+"""The code that shells use for a program ended by Ctrl-C."""
 
 
 def end(code: int, *lines: str) -> NoReturn:
-    """Say why on standard error and exit."""
+    """Write the lines to standard error and exit."""
     for line in lines:
         sys.stderr.write(line + "\n")
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""A running test in a terminal: a bar with speed and percent where its program tells, else the seconds that pass."""
+"""Show a running test: a bar with speed and percent if the program reports progress, else the seconds so far."""
 
 import time
 
@@ -14,10 +14,10 @@ _BAR_WIDTH = 30
 
 
 class LiveBar:
-    """Draws what it was told last, in a thread of its own: who tells it never waits for the terminal."""
+    """Draws the latest progress in its own thread, so that callers never wait for the terminal."""
 
     def __init__(self, console: Console, program: str) -> None:
-        """Draw there; `program` is what measures."""
+        """Draw on this console; `program` is the name to show."""
         self._console = console
         self._spinner = Spinner("dots")
         self._program = program
@@ -25,11 +25,11 @@ class LiveBar:
         self._latest = Progress("start")
 
     def tell(self, progress: Progress) -> None:
-        """Take how far the test is."""
+        """Set the latest progress."""
         self._latest = progress
 
     def shown(self) -> Live:
-        """Return what shows it for a block, and leaves nothing behind; where there is no terminal it shows nothing."""
+        """Return a context manager that shows the bar, on a terminal only, and removes it at the end."""
         return Live(get_renderable=self._draw, console=self._console, refresh_per_second=8, transient=True)
 
     def _draw(self) -> RenderableType:

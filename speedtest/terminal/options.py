@@ -1,4 +1,4 @@
-"""Options that several commands have: which rows are asked for, and where what is made of them goes."""
+"""Options that several commands share: which rows to use, and where to write the output."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +8,10 @@ import typer
 from speedtest.values.period import EXAMPLES
 
 Since = Annotated[
-    str | None, typer.Option(metavar="INSTANT", help=f"From this instant: {EXAMPLES}. Without a zone: UTC.")
+    str | None, typer.Option(metavar="TIME", help=f"Start at this time: {EXAMPLES}. Without a time zone: UTC.")
 ]
-Until = Annotated[str | None, typer.Option(metavar="INSTANT", help="To before this instant, written in the same way.")]
-Locations = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this location; may be given again.")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Stop before this time (same formats).")]
+Locations = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this location. Can be repeated.")]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file, not to standard output.")
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file instead of standard output.")
 ]

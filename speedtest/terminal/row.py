@@ -1,4 +1,4 @@
-"""One row for a person to read: what was measured, or why nothing was."""
+"""Show one row to a person: what was measured, or why nothing was."""
 
 from pathlib import Path
 
@@ -10,13 +10,14 @@ from speedtest.values import amounts
 
 
 def show(measurement: Measurement, path: Path | None) -> None:
-    """Print it, and where it is kept."""
-    for text in (*lines(measurement), line("kept", path or "no: it stands on standard error", "" if path else "red")):
+    """Print the row and the path of its file."""
+    unsaved = "not saved: the row is on standard error"
+    for text in (*lines(measurement), line("file", path or unsaved, "" if path else "red")):
         console().print(text)
 
 
 def lines(measurement: Measurement) -> list[Text]:
-    """Return what there is to say; what was not measured is left out."""
+    """Return a line for each value that was measured."""
     program = f"{measurement.engine} {measurement.engine_version or ''}".rstrip()
     when = line("when", f"{measurement.timestamp:%Y-%m-%d %H:%M:%S} UTC, {measurement.speedtest_address}, {program}")
     if measurement.status != "ok":
@@ -40,7 +41,7 @@ def _amount(value: float | None, unit: str) -> str | None:
 
 
 def _bufferbloat(measurement: Measurement) -> str | None:
-    """Return what latency under load has over the idle one, in each direction."""
+    """Return latency under load minus idle latency, for each direction."""
     idle = measurement.latency_ms
     loaded = {"down": measurement.download_latency_ms, "up": measurement.upload_latency_ms}
     if idle is None:
@@ -49,7 +50,7 @@ def _bufferbloat(measurement: Measurement) -> str | None:
 
 
 def _server(raw: dict[str, str | None]) -> str | None:
-    """Return the server as far as the program names it."""
+    """Return what the program says about the server, None if it says nothing."""
     names = (raw.get("server_name"), raw.get("server_sponsor"), raw.get("server_location"), raw.get("server_country"))
     named = ", ".join(name for name in names if name)
     number = raw.get("server_id")

@@ -1,4 +1,4 @@
-"""What every command does first: read the settings, or say all that is wrong with them and end."""
+"""What commands do first: read the settings, check the folders, take the lock; or exit and say why not."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ events = Events(__name__)
 
 
 def no_arguments(command: str, meaning: str | None) -> None:
-    """End if anything stands behind a command that takes no arguments: `--help` with its meaning, all else with 64."""
+    """Refuse arguments: print `meaning` for `--help` and exit with 0; exit with 64 for any other argument."""
     match sys.argv[1:]:
         case []:
             return
@@ -31,7 +31,7 @@ def no_arguments(command: str, meaning: str | None) -> None:
 
 
 def settings(variables: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings in force; end with exit code 78, and a line for each mistake, if there is one."""
+    """Return the settings. If any is wrong, print a line for each mistake and exit with 78."""
     try:
         return environment.read(variables, ENGINES)
     except Mistakes as mistakes:
@@ -39,16 +39,15 @@ def settings(variables: Mapping[str, str] = os.environ) -> Settings:
 
 
 def warn_of_unknown_variables() -> None:
-    """Log a line for each variable that looks like one of ours and is none."""
+    """Log a warning for each variable that looks like a misspelt one of ours."""
     for line in environment.unknown(os.environ, ENGINES):
         events.warning("unknown_variable", "%s", line)
 
 
 def alone(lock_name: str, busy: str, **folders: Path) -> Lock:
-    """Take the lock of this name in the first folder, or end with `busy` and who holds it.
+    """Take the lock of this name in the first folder. If another process holds it, say `busy` and who, and exit.
 
-    Ends as well for a folder that can never be written; one that is full, or fails for another reason that may pass,
-    is only logged.
+    Also exits if a folder cannot be written. If the reason may be temporary, such as a full disk, it is only logged.
     """
     for name, folder in folders.items():
         why = probe.refusal(folder)
@@ -67,17 +66,17 @@ def alone(lock_name: str, busy: str, **folders: Path) -> Lock:
 
 
 def no_program(settings: Settings) -> str:
-    """Return what to say when no speed-test program answers."""
+    """Return the message for when no speed-test program is found."""
     engines = [engine for name in settings.speedtest_engine for engine in asked_for(name)]
     wanted = [engine.name for engine in engines]
     names = dict.fromkeys(name for engine in engines for name in engine.programs)
     return (
-        f"no speed-test program found: none of {', '.join(names)} on PATH answers as {' or '.join(wanted)}; "
-        f"{_how_to_bring_one()}; `speedsnake check` shows what is found"
+        f"no speed-test program found: none of {', '.join(names)} on PATH is a working {' or '.join(wanted)}; "
+        f"{_how_to_bring_one()}; `speedsnake check` lists the programs found"
     )
 
 
 def _how_to_bring_one() -> str:
-    """Name the script that brings one only where it is: an image or an installed package has none."""
+    """Name bootstrap.sh only if it is there: an image or an installed package has none."""
     install = "install one"
     return f"run ./bootstrap.sh setup, or {install}" if _BOOTSTRAP.exists() else install

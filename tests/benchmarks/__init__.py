@@ -1,7 +1,7 @@
-"""Programs that measure, each run by `python -m tests.benchmarks.NAME` from the project's folder."""
+"""Benchmarks. Run one from the project's folder with `python -m tests.benchmarks NAME`."""
 
 import sys
 from pathlib import Path
 
-# The modules of the tests are found by pytest from their own folder; so they are here.
+# pytest puts tests/support on sys.path; here we do it ourselves.
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))

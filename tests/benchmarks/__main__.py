@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [--quick] [--days N] [--json FILE] [NAME ...]`: measure, and print what was found.
+"""Run benchmarks and print their figures: `python -m tests.benchmarks [--quick] [--days N] [--json FILE] [NAME ...]`.
 
 `… accuracy` measures lines of known speed with each program: see `tests.benchmarks.accuracy`.
 """
@@ -34,7 +34,7 @@ QUICK = 12
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what was asked for; `accuracy` has options of its own."""
+    """Run the named benchmarks, or all. `accuracy` has its own options."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == [ACCURACY]:
         accuracy.main(arguments[1:])
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(names: Iterable[str], ground: Ground) -> dict[str, Report]:
-    """Run these benchmarks, print each one's tables as soon as they are there, and return all that was found."""
+    """Run these benchmarks, print the tables of each as soon as it ends, and return all reports."""
     reports: dict[str, Report] = {}
     for name in names:
         reports[name] = BENCHMARKS[name](ground)
@@ -65,8 +65,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} days and few repetitions: two minutes")
     parser.add_argument("--days", type=int, help=f"days of rows to work on ({YEAR}; quick: {QUICK})")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
-    parser.add_argument("--folder", type=Path, help="where to make the files: the disk that is measured")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures to this file")
+    parser.add_argument("--folder", type=Path, help="make the files in this folder, and so measure its disk")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; or {ACCURACY}, alone")
     options = parser.parse_args(arguments)
     if strangers := set(options.names) - set(BENCHMARKS):
@@ -77,7 +77,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _compile() -> None:
-    """Have all bytecode compiled beforehand, as it is wherever SpeedSnake was installed by its own means."""
+    """Compile all bytecode first, as a normal installation of SpeedSnake does."""
     for folder in (sysconfig.get_path("purelib"), harness.PROJECT / "speedtest", harness.PROJECT / "tests"):
         compileall.compile_dir(str(folder), quiet=2)
 

@@ -1,11 +1,11 @@
-"""How well each program measures a line of known speed: `./bootstrap.sh bench accuracy [--runs N] [ENGINE ...]`.
+"""Measure how exact each program is on a line of known speed: `./bootstrap.sh bench accuracy [--runs N] [ENGINE ...]`.
 
-Prints a table of what was set and what was measured: medians of five runs, through SpeedSnake's own arguments and
-reading. Exit code 1 if a median throughput is off by more than 5 % or a median latency by more than 2 ms and `KNOWN`
-does not say why. A machine that allows no network namespaces gets one line that says so, and exit code 69.
+Prints a table of the set and the measured values: medians of five runs, with SpeedSnake's own arguments and parsers.
+Exit code 1 if a median throughput is off by more than 5 % or a median latency by more than 2 ms and `KNOWN` does not
+say why. On a machine without network namespaces it prints one line that says so; exit code 69.
 
-A direction is measured for 8 s, where librespeed-cli takes 15 and the others 10 if nobody says otherwise. All of it
-takes about half an hour; `--runs 1 --mbps 100 iperf3` a minute.
+Each direction is measured for 8 s; the default of librespeed-cli is 15 s, of the others 10 s. All of it takes about
+half an hour; `--runs 1 --mbps 100 iperf3` takes a minute.
 """
 
 import argparse
@@ -41,17 +41,17 @@ MOST_PERCENT, MOST_MS = 5.0, 2.0
 TOOLS = Path(__file__).parent.parent.parent / ".tools"
 
 SECONDS = 8
-_BUFFERED = "counts what it handed to the system: some MB that are still on their way when the time is up"
+_BUFFERED = "counts the bytes it handed to the system: some MB are not sent yet when the time is up"
 KNOWN: Mapping[str, str] = {
     "librespeed upload": _BUFFERED,
     "speedtest-cli upload": _BUFFERED,
-    "speedtest-cli download": "asks for many small files, each on a connection that has to become fast first",
+    "speedtest-cli download": "asks for many small files, each on a new connection, which starts slowly",
 }
-"""By engine and figure, why a program cannot keep the limit."""
+"""Why a program cannot keep a limit, by engine and figure."""
 
 type Variables = dict[str, str]
 type Server = Callable[[Path, Speed], contextlib.AbstractContextManager[Variables]]
-"""Serve at the far end, and give the variables that lead the program there."""
+"""Runs a server at the far end, and yields the variables that point the program to it."""
 
 
 @contextlib.contextmanager
@@ -76,7 +76,7 @@ def librespeed_server(_program: Path, _speed: Speed) -> Iterator[Variables]:
 
 @contextlib.contextmanager
 def speedtest_net(_program: Path, _speed: Speed) -> Iterator[Variables]:
-    """Set tests as the real service does, but for their length."""
+    """Use the settings of the real service, except for the length of a test."""
     lengths = {
         "download": {"testlength": str(SECONDS), "threadsperurl": "4"},
         "upload": {"testlength": str(SECONDS), "ratio": "5", "maxchunkcount": "50", "threads": "4"},
@@ -93,7 +93,7 @@ def speedtest_net(_program: Path, _speed: Speed) -> Iterator[Variables]:
 
 @contextlib.contextmanager
 def in_a_process(serve: Callable[[], contextlib.AbstractContextManager[Variables]]) -> Iterator[Variables]:
-    """Serve beside this process, so that the server and what measures it do not wait for each other."""
+    """Serve in another process, so that the server and the program that measures do not wait for each other."""
     here, there = multiprocessing.Pipe()
 
     def work() -> None:
@@ -121,7 +121,7 @@ PROGRAMS: Mapping[str, tuple[Callable[[], Path], Server]] = {
 
 
 def measure(engine: str, speed: Speed, runs: int) -> Iterator[Measurement]:
-    """Let one program measure a line so many times."""
+    """Let one program measure a line `runs` times."""
     bring, serve = PROGRAMS[engine]
     path = bring()
     with Line(speed) as line, contextlib.ExitStack() as servers:
@@ -132,7 +132,7 @@ def measure(engine: str, speed: Speed, runs: int) -> Iterator[Measurement]:
         settings = environment.read(around, ENGINES)
         program = find(settings, around, Stop())
         if program is None:
-            raise RuntimeError(f"{path} does not answer as {engine}")
+            raise RuntimeError(f"{path} is not a working {engine}")
         for _ in range(runs):
             line.drain()
             with line.at(NEAR):
@@ -142,7 +142,7 @@ def measure(engine: str, speed: Speed, runs: int) -> Iterator[Measurement]:
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """The median of what was measured, beside what was set."""
+    """The set value and the median of the measured ones."""
 
     name: str
     set: float
@@ -150,7 +150,7 @@ class Figure(msgspec.Struct, frozen=True):
 
     @property
     def off(self) -> float | None:
-        """By how much, in percent of what was set; a latency by ms."""
+        """The difference in percent of the set value, for a latency in ms."""
         if self.measured is None:
             return None
         difference = self.measured - self.set
@@ -180,14 +180,14 @@ def figures(speed: Speed, rows: list[Measurement]) -> list[Figure]:
 
 
 def report(speed: Speed, engine: str, rows: list[Measurement]) -> list[str]:
-    """Print a line of the table; return what is off without a known reason."""
+    """Print a line of the table; return the figures that are off without a known reason."""
     found = figures(speed, rows)
     losses = [row.packet_loss_percent for row in rows if row.packet_loss_percent is not None]
     loss = f"{statistics.median(losses):.2f} %" if losses else "none"
     failed = [f"{row.error_kind}: {row.error}" for row in rows if row.status != "ok"]
     line = f"{speed.mbps:g} Mbit/s, {speed.delay_ms:g} ms, {speed.loss_percent:g} % loss"
     cells = (line, engine, *map(str, found), loss, f"{len(rows) - len(failed)} of {len(rows)}")
-    print(f"| {' | '.join(cells)} |", flush=True)  # noqa: T201 (this is what it is for)
+    print(f"| {' | '.join(cells)} |", flush=True)  # noqa: T201 (a command that prints a table)
     reasons = {figure.name: KNOWN.get(f"{engine} {figure.name}") for figure in found if not figure.kept}
     notes = [f"{name}: {reason}" for name, reason in reasons.items() if reason] + failed
     for note in notes:
@@ -197,7 +197,7 @@ def report(speed: Speed, engine: str, rows: list[Measurement]) -> list[str]:
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="bench accuracy", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("engines", nargs="*", metavar="ENGINE", help=f"of {', '.join(PROGRAMS)}; none: all")
+    parser.add_argument("engines", nargs="*", metavar="ENGINE", help=f"any of {', '.join(PROGRAMS)}; default: all")
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--mbps", type=float, help="only lines of this speed")
     asked = parser.parse_args(arguments)
@@ -207,10 +207,10 @@ def main(arguments: Sequence[str]) -> None:
         with Line(SPEEDS[0]):
             pass
     except NotAllowed as why:
-        sys.stderr.write(f"not measured: {why}; it takes root, tc and iptables on Linux\n")
+        sys.stderr.write(f"not measured: {why}; this benchmark needs root, tc and iptables on Linux\n")
         sys.exit(os.EX_UNAVAILABLE)
     print("| line | engine | download | upload | latency | loss | runs |\n|---|---|---|---|---|---|---|")  # noqa: T201
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that servers and relays end, too
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # also ends servers and relays
     off: list[str] = []
     for speed in SPEEDS:
         for engine in asked.engines or PROGRAMS:

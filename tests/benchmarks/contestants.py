@@ -1,7 +1,7 @@
-"""One way to turn days of CSV files into Parquet, in a process of its own: `… NAME RESULTS OUT` prints what it cost.
+"""Ways to convert days of CSV files to Parquet, each run in its own process: `… NAME RESULTS OUT` prints its cost.
 
-SpeedSnake's is the only one that is durable, verified and repeatable: it hashes what it reads, syncs what it writes,
-reads it back and compares every value, and deletes the CSV files. The others do what their manuals say and no more.
+Only SpeedSnake's is durable, verified and repeatable: it hashes what it reads, syncs what it writes, reads it back,
+compares every value, and deletes the CSV files. The others only do what their manuals say.
 """
 
 import os
@@ -27,7 +27,7 @@ def speedsnake() -> Work:
     from speedtest.handlers import convert
 
     convert.prepare()
-    import speedtest.data.conversion  # noqa: F401 (which `run` would import within the time)
+    import speedtest.data.conversion  # noqa: F401 (else `run` imports it while the time runs)
 
     def work(results: Path, out: Path) -> None:
         os.environ |= {"RESULT_DIR": str(results), "UPLOAD_DIR": str(out), "LOG_LEVEL": "WARNING"}
@@ -39,7 +39,7 @@ def speedsnake() -> Work:
 
 def pandas() -> Work:
     import pandas as pd
-    import pyarrow.parquet  # noqa: F401 (which to_parquet would import within the time)
+    import pyarrow.parquet  # noqa: F401 (else to_parquet imports it while the time runs)
 
     def work(results: Path, out: Path) -> None:
         for day, files in days(results):
@@ -83,13 +83,13 @@ def copy_and_delete() -> Work:
         _copy(results, out)
         for folder in results.glob("year=*/month=*/day=*"):
             for name in os.listdir(folder):
-                os.unlink(f"{folder}/{name}")  # noqa: PTH108 (as bare as it can be)
+                os.unlink(f"{folder}/{name}")  # noqa: PTH108 (the least work possible)
 
     return work
 
 
 def _copy(results: Path, out: Path) -> None:
-    """Read every byte and write it to one file a day: the least that a conversion must do."""
+    """Read every byte and write it to one file per day, the least that any conversion must do."""
     for day, files in days(results):
         with (out / f"{day}.csvs").open("wb") as target:
             for file in files:

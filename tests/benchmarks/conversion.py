@@ -1,4 +1,4 @@
-"""A backlog of CSV files becomes Parquet: SpeedSnake beside what people would otherwise use, part by part, in turn."""
+"""Convert a backlog of CSV files to Parquet: compare SpeedSnake with the tools that people would use instead."""
 
 import os
 import shutil
@@ -22,15 +22,15 @@ COLUMNS = ["", "time, s", "times ours", "CPU, s", "times ours", "files/s", "impo
 NOTES = """\
 SpeedSnake's time includes hashing each file, syncing each Parquet file and its folders, reading it back, comparing \
 every value, and deleting the CSV files. The others do none of that.
-`copy` reads each file and writes one file a day, unsynced. `copy and delete` also deletes what it read: it shows what \
-deletion alone costs on this disk.
-One process for each part of the backlog, in turn; the start of the interpreter and imports are not in the times. \
-Ratios are medians of those of the parts, pair by pair.
+`copy` reads each file and writes one file per day, without sync. `copy and delete` also deletes the files it read, \
+and so shows the cost of deletion on this disk.
+Each part of the backlog is converted in its own process, in turn. The times leave out the start of Python and \
+imports. Ratios are medians of the ratios of the parts.
 """.splitlines()
 
 
 def run(ground: Ground) -> Report:
-    """Convert the backlog in parts, each contestant in its turn, then all of it at once."""
+    """Convert the backlog in parts with each contestant in turn, then all of it at once."""
     costs: dict[str, list[Cost]] = {name: [] for name in CONTESTANTS}
     parts = _parts(ground)
     for number, name in turns(CONTESTANTS, len(parts)):
@@ -46,7 +46,7 @@ def _parts(ground: Ground) -> list[list[Path]]:
 
 
 def _cost(ground: Ground, name: str, days: list[Path]) -> Cost:
-    """Let a contestant loose on these days; one that deletes gets a copy, which lies on disk before it starts."""
+    """Let a contestant convert these days. One that deletes gets a copy, which is synced to disk before it starts."""
     with ground.scratch() as folder:
         (folder / "out").mkdir()
         bring = shutil.copytree if name in DELETING else _link
@@ -71,7 +71,7 @@ def _convert(name: str, results: Path, out: Path) -> Cost:
 
 
 def _whole(ground: Ground) -> tuple[Cost, float]:
-    """Convert the whole backlog at once; return what it cost and after how many seconds the first day was on disk."""
+    """Convert the whole backlog at once; return its cost and the seconds until the first day was on disk."""
     with ground.scratch() as folder:
         days = list(ground.backlog.glob("year=*/month=*/day=*"))
         results = _brought(ground, folder, days, shutil.copytree)

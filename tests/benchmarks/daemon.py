@@ -1,4 +1,4 @@
-"""The daemon: what it holds in memory, how soon it starts its first test, what a cycle costs, and whether it grows."""
+"""Measure the daemon: its memory, the time to its first test, the cost of a cycle, and whether its memory grows."""
 
 import statistics
 import subprocess
@@ -16,7 +16,7 @@ from tests.benchmarks.report import Cell, Figure, Report, Table
 
 SETTLED = 100
 BRIEF = 0.025
-"""Seconds between two tests: as short as can be without skipping a slot, which would make a row of its own."""
+"""Seconds between two tests: the shortest interval that skips no slot. A skipped slot would add a row."""
 
 BESIDE = ("pass", "import pyarrow", "import pandas", "import duckdb", "import boto3")
 IMPORTED = """
@@ -30,7 +30,7 @@ print(took, *(int(lines[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon"
 
 
 def run(ground: Ground) -> Report:
-    """Measure a daemon whose program answers at once."""
+    """Measure a daemon whose speed-test program answers at once."""
     idle = [_idle(ground) for _ in range(3 if ground.quick else 7)]
     resident, own = (statistics.median(each[name] for each in idle) for name in ("VmRSS", "RssAnon"))
     start = _start(ground, 5 if ground.quick else 25)
@@ -38,9 +38,9 @@ def run(ground: Ground) -> Report:
     cpu, growth = cost_of_cycles(ground, cycles)
     figures = [
         Figure(what="daemon: resident, idle", value=resident, unit="MiB", budget=20, aim=17),
-        Figure(what="daemon: of it its own (RssAnon)", value=own, unit="MiB", budget=12, aim=9),
-        Figure(what="daemon: start to first test, over `pass`", value=start * 1e3, unit="ms", budget=100, aim=60),
-        Figure(what="daemon: CPU of a cycle beside the test", value=cpu * 1e3, unit="ms", budget=10, aim=5),
+        Figure(what="daemon: memory of its own (RssAnon)", value=own, unit="MiB", budget=12, aim=9),
+        Figure(what="daemon: start to first test, minus `pass`", value=start * 1e3, unit="ms", budget=100, aim=60),
+        Figure(what="daemon: CPU of a cycle without the test", value=cpu * 1e3, unit="ms", budget=10, aim=5),
         Figure(what=f"daemon: growth from cycle {SETTLED} to {cycles:,}", value=growth, unit="MiB", budget=1),
     ]
     return Report(figures, [_beside(resident, own)])
@@ -70,7 +70,7 @@ class Daemon:
 
     @property
     def cpu_seconds(self) -> float:
-        """What its threads have run, by the scheduler's clock; its children's time is not in it."""
+        """The CPU time of its threads, by the scheduler's clock, without its children."""
         tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
@@ -81,7 +81,7 @@ class Daemon:
 
 @contextmanager
 def running(ground: Ground, seconds: float, upload_dir: Path | None = None) -> Iterator[tuple[Daemon, Program]]:
-    """Run a daemon with such an interval in a folder of its own."""
+    """Run a daemon with this interval in its own folder."""
     with ground.scratch() as folder:
         program = Program(folder / "bin")
         daemon = Daemon(folder, program.folder, seconds, upload_dir)
@@ -93,7 +93,7 @@ def running(ground: Ground, seconds: float, upload_dir: Path | None = None) -> I
 
 
 def cost_of_cycles(ground: Ground, cycles: int, upload_dir: Path | None = None) -> tuple[float, float]:
-    """Return the CPU seconds of a cycle, and by how many MiB the daemon grew after the first cycles."""
+    """Return the CPU seconds of a cycle, and the growth of the daemon in MiB after the first cycles."""
     with running(ground, BRIEF, upload_dir) as (daemon, program):
         program.wait("started", SETTLED, seconds=600)
         before, cpu = daemon.memory["VmRSS"], daemon.cpu_seconds
@@ -102,22 +102,22 @@ def cost_of_cycles(ground: Ground, cycles: int, upload_dir: Path | None = None) 
 
 
 def _idle(ground: Ground) -> dict[str, float]:
-    """Return what it holds once its first row is logged."""
+    """Return its memory when it waits after its first test."""
     with running(ground, 600) as (daemon, program):
         program.wait("started")
-        time.sleep(1)  # what is left of the cycle takes milliseconds
+        time.sleep(1)  # the rest of the cycle takes milliseconds
         return daemon.memory
 
 
 def _start(ground: Ground, rounds: int) -> float:
-    """Return the median of what lies between the start and the first test, beside what `python -c pass` takes."""
+    """Return the median seconds from the start to the first test, minus those of `python -c pass`."""
     nothing = timed(lambda: subprocess.run([sys.executable, "-c", "pass"], env=environment(), check=True))
     found = in_turn({"daemon": lambda: _first_test(ground), "pass": nothing}, rounds)
     return statistics.median(ours - theirs for ours, theirs in zip(found["daemon"], found["pass"], strict=True))
 
 
 def _first_test(ground: Ground) -> float:
-    """Return the seconds from the start to the first test, without those in which the program tells its version."""
+    """Return the seconds from the start to the first test, minus those in which the program prints its version."""
     start = time.perf_counter()
     with running(ground, 600) as (_, program):
         asked = program.wait("asked")
@@ -126,7 +126,7 @@ def _first_test(ground: Ground) -> float:
 
 
 def _beside(resident: float, own: float) -> Table:
-    """Show what other imports would have cost."""
+    """Show what other imports would cost."""
     rows: list[list[Cell]] = [["the daemon, idle", resident, own, None]]
     for statement in BESIDE:
         libraries = ["boto3", "duckdb", "pandas", "pyarrow"]
@@ -137,4 +137,4 @@ def _beside(resident: float, own: float) -> Table:
         else:
             rows.append([f"`{statement}`", *held, took * 1e3])
     columns = ["", "resident, MiB", "RssAnon, MiB", "import, ms"]
-    return Table("The daemon's memory beside that of imports it does without", columns, rows)
+    return Table("The daemon's memory, compared with imports that it avoids", columns, rows)

@@ -1,4 +1,4 @@
-"""Draw the charts of a report's summary: `… NAME LAKE` prints what that took in a process that holds the rest."""
+"""Draw the charts of a report: `… NAME LAKE` prints what that adds to a process that already has the figures."""
 
 import contextlib
 import sys
@@ -18,11 +18,11 @@ from tests.benchmarks.harness import memory
 
 CHARTS = 6
 type Draw = Callable[[Summary], int]
-"""Draws a summary and returns how many bytes that makes in a file."""
+"""Draws a summary and returns its size in bytes."""
 
 
 class Drawn(msgspec.Struct, frozen=True):
-    """What the charts took."""
+    """The cost of the charts."""
 
     seconds: float
     mib: float
@@ -48,7 +48,7 @@ def altair_script(summary: Summary) -> int:
 
 
 def _altair(summary: Summary) -> list[Any]:
-    """Return as many charts of a median and its band as a report has."""
+    """Return charts of a median and its band, as many as a report has."""
     import altair as alt  # pyrefly: ignore[missing-import]
 
     spreads = [(each.start.isoformat(), each.download) for each in summary.engines[0].bins if each.download]

@@ -1,4 +1,4 @@
-"""Python with libraries that this project does not have, in an environment that uv makes and keeps in its cache."""
+"""Run Python with libraries that this project does not use. uv makes the environment and keeps it in its cache."""
 
 import os
 import shutil
@@ -11,14 +11,14 @@ INSTALL_SECONDS = 900
 
 
 class Missing(Exception):
-    """The libraries, or what they need, cannot be had here; the text says why."""
+    """The libraries, or something they need, are not available here; the text says why."""
 
 
 def run(libraries: list[str], *arguments: str) -> bytes:
     """Run Python with these libraries in the project's folder and return what it prints. Raises Missing."""
     uv = os.environ.get("UV") or shutil.which("uv")
     if uv is None:
-        raise Missing("uv was not found")
+        raise Missing("uv is not on PATH")
     added = [word for library in libraries for word in ("--with", library)]
     command = [uv, "run", "--quiet", "--no-project", "--python", sys.executable, *added, "python", *arguments]
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}

@@ -1,4 +1,4 @@
-"""The data that benchmarks work on, made once a run: a backlog of CSV files and the lake that it becomes."""
+"""The data for benchmarks, made once per run: a backlog of CSV files, and the lake converted from it."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from tests.benchmarks.harness import in_a_process
 
 
 class Ground:
-    """A folder of its own, and what lies in it."""
+    """A folder and the data in it."""
 
     def __init__(self, folder: Path, *, days: int, quick: bool) -> None:
         self.folder = folder
@@ -24,7 +24,7 @@ class Ground:
 
     @cached_property
     def backlog(self) -> Path:
-        """So many days of CSV files; nobody changes them."""
+        """The CSV files of `days` days. Read only."""
         folder = self.folder / "backlog"
         rows.write(folder, self.days)
         os.sync()
@@ -32,7 +32,7 @@ class Ground:
 
     @cached_property
     def lake(self) -> Path:
-        """What SpeedSnake makes of the backlog; nobody changes it."""
+        """The lake that SpeedSnake makes of the backlog. Read only."""
         lake, copy = self.folder / "lake", self.folder / "converted"
         shutil.copytree(self.backlog, copy)
         in_a_process("tests.benchmarks.contestants", "SpeedSnake", str(copy), str(lake))
@@ -40,7 +40,7 @@ class Ground:
 
     @cached_property
     def ten_years(self) -> Path:
-        """The lake, and before it files for the rest of ten years, which hold rows of other days: nobody reads them."""
+        """The lake, with files for the rest of ten years before it. Those hold rows of another day and are not read."""
         lake = self.folder / "ten years"
         shutil.copytree(self.lake, lake)
         any_file = next(iter(sorted(lake.rglob("*.parquet"))))
@@ -55,7 +55,7 @@ class Ground:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Give an empty folder for a while."""
+        """Yield an empty folder, and remove it afterwards."""
         folder = Path(mkdtemp(dir=self.folder))
         try:
             yield folder

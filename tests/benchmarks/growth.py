@@ -1,4 +1,4 @@
-"""Years of data on disk: neither a cycle of the daemon nor the reading of one day may cost more for them."""
+"""Measure whether years of data on disk make a cycle of the daemon, or reading one day, more expensive."""
 
 import functools
 import shutil
@@ -15,12 +15,12 @@ from tests.benchmarks.report import Figure, Report, Table
 
 DAY = rows.FIRST_DAY.date() + timedelta(days=1)
 NOTE = (
-    "Medians, measured in turn. `lake.read` opens the day asked for and one on either side of it, which all three have."
+    "Medians, measured in turn. `lake.read` opens the requested day and the days before and after. All lakes have them."
 )
 
 
 def run(ground: Ground) -> Report:
-    """Compare a lake of three days, that of the whole backlog, and one of ten years."""
+    """Compare lakes of three days, of the whole backlog, and of ten years."""
     lakes = {"3 days": _three_days(ground), f"{ground.days} days": ground.lake, "10 years": ground.ten_years}
     cycles, rounds = (100, 1) if ground.quick else (400, 3)
     cpu = in_turn({name: functools.partial(_cycle, ground, cycles, path) for name, path in lakes.items()}, rounds)
@@ -62,11 +62,11 @@ def _cycle(ground: Ground, cycles: int, upload_dir: Path) -> float:
 def _read_a_day(upload_dir: Path) -> None:
     frame = lake.read(since=DAY, until=DAY + timedelta(days=1), upload_dir=upload_dir, result_dir=upload_dir / "none")
     if len(frame) != rows.ROWS_A_DAY:
-        raise RuntimeError(f"{len(frame)} rows of {DAY} were read in {upload_dir}, not {rows.ROWS_A_DAY}")
+        raise RuntimeError(f"read {len(frame)} rows of {DAY} from {upload_dir}, expected {rows.ROWS_A_DAY}")
 
 
 def _three_days(ground: Ground) -> Path:
-    """Return a lake of the day that is read and its neighbours."""
+    """Return a lake with the day that is read, the day before and the day after."""
     target = ground.folder / "three days"
     for number in range(3):
         day = rows.FIRST_DAY.date() + timedelta(days=number)

@@ -1,4 +1,4 @@
-"""How things are measured: turn by turn, pair by pair, each in a process of its own where that matters."""
+"""How benchmarks measure: in turns, compared in pairs, and in separate processes if it matters."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from paths import PROJECT
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What a piece of work took, the interpreter's start and imports apart; the peak includes them."""
+    """The cost of some work. The times leave out the start of Python and imports; the peak includes them."""
 
     seconds: float
     cpu_seconds: float
@@ -24,7 +24,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 def turns(names: Iterable[str], rounds: int) -> Iterator[tuple[int, str]]:
-    """Yield whose turn it is: each once in each round, another one first each time, so a slow moment meets all."""
+    """Yield whose turn it is: each once per round, and each round starts with another, so slow moments hit all."""
     order = list(names)
     for number in range(rounds):
         first = number % len(order)
@@ -32,7 +32,7 @@ def turns(names: Iterable[str], rounds: int) -> Iterator[tuple[int, str]]:
 
 
 def in_turn[Found](contestants: Mapping[str, Callable[[], Found]], rounds: int) -> dict[str, list[Found]]:
-    """Let each have its turn in each round."""
+    """Call each contestant once per round, and return what each returned."""
     found: dict[str, list[Found]] = {name: [] for name in contestants}
     for _, name in turns(contestants, rounds):
         found[name].append(contestants[name]())
@@ -40,12 +40,12 @@ def in_turn[Found](contestants: Mapping[str, Callable[[], Found]], rounds: int) 
 
 
 def ratio(these: Sequence[float], those: Sequence[float]) -> float:
-    """Return the median of this over that, pair by pair."""
+    """Return the median of the ratios this ÷ that of all pairs."""
     return statistics.median(this / that for this, that in zip(these, those, strict=True))
 
 
 def timed(work: Callable[[], object]) -> Callable[[], float]:
-    """Return what does the work and says how long it took."""
+    """Return a function that does the work and returns the seconds it took."""
 
     def run() -> float:
         start = time.perf_counter()
@@ -56,27 +56,27 @@ def timed(work: Callable[[], object]) -> Callable[[], float]:
 
 
 def in_a_process(*arguments: str, python: str = sys.executable) -> bytes:
-    """Run a module of this package in a process of its own and return what it prints."""
+    """Run a module of this package in its own process and return what it prints."""
     command = [python, "-m", *arguments]
     done = subprocess.run(command, cwd=PROJECT, env=environment(), stdout=subprocess.PIPE, check=True)
     return done.stdout
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the variables of a measured process: bytecode is compiled and kept, nothing of ours is set."""
+    """Return the variables for a measured process: none of SpeedSnake's, and none that stops the bytecode cache."""
     kept = ("PATH", "HOME", "LANG", "JAVA_HOME", "TMPDIR")
     return {name: os.environ[name] for name in kept if name in os.environ} | more
 
 
 def memory(pid: int | str = "self") -> dict[str, float]:
-    """Return what a process holds in memory, in MiB, under the kernel's names: VmRSS, RssAnon, VmHWM."""
+    """Return the memory of a process in MiB, by the kernel's names: VmRSS, RssAnon, VmHWM."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     fields = dict(line.split(":", 1) for line in lines)
     return {name: int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon", "VmHWM")}
 
 
 def machine(folder: Path) -> dict[str, str]:
-    """Return what a reader must know to judge the figures."""
+    """Return what a reader needs to know about this machine to judge the figures."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     libraries = ("pyarrow", "pandas", "duckdb", "polars", "msgspec")
@@ -90,7 +90,7 @@ def machine(folder: Path) -> dict[str, str]:
 
 
 def file_system(folder: Path) -> str:
-    """Return the type and the options of what a folder lies on."""
+    """Return the type and the mount options of a folder's file system."""
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     holding = [mount for mount in mounts if folder.resolve().is_relative_to(mount[1])]
     best = max(holding, key=lambda mount: len(mount[1]))

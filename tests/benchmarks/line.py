@@ -1,8 +1,8 @@
-"""A line of known speed, delay and loss between two network namespaces: nothing leaves the machine, nothing is left.
+"""A line of known speed, delay and loss between two network namespaces. Nothing leaves the machine or stays behind.
 
-Both ends are TUN devices, and a relay between them carries each packet over after half the delay. `tc tbf` shapes what
-each end sends. It counts TCP payload only, because that is what speed-test programs count: a line whose speed is that
-of its packets of 1500 bytes shows 3.5 % less in all of them. Loss is by `iptables`.
+Both ends are TUN devices. A relay between them carries each packet over after half the delay. `tc tbf` limits the speed
+of each end. It counts only TCP payload, because speed-test programs do: if it counted whole packets of 1500 bytes, all
+programs would show 3.5 % less. `iptables` drops packets for the loss.
 """
 
 import collections
@@ -22,7 +22,7 @@ import msgspec
 
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
 HEADERS = 52
-"""Bytes of a packet that are not payload: IPv4 and TCP with timestamps."""
+"""Bytes of a packet that are not payload: IPv4, and TCP with timestamps."""
 
 _TUNSETIFF, _TUNSETOFFLOAD = 0x400454CA, 0x400454D0
 _IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
@@ -31,11 +31,11 @@ _LARGEST = 1 << 17
 
 
 class NotAllowed(Exception):
-    """This machine lets us make no network namespaces or TUN devices, or lacks what shapes them."""
+    """This machine does not allow network namespaces or TUN devices, or lacks the tools to shape them."""
 
 
 class Speed(msgspec.Struct, frozen=True):
-    """What a line is set to."""
+    """The settings of a line."""
 
     mbps: float
     delay_ms: float
@@ -43,15 +43,15 @@ class Speed(msgspec.Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        """Whether packets may cross unsegmented, 64 KiB at once: else no Python could relay 500 Mbit/s.
+        """Whether packets cross unsegmented, up to 64 KiB at once: else Python could not relay 500 Mbit/s.
 
-        Not where packets are lost: each must be one then.
+        Not on a line with loss, where each packet must be lost on its own.
         """
         return self.mbps > 100 and not self.loss_percent
 
 
 class Line:
-    """Two namespaces and the line between them, while its `with` block runs."""
+    """Two namespaces and the line between them, for a `with` block."""
 
     def __init__(self, speed: Speed) -> None:
         self.speed = speed
@@ -70,12 +70,12 @@ class Line:
         except (OSError, subprocess.CalledProcessError) as error:
             self.__exit__()
             why = getattr(error, "stderr", None) or error
-            raise NotAllowed(f"no line of known speed can be made here: {str(why).strip()}") from error
+            raise NotAllowed(f"cannot make a line of known speed on this machine: {str(why).strip()}") from error
         self._relay = fork(lambda: relay(self._tuns[NEAR], self._tuns[FAR], self.speed.delay_ms / 2000))
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(PermissionError):  # where we may not go back, we were not let out either
+        with contextlib.suppress(PermissionError):  # if we may not go back, we never left
             os.setns(self._own, os.CLONE_NEWNET)
         if hasattr(self, "_relay"):
             end(self._relay)
@@ -84,7 +84,7 @@ class Line:
 
     @contextlib.contextmanager
     def at(self, address: str) -> Iterator[None]:
-        """Let what is started in this block start at that end."""
+        """Start the processes of this block at this end of the line."""
         os.setns(self._ends[address], os.CLONE_NEWNET)
         try:
             yield
@@ -92,7 +92,7 @@ class Line:
             os.setns(self._own, os.CLONE_NEWNET)
 
     def drain(self) -> None:
-        """Wait until nothing moves: what a program left in the system's buffers is sent after it has ended."""
+        """Wait until no data moves: the system still sends a program's buffered data after the program has ended."""
         with self.at(NEAR):
             before, limit = None, time.monotonic() + 60
             while (moved := _moved()) != before and time.monotonic() < limit:
@@ -101,7 +101,7 @@ class Line:
 
 
 def fork(work: Callable[[], None]) -> multiprocessing.Process:
-    """Start a process of our own that does this, where we are."""
+    """Start a process that does this in the current namespace."""
     process = multiprocessing.get_context("fork").Process(target=work, daemon=True)
     process.start()
     return process  # type: ignore[return-value]
@@ -146,14 +146,14 @@ def _set_up(address: str, other: str, speed: Speed) -> None:
 
 
 def relay(near: int, far: int, seconds: float) -> None:
-    """Carry packets between two devices, each after so many seconds, until this process is ended."""
+    """Carry packets between two devices, each after `seconds`, until this process is killed."""
     waiting = {near: collections.deque[tuple[float, bytes]](), far: collections.deque[tuple[float, bytes]]()}
     other = {near: far, far: near}
     while True:
         now = time.monotonic()
         for device, packets in waiting.items():
             while packets and packets[0][0] <= now:
-                with contextlib.suppress(BlockingIOError):  # as a line does when nobody takes its packets
+                with contextlib.suppress(BlockingIOError):  # drop it, as a real line does when its buffer is full
                     os.write(device, packets.popleft()[1])
         due = min((packets[0][0] for packets in waiting.values() if packets), default=now + 1)
         ready, _, _ = select.select((near, far), (), (), max(due - time.monotonic(), 0))

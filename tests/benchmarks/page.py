@@ -1,4 +1,4 @@
-"""The page: how soon it answers over a year, what it keeps in memory, and whether years of data slow it down."""
+"""Measure the page: how fast it answers over a year, its memory, and whether years of data slow it down."""
 
 import contextlib
 import functools
@@ -24,7 +24,7 @@ MONTH = 31
 
 
 class Served:
-    """A page that runs."""
+    """A running page."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process = process
@@ -44,7 +44,7 @@ class Served:
 
 
 def run(ground: Ground) -> Report:
-    """Ask a page of all the days, one of a month and one of ten years."""
+    """Query pages over all days, over a month and over ten years."""
     with (
         serving(ground, ground.lake) as page,
         serving(ground, _month(ground)) as month,
@@ -70,13 +70,10 @@ def _report(ground: Ground, page: Served, lakes: dict[str, Served]) -> Report:
         [
             [f"{ground.days} days, for the first time", cold * 1e3],
             [f"{ground.days} days, warm", statistics.median(warm) * 1e3],
-            ["about as many, never asked before", statistics.median(another) * 1e3],
-            *(
-                [f"7 days of {name}, never asked before", statistics.median(found) * 1e3]
-                for name, found in week.items()
-            ),
+            ["about as many, not cached", statistics.median(another) * 1e3],
+            *([f"7 days of {name}, not cached", statistics.median(found) * 1e3] for name, found in week.items()),
         ],
-        ["Time until the whole answer is there, over loopback, one after the other; a connection each."],
+        ["Time until the whole answer has arrived over loopback. One request at a time, each on its own connection."],
     )
     figures = [
         Figure(
@@ -104,7 +101,7 @@ def _report(ground: Ground, page: Served, lakes: dict[str, Served]) -> Report:
 
 
 def _weeks(served: Served, last: date) -> Callable[[], float]:
-    """Return what asks for another seven days each time, so that no answer is there already, and says how long."""
+    """Return a function that times a query for seven days, different ones in each call, so that none is cached."""
     hours = iter(range(1, 24 * 30))
 
     def ask() -> float:
@@ -127,7 +124,7 @@ def _days(ground: Ground) -> tuple[date, date]:
 
 
 def _month(ground: Ground) -> Path:
-    """Return a lake of the last days only."""
+    """Return a lake of the last month only."""
     target = ground.folder / "month"
     _, last = _days(ground)
     for number in range(min(MONTH, ground.days)):
@@ -138,7 +135,7 @@ def _month(ground: Ground) -> Path:
 
 @contextlib.contextmanager
 def serving(ground: Ground, lake: Path) -> Iterator[Served]:
-    """Start a page of a lake, without rows that are not converted, on any free port."""
+    """Start a page over a lake, without unconverted rows, on any free port."""
     said = ground.folder / f"page of {lake.name}"
     given = {"RESULT_DIR": str(ground.folder / "none"), "UPLOAD_DIR": str(lake), "PAGE_PORT": "0"}
     with said.open("w") as stderr:

@@ -1,4 +1,4 @@
-"""A speed-test program that answers at once, dates each answer a second later, and tells a pipe what it is asked."""
+"""A speed-test program that answers at once, dates each answer one second later, and reports its calls to a pipe."""
 
 import os
 import select
@@ -12,7 +12,7 @@ from tests.benchmarks import rows
 
 SCRIPT = """\
 #!/bin/sh
-# Stands in for Ookla's CLI; starts no other program, so that it takes next to nothing.
+# A stand-in for Ookla's CLI. It starts no other program, so it takes almost no time.
 for argument; do
   if [ "$argument" = --version ]; then
     echo asked >{pipe}
@@ -30,7 +30,7 @@ printf '{result}\\n' "$((number / 3600 % 24))" "$((number / 60 % 60))" "$((numbe
 
 
 class Program:
-    """Such a program, and what it told so far."""
+    """Such a program, and its reports so far."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -38,7 +38,7 @@ class Program:
         self.told: Counter[str] = Counter()
         pipe = folder / "pipe"
         os.mkfifo(pipe)
-        self._pipe = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # both ends: the program never waits for a reader
+        self._pipe = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # both ends, so that the program never waits
         self._rest = b""
         program = folder / "speedtest"
         places = {"pipe": shlex.quote(str(pipe)), "count": shlex.quote(str(folder / "count"))}
@@ -46,7 +46,7 @@ class Program:
         program.chmod(0o755)
 
     def wait(self, word: str, times: int = 1, seconds: float = 60) -> float:
-        """Wait until it has told this word so many times, and return when that was."""
+        """Wait until it has reported this word `times` times, and return when that was."""
         end = time.perf_counter() + seconds
         while self.told[word] < times:
             if not select.select([self._pipe], [], [], max(end - time.perf_counter(), 0))[0]:
@@ -56,12 +56,12 @@ class Program:
         return time.perf_counter()
 
     def close(self) -> None:
-        """Let go of the pipe."""
+        """Close the pipe."""
         os.close(self._pipe)
 
 
 def _result() -> str:
-    """Return a result for printf, of tomorrow: its day is not complete before this measurement ends."""
+    """Return a result for printf, dated tomorrow, so that its day does not become complete during the benchmark."""
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     text = rows.result(rows.random.Random(0), tomorrow)
     literal = text.replace("\\", "\\\\").replace("%", "%%").replace("'", "'\\''")

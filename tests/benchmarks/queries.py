@@ -1,4 +1,4 @@
-"""Others read the lake as it lies: the same question to each, without any option about schemas, and one answer."""
+"""Let other engines read the lake unchanged: the same query to each, without schema options. Compare the answers."""
 
 import shutil
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from tests.benchmarks.report import Cell, Report, Table
 
 NEEDED = {
     "duckdb": "a glob of the files",
-    "polars": "a glob of the files: beside them lies the lock of conversions",
+    "polars": "a glob of the files, because the conversion's lock is beside them",
     "pandas": "the folder",
     "pyspark": "the folder, Java, and a setting for its time zone: it computes in the machine's",
 }
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What an engine answered: hour and median, and after how many seconds, imports apart."""
+    """An engine's answer, medians by hour, and the seconds it took without imports."""
 
     seconds: float
     answer: Sequence[tuple[int, float]]
@@ -38,24 +38,24 @@ def run(ground: Ground) -> Report:
         answers[name] = told.answer
         same = all(is_same(told.answer, other) for other in answers.values())
         rows.append([name, told.seconds, "the same" if same else "ANOTHER", needed])
-    title = f"Median download by hour of the day over {ground.days} days, asked of the lake as it lies"
+    title = f"Median download by hour of the day over {ground.days} days, read from the lake by other engines"
     return Report([], [Table(title, ["engine", "time, s", "answer", "what it needed"], rows)])
 
 
 def ask(name: str, ground: Ground) -> Told:
-    """Ask an engine in a process of its own. Raises elsewhere.Missing where it cannot be had."""
+    """Query an engine in its own process. Raises elsewhere.Missing if it is not available."""
     arguments = ("tests.benchmarks.questions", name, str(ground.lake))
     if name != "pyspark":
         return msgspec.json.decode(in_a_process(*arguments), type=Told)
     if ground.quick:
-        raise elsewhere.Missing("it takes a minute to start: left to a full run")
+        raise elsewhere.Missing("it takes a minute to start, so only a full run asks it")
     if not shutil.which("java"):
-        raise elsewhere.Missing("Java is not here")
+        raise elsewhere.Missing("Java is not on PATH")
     return msgspec.json.decode(elsewhere.run(["pyspark"], "-m", *arguments), type=Told)
 
 
 def is_same(these: Sequence[tuple[int, float]], those: Sequence[tuple[int, float]]) -> bool:
-    """Compare two answers: the same hours, and medians that differ by rounding at most."""
+    """Say whether two answers have the same hours, and medians that differ at most by rounding."""
     return [hour for hour, _ in these] == [hour for hour, _ in those] and all(
         abs(this - that) <= 1e-9 * abs(that) for (_, this), (_, that) in zip(these, those, strict=True)
     )

@@ -1,4 +1,4 @@
-"""The same question to each engine that people use: what is the median download by hour of the day (UTC)?
+"""Ask each engine the same question: what is the median download by hour of the day (UTC)?
 
 `… NAME LAKE` prints the answer and how long it took. Only the standard library and the engine are needed.
 """
@@ -53,7 +53,7 @@ ENGINES: Mapping[str, Callable[[Path], Answer]] = {
 
 
 def main() -> None:
-    """Ask one engine, after it was imported."""
+    """Import one engine, then ask it."""
     name, lake = sys.argv[1:]
     importlib.import_module(name)
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""`lake.read()` of all rows beside the least that anyone can do: pyarrow's dataset to pandas, unsorted."""
+"""Read all rows with `lake.read()`, compared with the least possible: pyarrow's dataset to pandas, unsorted."""
 
 import functools
 import statistics
@@ -14,7 +14,7 @@ from tests.benchmarks.report import Figure, Report, Table
 
 
 def run(ground: Ground) -> Report:
-    """Read the same files both ways, in turn."""
+    """Read the same files in both ways, in turn."""
     path = ground.lake
     both = {
         "`lake.read()`": functools.partial(_ours, path),
@@ -28,7 +28,7 @@ def run(ground: Ground) -> Report:
         f"Reading {ground.days * rows.ROWS_A_DAY:,} rows of {ground.days} files into pandas",
         ["", "median, s", "times `lake.read()`"],
         [[name, statistics.median(seconds), ratio(seconds, ours)] for name, seconds in found.items()],
-        ["`lake.read()` also looks for rows that are not converted yet, drops those that are, and sorts by time."],
+        ["`lake.read()` also looks for unconverted rows, removes duplicates, and sorts by time."],
     )
     figure = Figure(
         what="reading: `lake.read()` over pyarrow.dataset", value=ratio(ours, plain), unit="times", budget=1.5

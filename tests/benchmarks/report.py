@@ -1,4 +1,4 @@
-"""What a benchmark found: figures beside their budgets, and tables, for people and as JSON."""
+"""The result of a benchmark: figures with their budgets, and tables, for people and as JSON."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -9,7 +9,7 @@ type Cell = str | float | int | None
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One measured quantity, and what it may be at most, or must be at least."""
+    """One measured value, with the most or the least that it may be."""
 
     what: str
     value: float
@@ -31,7 +31,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Figures side by side, each line one thing that was measured."""
+    """A table of figures, one line for each thing that was measured."""
 
     title: str
     columns: Sequence[str]
@@ -44,14 +44,14 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All that one benchmark found."""
+    """The results of one benchmark."""
 
     figures: Sequence[Figure]
     tables: Sequence[Table]
 
 
 def summary(figures: Iterable[Figure]) -> Table:
-    """Return every figure beside its budget and its aim."""
+    """Return all figures with their budgets and aims."""
     rows: list[list[Cell]] = [
         [f.what, f"{plain(f.value)} {f.unit}", limit(f.sense, f.budget), limit(f.sense, f.aim), f.verdict]
         for f in figures
@@ -64,7 +64,7 @@ def limit(sense: str, value: float | None) -> str:
 
 
 def grid(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """Return a Markdown table; figures stand to the right."""
+    """Return a Markdown table with figures aligned to the right."""
     texts = [[plain(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
     lines = [
@@ -81,7 +81,7 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
 
 
 def plain(cell: Cell) -> str:
-    """Return a figure with three significant digits, and no more than it needs."""
+    """Return a figure with three significant digits, without trailing zeros."""
     if cell is None:
         return ""
     if isinstance(cell, str):

@@ -1,4 +1,4 @@
-"""Rows as the daemon writes them, every measured number different and each tenth attempt failed."""
+"""Rows like the daemon's. Every measured number is different, and each tenth attempt failed."""
 
 import random
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ RESULT = (
 
 
 def write(folder: Path, days: int) -> None:
-    """Write `days` days of rows, without the care of the daemon: they are what a benchmark starts from."""
+    """Write the rows of `days` days, fast, without the daemon's precautions."""
     for number in range(days):
         day = FIRST_DAY + timedelta(days=number)
         place = partitions.day_folder(folder, day.date())
@@ -69,7 +69,7 @@ def _attempt(chance: random.Random, due: datetime, *, failed: bool) -> Measureme
 
 
 def result(chance: random.Random, when: datetime) -> str:
-    """Return what Ookla's CLI prints, in its own words and with figures of chance."""
+    """Return a result in the format of Ookla's CLI, with random figures."""
     bits = f"{chance.getrandbits(128):032x}"
     name = f"{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-{bits[20:]}"
     server = chance.randrange(250)

@@ -1,4 +1,4 @@
-"""Bytes on disk: a day as Parquet beside the CSV files that it was, and where the bytes go."""
+"""Measure bytes on disk: a day as Parquet and as CSV files, and what the bytes are used for."""
 
 import statistics
 from collections import Counter
@@ -19,7 +19,7 @@ OTHERS = "the other columns of programs"
 
 
 def run(ground: Ground) -> Report:
-    """Look at every day."""
+    """Measure the files of every day."""
     days = [_bytes(path) for path in sorted(ground.lake.rglob("*.parquet"))]
     csv = [sum(file.stat().st_size for file in day.iterdir()) for day in ground.backlog.glob("year=*/month=*/day=*")]
     whole, as_csv = statistics.median(day["all of it"] for day in days), statistics.median(csv)
@@ -34,7 +34,7 @@ def run(ground: Ground) -> Report:
 
 
 def _bytes(path: Path) -> Counter[str]:
-    """Return what the parts of a file take."""
+    """Return the size of each part of a file."""
     metadata = pq.read_metadata(path)
     group = metadata.row_group(0)
     parts: Counter[str] = Counter({"all of it": path.stat().st_size})

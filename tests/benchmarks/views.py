@@ -1,4 +1,4 @@
-"""The report over all of the lake, from cold, and its charts beside the library that one would otherwise take."""
+"""Measure the report over the whole lake, from start to file, and compare its charts with a charting library."""
 
 import statistics
 import subprocess
@@ -16,14 +16,14 @@ from tests.benchmarks.report import Cell, Figure, Report, Table
 MOST_SECONDS, MOST_MEGABYTES = 2.0, 2.0
 LIBRARIES = ["altair", "vl-convert-python", "jinja2", "msgspec", "pandas", "pyarrow"]
 NOTES = [
-    f"What {CHARTS} charts add to a process that holds the figures already.",
-    "Ours are drawn for a screen and for a telephone, with all words of the report around them; they need no script.",
-    "altair-svg: drawn by vl-convert, which holds V8. altair-script: what `to_html(inline=True)` puts into a file.",
+    f"What {CHARTS} charts add to a process that already has the figures.",
+    "Ours are drawn for screens and for phones, with all texts of the report around them. They need no script.",
+    "altair-svg: drawn by vl-convert, which contains V8. altair-script: what `to_html(inline=True)` writes to a file.",
 ]
 
 
 def run(ground: Ground) -> Report:
-    """Make the report as a person does, then its charts in other ways."""
+    """Make the report with the command, then its charts in other ways."""
     with ground.scratch() as folder:
         target = folder / "report.html"
         seconds = statistics.median(

@@ -1,4 +1,4 @@
-"""`speedsnake` itself: help, completion, exit codes, and the commands that are handlers of old."""
+"""`speedsnake` itself: help, completion, exit codes, and the commands that become another handler."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
     assert completed("speedsnake st") == ["status"]
     assert "--json" in completed("speedsnake status --")
     assert set(completed("speedsnake export --format ")) == {"csv", "json", "parquet"}
-    bash = ["bash", "-c", f"{shlex.quote(str(SPEEDSNAKE))} --show-completion; exit $?"]  # it looks who called it
+    bash = ["bash", "-c", f"{shlex.quote(str(SPEEDSNAKE))} --show-completion; exit $?"]  # it asks which shell called it
     shown = subprocess.run(bash, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
     assert "_SPEEDSNAKE_COMPLETE=complete_bash" in shown
 
@@ -145,7 +145,7 @@ def test_convert_in_a_terminal_has_the_same_exit_codes_and_words(tmp_path: Path)
 
 
 def test_a_program_beside_this_python_is_found_without_being_on_path(tmp_path: Path) -> None:
-    """`bootstrap.sh` puts Ookla's CLI into `.venv/bin`, from where `.venv/bin/speedsnake once` shall find it."""
+    """`bootstrap.sh` installs Ookla's CLI into `.venv/bin`, and `.venv/bin/speedsnake once` must find it there."""
     path = ookla.install(tmp_path / "venv")
     python = tmp_path / "venv/python"
     python.symlink_to(sys.executable)

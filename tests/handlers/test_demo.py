@@ -1,4 +1,4 @@
-"""`speedsnake demo`: a year of plausible results in a folder of its own, through the real conversion."""
+"""`speedsnake demo` makes a year of plausible results in its own folder, with the real conversion."""
 
 import json
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ NOW = datetime(2026, 3, 29, 12, 34, 56, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a demo that was made once for all tests here.
+    """Return the folder of a demo, made once for all tests here.
 
-    It takes seconds because the demo is the product's own: a year of two lines, kept and converted day by day.
+    It takes seconds because it is the real demo: a year of two lines, kept and converted day by day.
     """
     base = tmp_path_factory.mktemp("year")
     ended = speedsnake(base, "demo", "--no-page", RESULT_DIR="mine", UPLOAD_DIR="mine-too")
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def now(folder: Path) -> datetime:
-    """Return the instant that it was made for."""
+    """Return the time at which the demo ends."""
     made = json.loads((folder / ".speedsnake-demo.json").read_text())["made"]
     return datetime.fromisoformat(made)
 
@@ -113,7 +113,7 @@ def test_a_folder_that_holds_anything_else_is_refused_and_left_as_it_is(tmp_path
     (tmp_path / "mine/results/row.csv").write_text("mine")
     ended = speedsnake(tmp_path, "demo", "--folder", "mine", "--no-page")
     assert (ended.returncode, ended.stdout) == (64, "")
-    assert f"{tmp_path / 'mine'} holds something that no demo made: name another one with --folder" in ended.stderr
+    assert f"{tmp_path / 'mine'} holds files that no demo made: choose another folder" in ended.stderr
     assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["results", "row.csv"]
 
 

@@ -1,4 +1,4 @@
-"""`speedsnake export`: every row once, every column, in three forms, harmless and all at once."""
+"""`speedsnake export` writes every row once with every column, in three formats, never half a file."""
 
 import csv
 import errno
@@ -31,7 +31,7 @@ FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", "\r=1+1"]
 
 
 def fill(folder: Path) -> pd.DataFrame:
-    """Keep two converted days at two locations, one unconverted day, and return what the lake reads."""
+    """Save two converted days at two locations and one unconverted day. Return what the lake reads."""
     rows = day_of(utc(2026, 3, 28), 12) + day_of(utc(2026, 3, 29), 12, "office")
     keep(rows, folder / "results")
     assert run(folder, "convert").returncode == 0
@@ -96,7 +96,7 @@ def plain(value: object) -> object:
 
 
 def lines(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Return a frame's rows as tuples of Python's own values, None where there is nothing."""
+    """Return a frame's rows as tuples of plain Python values, None for missing ones."""
     plain_rows = rows.astype(object).where(rows.notna(), None)
     return [
         tuple(value.to_pydatetime() if isinstance(value, pd.Timestamp) else value for value in row)
@@ -187,7 +187,7 @@ def test_an_export_that_fails_leaves_no_half_file_and_says_why(tmp_path: Path) -
     (tmp_path / "all.csv").write_text("old")
     ended = speedsnake(tmp_path, "export", "-o", "all.csv")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert f"the export was given up: {bad.relative_to(tmp_path)} cannot be read" in ended.stderr
+    assert f"the export failed: {bad.relative_to(tmp_path)} cannot be read" in ended.stderr
     assert (tmp_path / "all.csv").read_text() == "old"
     assert list(tmp_path.glob(".*")) == []
     ended = speedsnake(tmp_path, "export", "-o", "no-folder/all.csv", "--location", "none")
@@ -208,7 +208,7 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
 def test_parquet_is_refused_to_a_terminal_and_given_to_a_pipe(tmp_path: Path) -> None:
     with Terminal(tmp_path, "export", "--format", "parquet") as terminal:
         assert terminal.end() == 64
-    assert terminal.text == "Parquet is nothing for a terminal: name a file with -o, or send it on with a pipe\n"
+    assert terminal.text == "Parquet cannot be shown in a terminal: name a file with -o, or use a pipe\n"
     ended = subprocess.run(
         [SPEEDSNAKE, "export", "--format", "parquet"],
         cwd=tmp_path,
@@ -244,7 +244,7 @@ def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
     keep(day_of(utc(2026, 3, 28), 720), tmp_path / "results")
     os.mkfifo(tmp_path / "pipe")
     with Terminal(tmp_path, "export", "-o", "pipe") as terminal, (tmp_path / "pipe").open("rb", buffering=0) as pipe:
-        assert pipe.read(1)  # it writes, and waits once the pipe is full
+        assert pipe.read(1)  # it has written, and waits when the pipe is full
         terminal.type(b"\x03")
         assert terminal.end() == 130
     assert "Traceback" not in terminal.text

@@ -1,4 +1,4 @@
-"""Health: the loop is on time and can write. A line that is down is no illness."""
+"""The daemon is healthy if it is on time and can write. A line that is down does not make it unhealthy."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ def beat(folder: Path, **fields_: Any) -> None:  # noqa: ANN401 (fields of Heart
     heartbeat.write(Heartbeat(**(fields | fields_)), folder / "results")
 
 
-def health(folder: Path, **variables: Any) -> tuple[int, str]:  # noqa: ANN401 (texts, which run tells from its own)
+def health(folder: Path, **variables: Any) -> tuple[int, str]:  # noqa: ANN401 (texts, beside the arguments of `run`)
     ended = run(folder, "healthcheck", **variables)
     return ended.returncode, ended.stdout + ended.stderr
 

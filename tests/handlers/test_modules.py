@@ -1,4 +1,4 @@
-"""Every command is a module as well: `python -m speedtest.handlers.NAME` prints what `speedsnake NAME` prints."""
+"""Every command is also a module: `python -m speedtest.handlers.NAME` prints what `speedsnake NAME` prints."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ PRINTED_BY = {
 
 
 def without_what_passes(text: str) -> str:
-    """Leave out instants, ages and free room, which differ from one call to the next."""
+    """Remove times, ages and free disk space, which differ between two calls."""
     return re.sub(r'"bytes_(free|used)":\d+|\d{2}:\d{2}(:\d{2})?(\.\d+)?', "", text)
 
 
@@ -80,7 +80,7 @@ def test_page_serves(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_demo_makes_what_its_command_makes(tmp_path: Path) -> None:
-    """A demo takes ten seconds: one that is fresh is used again, and then both print the same."""
+    """Making a demo takes ten seconds. The second call uses the fresh one, so both print the same."""
     arguments = ("--no-page", "--folder", str(tmp_path / "year"))
     module = run(tmp_path, "demo", *arguments)
     assert (module.returncode, module.stdout) == (0, speedsnake(tmp_path, "demo", *arguments).stdout)

@@ -1,4 +1,4 @@
-"""`speedsnake once`: measure now, watch it, keep the row beside a running daemon."""
+"""`speedsnake once` measures now, shows its progress and saves the row, also while a daemon runs."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def test_it_prints_the_result_as_a_person_wants_it_and_keeps_the_row(tmp_path: P
         "bufferbloat": "+9.3 ms down, +29.5 ms up",
         "server": "Example Net, Bern, Switzerland (4711)",
         "result": "https://www.speedtest.net/result/c/5d0a4b7e-9c1f-4a56-8a37-0d6f5b3c2e11",
-        "kept": str(path.relative_to(tmp_path)),
+        "file": str(path.relative_to(tmp_path)),
     }
     (row,) = rows(tmp_path)
     assert (row["status"], row["speedtest_address"], row["download_mbps"]) == ("ok", "home", 290.0)
@@ -153,7 +153,7 @@ def test_ctrl_c_ends_the_test_quietly_without_a_row(tmp_path: Path) -> None:
         until(lambda: len(ookla.calls(path)) == 2, "test that runs")
         terminal.type(b"\x03")
         assert terminal.end() == 130
-    assert "ended before there was a result: no row" in terminal.text
+    assert "no row was saved" in terminal.text
     assert "Traceback" not in terminal.text
     until(lambda: not ookla.alive(path), "end of the program")
     assert rows(tmp_path) == []
@@ -191,7 +191,7 @@ def test_it_measures_beside_a_running_daemon_and_no_row_is_lost(tmp_path: Path) 
 
 
 def test_a_row_of_the_daemons_second_is_a_file_of_its_own_temporary_included(tmp_path: Path) -> None:
-    """Neither the name nor that of the temporary may be the daemon's: each would replace what the other is writing."""
+    """The file and its temporary file have other names than the daemon's, so that neither replaces the other."""
     same = changed(V1_2_0, ("2024-03-09T14:25:36Z", "2026-03-28T10:00:00Z"))
     ookla.install(tmp_path / "bin", result=same + "\n")
     day = tmp_path / "results/year=2026/month=03/day=28"

@@ -1,4 +1,4 @@
-"""`speedsnake status`: how it stands, for a person and for a script, without writing anything."""
+"""`speedsnake status` shows the current status to people and scripts, and writes nothing."""
 
 import json
 import re
@@ -23,7 +23,7 @@ ADDRESS = "home"
 
 
 def row(ago: timedelta, *, good: bool = True, attempt: int = 1, seed: int = 0) -> Measurement:
-    """Return a row of a slot so long ago."""
+    """Return a row of a slot this long ago."""
     when = NOON - ago
     made = measured(when, ADDRESS, seed) if good else failed(when, ADDRESS)
     return replace(made, slot=when - timedelta(seconds=30 if good else 0), attempt=attempt, interval_seconds=600.0)
@@ -78,7 +78,7 @@ def test_a_heartbeat_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_uptime_counts_slots_and_not_attempts(tmp_path: Path) -> None:
-    """Of ten slots in a day one failed for good; another failed first and was good at the second try."""
+    """In a day of ten slots, one failed, and another failed at first and succeeded at the retry."""
     rows = [row(timedelta(hours=2 * number), good=number != 3, seed=number) for number in range(10)]
     rows.append(replace(row(timedelta(hours=8), good=False), slot=rows[4].slot, attempt=2))
     rows += [row(timedelta(days=3, minutes=10 * number), good=number >= 4) for number in range(10)]
@@ -109,7 +109,7 @@ def test_all_failed_and_long_ago_is_told_as_such(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_data_of_the_month_is_that_of_the_local_month(tmp_path: Path) -> None:
-    """In a zone in which the month began 14 hours ago or more, everything since then counts."""
+    """The month begins at a different instant in each time zone. Everything since then counts."""
     rows = [row(timedelta(minutes=10 * number), seed=number) for number in range(6)]
     local = {zone: NOON.astimezone(ZoneInfo(zone)) for zone in ("Pacific/Kiritimati", "Etc/GMT+12")}
     keep(rows, tmp_path / "results")
@@ -125,8 +125,8 @@ def test_the_budget_is_told_if_there_is_one(tmp_path: Path) -> None:
     keep([row(timedelta(minutes=10))], tmp_path / "results")
     state = {"bytes_by_month": {f"{NOON:%Y-%m}": 12_300_000_000}}
     (tmp_path / "results/.schedule.json").write_text(json.dumps(state))
-    assert "of the budget" not in said(tmp_path)
-    assert said(tmp_path, DATA_BUDGET_GB_PER_MONTH="50", TZ="UTC")["of the budget"] == "12.3 of 50 GB"
+    assert "data budget" not in said(tmp_path)
+    assert said(tmp_path, DATA_BUDGET_GB_PER_MONTH="50", TZ="UTC")["data budget"] == "12.3 of 50 GB"
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The benchmarks work, on a tiny lake. How long anything takes is not for a test to say."""
+"""The benchmarks work on a tiny lake. These tests do not check any time."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""`./bootstrap.sh` as a person calls it: the real script in a copy of this project."""
+"""Run the real `./bootstrap.sh` in a copy of this project, as a person does."""
 
 import os
 import re
@@ -193,7 +193,7 @@ def test_outside_a_checkout_the_users_own_settings_reach_the_daemon_and_no_commi
 
 
 def commit_and_clone(fresh: Machine) -> tuple[Path, str]:
-    """Commit the copied working tree, so that what was not yet committed is tried too, and clone it."""
+    """Commit the copied working tree, so that uncommitted changes are tested too, and clone it."""
     clone = fresh.project.with_name("the clone")
     fresh.git("init", "--quiet")
     fresh.git("add", "--all")

@@ -138,7 +138,7 @@ def test_without_curl_and_wget_the_missing_download_says_why(fresh: Machine) -> 
     fresh.remove("curl")
     ended = fresh.bootstrap("setup", SPEEDTEST_ENGINE="ookla")
     assert ended.returncode == UNAVAILABLE
-    assert "neither curl nor wget is here" in ended.stderr
+    assert "neither curl nor wget" in ended.stderr
 
 
 def test_a_speedtest_cli_that_an_earlier_run_brought_is_used_again(fresh: Machine, internet: Server) -> None:
@@ -147,5 +147,5 @@ def test_a_speedtest_cli_that_an_earlier_run_brought_is_used_again(fresh: Machin
     machine.write_program(earlier / "speedtest-cli", "#!/bin/sh\necho speedtest-cli 2.1.3\n")
     ended = fresh.bootstrap("setup", BOOTSTRAP_OOKLA_URL=internet.url, UV_OFFLINE="1")
     assert ended.returncode == 0, ended.stderr
-    assert "bringing" not in ended.stderr
+    assert "installing" not in ended.stderr
     assert (fresh.project / ".venv/bin/speedtest-cli").resolve() == earlier / "speedtest-cli"

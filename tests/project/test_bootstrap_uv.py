@@ -90,4 +90,4 @@ def test_without_python_set_up_ends_with_advice(fresh: Machine) -> None:
 def test_without_the_libraries_set_up_ends_with_advice(fresh: Machine, tmp_path: Path) -> None:
     ended = fresh.bootstrap("setup", UV_OFFLINE="1", UV_CACHE_DIR=str(tmp_path / "empty"))
     assert ended.returncode == UNAVAILABLE
-    assert "what has been downloaded is kept" in ended.stderr
+    assert "finished downloads are kept" in ended.stderr

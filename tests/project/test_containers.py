@@ -1,4 +1,4 @@
-"""The container files, by structure; `./bootstrap.sh image` builds and runs them."""
+"""Check the structure of the container files. `./bootstrap.sh image` builds and runs the image."""
 
 import hashlib
 import os
@@ -16,11 +16,11 @@ README = (PROJECT / "README.md").read_text()
 PRODUCTION = "docker/production"
 DEVELOPMENT = "docker/development"
 FOLDERS = {"RESULT_DIR": "/app/results", "UPLOAD_DIR": "/app/uploads", "LOG_DIR": "/app/logs"}
-"""Fixed by the image, because they are its volumes."""
+"""The image sets these, because they are its volumes."""
 
 
 def service(folder: str, name: str = "speedtest") -> dict[str, Any]:
-    """Return a service of a compose file, the daemon's unless another is named."""
+    """Return a service of a compose file, by default the daemon's."""
     return dict(yaml.safe_load((PROJECT / folder / "docker-compose.yml").read_text())["services"][name])
 
 
@@ -47,9 +47,9 @@ def test_compose_passes_the_page_s_variables_on_and_publishes_it_on_this_machine
     for name, default in documented("For those who look").items():
         if name in ("PAGE_HOST", "PAGE_PORT"):
             assert f"${{{name}:-{default}}}" in page["ports"][0]
-        elif name != "PAGE_PASSWORD_FILE":  # of a file that would have to be in the container
+        elif name != "PAGE_PASSWORD_FILE":  # its file would have to be in the container
             assert page["environment"][name] == f"${{{name}:-{default}}}"
-    assert page["environment"]["PAGE_HOST"] == "0.0.0.0"  # noqa: S104 (of its container)
+    assert page["environment"]["PAGE_HOST"] == "0.0.0.0"  # noqa: S104 (inside its container)
     assert page["ports"][0].endswith(f":{page['environment']['PAGE_PORT']}")
 
 
@@ -113,7 +113,7 @@ def test_the_production_image_sets_what_compose_leaves_to_it() -> None:
 
 
 def bring_ookla(folder: Path, processor: str, checksum: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Have an image's build bring Ookla's CLI for a processor, from a folder that holds this one's archive only."""
+    """Run the image build's download of Ookla's CLI, from a folder that holds only an archive for aarch64."""
     (folder / "speedtest").write_text("a program")
     archive = folder / "ookla-speedtest-1.2.0-linux-aarch64.tgz"
     with tarfile.open(archive, "w:gz") as tar:

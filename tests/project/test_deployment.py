@@ -1,4 +1,4 @@
-"""The templates, deployed by the pipeline's own script to stand-ins for AWS: `./bootstrap.sh test-infrastructure`."""
+"""Deploy the templates with the pipeline's own script to stand-ins for AWS: `./bootstrap.sh test-infrastructure`."""
 
 import json
 import re
@@ -31,7 +31,7 @@ HOME = "7f3b1a52-9d0e-4c1b-8a66-0f2f6f1f9d10"
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Both stacks, deployed."""
+    """Deploy both stacks."""
     with cloud.localstack(tmp_path_factory.mktemp("localstack")) as stand_in:
         for done in (stand_in.deploy(*ROLE, *ROLE_PARAMETERS), stand_in.deploy(STACK, TEMPLATE, "Universe=production")):
             assert done.returncode == 0, done.stderr
@@ -145,7 +145,7 @@ def test_the_bucket_its_policy_and_its_objects_outlive_the_stack(tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A bucket, where policies are enforced once `cloud.enforce` was called."""
+    """Make a bucket. Policies are enforced after `cloud.enforce` is called."""
     folder = tmp_path_factory.mktemp("moto")
     with cloud.moto(folder) as stand_in:
         stand_in.ask("s3api", "create-bucket", "--bucket", BUCKET, *IN_IRELAND)
@@ -155,9 +155,9 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="module")
 def uploader(aws: Cloud, judge: Cloud) -> Keys:
-    """Keys with the uploader's policy, as it was deployed, for one location."""
+    """Return keys with the uploader's deployed policy, for one location."""
     policy = _policy_of(aws, UPLOADER, "upload")
-    # AWS puts the session's tag in when it judges; the stand-in knows no variables, nor signatures of paths with "=".
+    # AWS replaces the variable by the session's tag. The stand-in knows no variables, nor signatures of paths with "=".
     policy = policy.replace("${aws:PrincipalTag/location}", HOME).replace("/location=", "/location-")
     keys = cloud.keys_with(judge, "home", policy)
     cloud.enforce(judge)
@@ -199,7 +199,7 @@ def test_an_uploader_does_nothing_else(judge: Cloud, uploader: Keys, call: tuple
 def test_the_deployment_role_may_do_what_the_pipeline_calls_and_create_no_user(aws: Cloud, tmp_path: Path) -> None:
     policy = _policy_of(aws, "github-actions-octo-speedsnake-deployment", "deployment")
     with cloud.moto(tmp_path) as stand_in:
-        # The stand-in judges calls to CloudFormation without looking at which stack they are for.
+        # The stand-in ignores which stack a call to CloudFormation is for.
         keys = cloud.keys_with(stand_in, "pipeline", re.sub(r"arn:aws:cloudformation:[^\"]*", "*", policy))
         cloud.enforce(stand_in)
         changed = tmp_path / "template.yml"

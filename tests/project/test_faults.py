@@ -1,4 +1,4 @@
-"""The short form of the durability proof in tests/faults: nothing lost, nothing doubled, no part of a file seen."""
+"""Run the short durability proof of tests/faults: no row lost, none duplicated, no incomplete file seen."""
 
 import os
 import subprocess
@@ -12,14 +12,14 @@ from tests.faults.__main__ import BROKEN_PROTOCOL, NAMES
 pytestmark = pytest.mark.slow
 
 PATIENCE = 1800
-"""Seconds for all families; they take three minutes on two free cores."""
+"""Seconds allowed for all families. They take three minutes on two free cores."""
 
 
 @pytest.fixture(scope="module")
 def printed() -> dict[str, str]:
-    """Run the short form of every family once, and return what it printed of each.
+    """Run every family once in its short form, and return what it printed for each.
 
-    It takes minutes because it is thousands of cases, each a process of the real code on real files.
+    It takes minutes because it runs thousands of cases, each a process of the real code on real files.
     """
     must_run = ["--all"] if os.environ.get("FAULTS_MUST_RUN") else []
     command = [sys.executable, "-m", "tests.faults", "--short", *must_run]

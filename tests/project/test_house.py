@@ -1,4 +1,4 @@
-"""The house: which room may know which, one name for each thing, and no work at import."""
+"""Check the architecture: which package may import which, unique names, and no work at import."""
 
 import ast
 import subprocess
@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measurement": set(),
     "process": set(),
 }
-"""Whom a room may know: those below it in CONTRIBUTING.md's picture, and none that it has no use for."""
+"""The packages that each package may import: those below it in CONTRIBUTING.md's picture that it needs."""
 
 
 def modules() -> list[Path]:
@@ -49,12 +49,12 @@ def room(module: str) -> str:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Yield the modules of ours that a module imports, wherever in it."""
+    """Yield our modules that a module imports, anywhere in its code."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "speedtest")
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports by dots: write the whole name"
+            assert node.level == 0, f"{path} has a relative import: write the whole name"
             if node.module == "speedtest":
                 yield from (f"speedtest.{alias.name}" for alias in node.names)
             elif node.module and node.module.startswith("speedtest."):
@@ -73,7 +73,7 @@ def test_every_room_imports_only_rooms_below_it() -> None:
 
 def test_the_arrows_make_no_circle_and_every_room_is_in_the_table() -> None:
     below: set[str] = set()
-    for name in reversed(MAY_IMPORT):  # from the ground up: each knows only what was seen before
+    for name in reversed(MAY_IMPORT):  # from the bottom up: each may import only those seen before
         assert MAY_IMPORT[name] <= below, name
         below.add(name)
     assert {room(dotted(path)) for path in modules()} - {""} == set(MAY_IMPORT)
@@ -134,7 +134,7 @@ for module in sys.argv[1:]:
     if os.waitpid(child, 0)[1]:
         print(f"{module} cannot be imported", flush=True)
 """
-"""Imports each module in a process that has imported none of ours, and tells what that changed."""
+"""Imports each module in its own process, and prints what the import changed."""
 
 
 def test_importing_a_module_does_no_work() -> None:

@@ -1,4 +1,4 @@
-"""The hooks run what CI runs, the issue forms ask for what there is, and SECURITY.md says where the page listens."""
+"""Hooks run what CI runs, issue forms name commands that exist, and SECURITY.md says where the page listens."""
 
 import re
 import shlex
@@ -16,10 +16,10 @@ from speedtest.engines import ENGINES
 BOOTSTRAP = (PROJECT / "bootstrap.sh").read_text(encoding="utf-8")
 LINT_ALL = (PROJECT / ".ci" / "lint-all").read_text(encoding="utf-8")
 FOLDERS = {".venv/bin": PROJECT / "pyproject.toml", ".tools/lint/bin": PROJECT / ".ci" / "lint.txt"}
-"""Where bootstrap.sh puts tools, and the file that names them."""
+"""Where bootstrap.sh installs tools, and the file that lists them."""
 ONLY_IN_CI = {"pytest", "checkov", "npx"}
 FOLLOW = "--external-sources"
-"""An option with which shellcheck only sees more."""
+"""An option that only makes shellcheck read more files."""
 TEMPLATES = PROJECT / ".github" / "ISSUE_TEMPLATE"
 FORMS = sorted(set(TEMPLATES.glob("*.yml")) - {TEMPLATES / "config.yml"})
 SECURITY = PROJECT / ".github" / "SECURITY.md"
@@ -55,7 +55,7 @@ def tool_and_arguments(hook: dict[str, Any]) -> list[str]:
 
 
 def is_run_by(command: list[str], hook: dict[str, Any]) -> bool:
-    """Say whether a hook does what a command of CI does, to the same files or more."""
+    """Say whether a hook does the same as a command of CI, to the same files or more."""
     words = tool_and_arguments(hook)
     if not hook.get("pass_filenames", True):
         return command == words
@@ -64,12 +64,12 @@ def is_run_by(command: list[str], hook: dict[str, Any]) -> bool:
 
 
 def expanded(pattern: str) -> list[str]:
-    """Return the files that an argument in CI stands for."""
+    """Return the files that an argument in CI matches."""
     patterns = [pattern]
     if pattern == "${scripts[@]}":
         found = re.search(r"mapfile .*\(git ls-files -- (.*)\)", LINT_ALL)
         assert found, "the scripts that shellcheck gets in .ci/lint-all"
-        patterns = [each for name in shlex.split(found[1]) for each in (name, f"*/{name}")]  # git looks below, too
+        patterns = [each for name in shlex.split(found[1]) for each in (name, f"*/{name}")]  # git searches subfolders
     return [str(path.relative_to(PROJECT)) for each in patterns for path in PROJECT.glob(each)]
 
 

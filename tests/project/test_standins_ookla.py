@@ -1,4 +1,4 @@
-"""The stand-in for Ookla's CLI does what its table says: what the tests of the daemon rely on."""
+"""The stand-in for Ookla's CLI does what its table says. The daemon's tests rely on that."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def run(program: Path, *flags: str, environment: dict[str, str] | None = None) -> tuple[int, bytes, bytes]:
-    """Run the program with its output in files, so that a grandchild which keeps them open is not waited for."""
+    """Run the program with its output in files, so that a grandchild that keeps them open cannot block us."""
     with (program.parent / "out").open("w+b") as out, (program.parent / "err").open("w+b") as err:
         code = subprocess.run(
             [program, *(flags or FLAGS)], stdout=out, stderr=err, env=environment, timeout=20, check=False
@@ -36,7 +36,7 @@ def run(program: Path, *flags: str, environment: dict[str, str] | None = None) -
 
 
 def results(stdout: bytes) -> list[dict[str, Any]]:
-    """Return the results in what a program printed, as Python's json understands them."""
+    """Return the results that a program printed, decoded by Python's json."""
     found = []
     for line in stdout.splitlines():
         try:

@@ -1,4 +1,4 @@
-"""The real speedtest-cli measures real bytes against the stand-in for the service, and fails as it does in the wild."""
+"""The real speedtest-cli measures real bytes against the service's stand-in, and fails as with the real service."""
 
 import json
 import subprocess

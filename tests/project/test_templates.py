@@ -1,4 +1,4 @@
-"""What no stand-in for AWS applies, read from the templates as they are."""
+"""Check in the templates' text what no stand-in for AWS can apply."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,12 +37,12 @@ BUCKET = resources("template.yml")
 
 
 def statements(policy: dict[str, Any]) -> dict[str, Any]:
-    """Return a policy's statements by their names."""
+    """Return a policy's statements by their Sid."""
     return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
 
 
 def listed(value: str | dict[str, Any] | list[Any]) -> list[Any]:
-    """Return one or several as several."""
+    """Return a list as it is, and anything else as a list of one."""
     return value if isinstance(value, list) else [value]
 
 
@@ -70,7 +70,7 @@ def test_the_deployment_role_has_the_documented_name_and_a_universe_s_own_beside
 
 
 def grants() -> Iterator[Any]:
-    """Yield every statement that grants something: of the pipeline, of an uploader."""
+    """Yield every statement that grants the pipeline or an uploader something."""
     yield from statements(ROLE["DeploymentPermissions"]["Properties"]).values()
     for policy in BUCKET["UploaderRole"]["Properties"]["Policies"]:
         yield from statements(policy).values()

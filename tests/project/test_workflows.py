@@ -1,4 +1,4 @@
-"""The tables of docs/deployment.md, row by row, against the workflows and scripts as they are."""
+"""Compare each row of the tables in docs/deployment.md with the workflows and scripts."""
 
 import http.server
 import json
@@ -65,7 +65,7 @@ def _cells(line: str) -> list[str]:
 
 
 class Repository:
-    """A repository of which one commit was deployed, and GitHub's answer which one that was."""
+    """A repository with one deployed commit, and GitHub's answer that names it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -86,7 +86,7 @@ class Repository:
         return self._git("rev-parse", "HEAD")
 
     def outputs(self, event: Event) -> dict[str, str]:
-        """Return what the pipeline's script says is to be deployed, at the newest commit."""
+        """Return what the pipeline's script wants to deploy at the newest commit."""
         with self._github() as address:
             run = {
                 "GITHUB_EVENT_NAME": event.name,
@@ -126,7 +126,7 @@ class Repository:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    """A repository whose newest commit is deployed."""
+    """Return a repository whose newest commit is deployed."""
     (tmp_path / "repository").mkdir()
     return Repository(tmp_path / "repository")
 
@@ -282,7 +282,7 @@ def test_a_tag_that_is_no_release_publishes_nothing(name: str, tmp_path: Path) -
 
 def test_another_universe_gets_its_own_tags_and_leaves_latest_to_production() -> None:
     script: dict[str, Any] = {"__name__": "image_tags", "__file__": str(SCRIPTS / "image_tags.py")}
-    exec((SCRIPTS / "image_tags.py").read_text(), script)  # noqa: S102 -- our own script, which is no module
+    exec((SCRIPTS / "image_tags.py").read_text(), script)  # noqa: S102 -- our own script, which cannot be imported
     text = (workflow.GITHUB / "workflows" / DEPLOY).read_text().replace("[production]", "[production, development]")
     universes = script["universes"](text)
     assert universes == ["production", "development"]

@@ -1,4 +1,4 @@
-"""One attempt with a program, for tests: at its path, with these settings, at this target."""
+"""Make one attempt for a test: with the program at this path, these settings and this target."""
 
 import os
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def attempt(
     surroundings: dict[str, str] | None = None,
     **variables: str,
 ) -> Measurement:
-    """Measure once with the program at `path`, at the settings' target or at what `where` makes of it."""
+    """Measure once with the program at `path`, against the settings' target or what `where` makes of it."""
     around = {"PATH": f"{path.parent}:{os.environ['PATH']}", "HOME": str(path.parent)} | (surroundings or {})
     program, chosen = find(path, engine, around, **variables)
     target = where(speedtest.target(program.engine, chosen, 0))

@@ -1,4 +1,4 @@
-"""A real Chromium for tests, and everything that it finds wrong with a page."""
+"""Open a page in a real Chromium and collect all that is wrong with it."""
 
 import itertools
 import os
@@ -19,7 +19,7 @@ _AXE = "axe.run({resultTypes: ['violations']})"
 
 
 class Found(msgspec.Struct):
-    """What a browser found on a page, in windows of every width, for people who like light and dark."""
+    """What a browser found on a page, in all window widths, in light and dark mode."""
 
     status: int = 0
     text: str = ""
@@ -27,18 +27,18 @@ class Found(msgspec.Struct):
     elsewhere: list[str] = []
     """Requests to any other server."""
     faults: list[str] = []
-    """Of accessibility, as axe tells them."""
+    """Accessibility faults that axe reports."""
     overflow: list[str] = []
-    """Where the page is wider than the window."""
+    """Windows that the page is too wide for."""
 
 
 def chromium() -> str | None:
-    """Return the path of a Chromium of this machine."""
+    """Return the path of this machine's Chromium, None if it has none."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
 def look(browser: Browser, url: str, name: str, widths: Sequence[int] = WIDTHS) -> Found:
-    """Open a page and return what is wrong with it; pictures are kept where SHOTS names a folder for them."""
+    """Open a page and return what is wrong with it. If SHOTS names a folder, save screenshots there."""
     found = Found()
     origin = "/".join(url.split("/")[:3])
 

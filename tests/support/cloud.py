@@ -1,4 +1,4 @@
-"""AWS without AWS, for tests: stand-ins on loopback, and the AWS CLI and the pipeline's script against them."""
+"""Stand-ins for AWS on loopback, and the AWS CLI and the pipeline's script to call them."""
 
 import json
 import os
@@ -17,14 +17,14 @@ TOOLS = PROJECT / ".tools" / "aws" / "bin"
 DEPLOY = PROJECT / ".github" / "actions" / "deploy-cloudformation" / "deploy.sh"
 PATIENCE = 120.0
 HURRY = "import time\n\nsleep = time.sleep\ntime.sleep = lambda seconds: sleep(min(seconds, 0.2))\n"
-"""Put into the CLI, which looks every 30 s whether a stack is there; a stand-in takes one."""
+"""Code for the CLI, which checks a stack every 30 s. A stand-in needs one second."""
 
 
 type Keys = dict[str, str]
 
 
 class Cloud:
-    """One stand-in: the CLI's calls go to it, as an administrator or with the keys of somebody else."""
+    """One stand-in. The CLI calls it as an administrator or with other keys."""
 
     def __init__(self, endpoint: str, folder: Path) -> None:
         self.endpoint = endpoint
@@ -32,7 +32,7 @@ class Cloud:
         (folder / "sitecustomize.py").write_text(HURRY)
 
     def environment(self, keys: Keys | None = None) -> dict[str, str]:
-        """Return the environment of a call, with an administrator's keys unless others are given."""
+        """Return the environment for a call, with these keys or an administrator's."""
         keys = keys or {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": "test"}
         return {
             "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
@@ -49,14 +49,14 @@ class Cloud:
         command = [TOOLS / "aws", *arguments]
         return subprocess.run(command, env=self.environment(keys), capture_output=True, text=True, check=False)
 
-    def ask(self, *arguments: str | Path) -> Any:  # noqa: ANN401 -- AWS answers in JSON, each call its own
-        """Return what AWS answers to an administrator."""
+    def ask(self, *arguments: str | Path) -> Any:  # noqa: ANN401 -- each call of AWS has its own JSON
+        """Return the answer to an administrator's call."""
         done = self.call(*arguments)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout or "null")
 
     def refuses(self, keys: Keys, *arguments: str | Path) -> bool:
-        """Whether these keys may not make this call; any other failure is the test's."""
+        """Say whether AWS denies this call to these keys. Any other failure fails the test."""
         done = self.call(*arguments, keys=keys)
         assert done.returncode == 0 or "AccessDenied" in done.stderr or "Forbidden" in done.stderr, done.stderr
         return done.returncode != 0
@@ -78,7 +78,7 @@ class Cloud:
 
 @contextmanager
 def localstack(folder: Path) -> Iterator[Cloud]:
-    """Run LocalStack: applies templates, enforces no policy."""
+    """Run LocalStack, which applies templates and enforces no policies."""
     port = _free_port()
     settings = {
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
@@ -94,7 +94,7 @@ def localstack(folder: Path) -> Iterator[Cloud]:
 
 @contextmanager
 def moto(folder: Path) -> Iterator[Cloud]:
-    """Run moto: applies less of a template, and judges by policies from `enforce` on."""
+    """Run moto, which applies less of a template, and enforces policies after `enforce`."""
     port = _free_port()
     command = [TOOLS / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
     with _running(command, {"INITIAL_NO_AUTH_ACTION_COUNT": "10000"}, port, "moto-api/", folder):
@@ -102,14 +102,14 @@ def moto(folder: Path) -> Iterator[Cloud]:
 
 
 def keys_with(cloud: Cloud, user: str, policy: str) -> Keys:
-    """Return the keys of a new user who may do what this policy says, and nothing else."""
+    """Return the keys of a new user with only this policy."""
     cloud.ask("iam", "create-user", "--user-name", user)
     cloud.ask("iam", "put-user-policy", "--user-name", user, "--policy-name", user, "--policy-document", policy)
     return dict(cloud.ask("iam", "create-access-key", "--user-name", user)["AccessKey"])
 
 
 def enforce(cloud: Cloud) -> None:
-    """Have moto judge every call from here on."""
+    """Make moto enforce policies from now on."""
     url = f"{cloud.endpoint}/moto-api/reset-auth"
     request = urllib.request.Request(url, b"0", {"Content-Type": "text/plain"})  # noqa: S310 -- loopback
     urllib.request.urlopen(request, timeout=PATIENCE).close()  # noqa: S310 -- the same
@@ -119,7 +119,7 @@ def enforce(cloud: Cloud) -> None:
 def _running(
     command: list[str | Path], settings: dict[str, str], port: int, ready: str, folder: Path
 ) -> Iterator[None]:
-    assert TOOLS.exists(), f"{TOOLS} is missing: run these tests by ./bootstrap.sh test-infrastructure, which makes it"
+    assert TOOLS.exists(), f"{TOOLS} is missing: run these tests with ./bootstrap.sh test-infrastructure"
     log = folder / "stand-in.log"
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | settings
     with log.open("wb") as output:

@@ -1,4 +1,4 @@
-"""`speedsnake` as a person calls it: as a process, in a terminal or not."""
+"""Run `speedsnake` as a process, in a terminal or without one."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07)")
 def speedsnake(
     folder: Path, *arguments: str, programs: Path | None = None, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, in a folder of its own and in no terminal."""
+    """Run a command to its end in this folder, without a terminal."""
     folder.mkdir(parents=True, exist_ok=True)
     ended = subprocess.run(
         [SPEEDSNAKE, *arguments],
@@ -38,7 +38,7 @@ def speedsnake(
 
 
 class Terminal:
-    """A command in a terminal of 100 columns, ended with the block if it has not ended before."""
+    """A command in a terminal of 100 columns. It is killed at the end of the block if it still runs."""
 
     def __init__(self, folder: Path, *arguments: str, programs: Path | None = None, **more: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What it got so far, without colours and moves."""
+        """The output so far, without colours and cursor movements."""
         return _ESCAPE.sub("", self.raw).replace("\r\n", "\n")
 
     def until(self, words: str) -> None:
@@ -90,12 +90,12 @@ class Terminal:
         return self.process.wait(PATIENCE)
 
     def _read(self) -> bool:
-        """Take what comes within a moment; False once nobody writes any more."""
+        """Read output for a moment. Return False when no process writes any more."""
         if not select.select([self._master], [], [], 0.1)[0]:
             return self.process.poll() is None
         try:
             data = os.read(self._master, 65536)
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # on Linux: the other side is closed
             return False
         self.raw += data.decode(errors="replace")
         return bool(data)

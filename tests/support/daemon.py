@@ -1,4 +1,4 @@
-"""The daemon as a person starts it, for tests: a process with its folders, a program on its PATH, and its rows."""
+"""Run the daemon as a process, with its own folders and a speed-test program on its PATH, and read its rows."""
 
 import json
 import os
@@ -17,11 +17,11 @@ from speedtest.data import lake
 from speedtest.logging import Event
 
 PATIENCE = 30.0
-"""Seconds that a condition may take on the slowest machine; a good one takes none of them."""
+"""Seconds to wait for a condition on the slowest machine. Normally it takes far less."""
 
 
 def until[Found](look: Callable[[], Found], what: str = "") -> Found:
-    """Look again and again until there is something, and return it."""
+    """Call `look` until it returns something, and return that."""
     end = time.monotonic() + PATIENCE
     while not (found := look()):
         assert time.monotonic() < end, f"after {PATIENCE:g} s there was still no {what or look.__name__}"
@@ -30,11 +30,11 @@ def until[Found](look: Callable[[], Found], what: str = "") -> Found:
 
 
 TOOLS = ("sh", "date", "sleep", "yes", "head", "cat", "setsid")
-"""What stand-ins for speed-test programs need; nothing else of this machine is on a tested daemon's PATH."""
+"""Tools that the stand-ins need. A tested daemon has nothing else of this machine on its PATH."""
 
 
 def variables(folder: Path, *programs: Path, **more: str) -> dict[str, str]:
-    """Return the environment of a command whose folders lie in `folder` and which finds these folders' programs."""
+    """Return the environment for a command with its folders in `folder` and the programs of these folders on PATH."""
     tools = folder / "tools"
     tools.mkdir(parents=True, exist_ok=True)
     for tool in TOOLS:
@@ -45,7 +45,7 @@ def variables(folder: Path, *programs: Path, **more: str) -> dict[str, str]:
 
 
 def start(folder: Path, handler: str, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start a handler in a folder of its own, as `python -m` does."""
+    """Start a handler with `python -m` in this folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "stdout").open("ab") as stdout, (folder / "stderr").open("ab") as stderr:
         return subprocess.Popen(
@@ -61,7 +61,7 @@ def start(folder: Path, handler: str, *arguments: str, environment: dict[str, st
 def run(
     folder: Path, handler: str, *arguments: str, programs: Path | None = None, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a handler to its end and return what it said."""
+    """Run a handler to its end and return its output."""
     folder.mkdir(parents=True, exist_ok=True)
     return subprocess.run(
         [sys.executable, "-m", f"speedtest.handlers.{handler}", *arguments],
@@ -75,7 +75,7 @@ def run(
 
 
 class DaemonProcess:
-    """A running daemon, ended with the block if it has not ended before."""
+    """A running daemon. It is killed at the end of the block if it still runs."""
 
     def __init__(self, folder: Path, *programs: Path, **more: str) -> None:
         self.folder = folder
@@ -98,23 +98,23 @@ class DaemonProcess:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Every whole line of its log on standard error."""
+        """Every complete line of its log on standard error."""
         lines = self.stderr.splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
 
     def logged(self, event: Event, words: str = "") -> list[dict[str, Any]]:
-        """The log records of an event, or those of them whose message holds a figure or a name."""
+        """Return the log records of an event whose message contains `words`."""
         return [record for record in self.log if record.get("event") == event and words in record.get("message", "")]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every row it has kept so far."""
+        """Return all rows it has saved so far."""
         return rows(self.folder)
 
     def csv_files(self) -> list[Path]:
         return sorted((self.folder / "results").glob("year=*/month=*/day=*/*.csv"))
 
     def first_rows(self, count: int = 1) -> list[dict[str, Any]]:
-        """Wait for so many CSV files and return all rows."""
+        """Wait for `count` CSV files and return all rows."""
         until(lambda: len(self.csv_files()) >= count, f"{count} rows")
         return self.rows()
 
@@ -125,7 +125,7 @@ class DaemonProcess:
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
-    """Return what `lake.read` finds in a daemon's folders, None where there is nothing."""
+    """Return the rows that `lake.read` finds in a daemon's folders, without missing values."""
     frame = lake.read(result_dir=folder / "results", upload_dir=folder / "uploads").astype(object)
     return [
         {str(name): value for name, value in record.items() if not pd.isna(value)}

@@ -1,4 +1,4 @@
-"""A machine on which `bootstrap.sh` runs as a person would call it: a checkout, an empty home, chosen tools on PATH."""
+"""A machine for `bootstrap.sh`: a checkout, an empty home, and chosen tools on PATH."""
 
 import functools
 import hashlib
@@ -55,13 +55,13 @@ TOOLS = (
     ),
     *("readlink", "rm", "sh", "sha256sum", "shasum", "sort", "tail", "tar", "uname"),
 )
-"""What bootstrap.sh may call. Not the developer's own PATH: a speed-test program may lie there."""
+"""The tools that bootstrap.sh may call. The developer's own PATH may hold a speed-test program."""
 
 OOKLA_ANSWER = "#!/bin/sh\necho 'Speedtest by Ookla 1.2.0.84 (ea6b6773cf) Linux/x86_64-linux-musl'\n"
 
 
 class Machine:
-    """Tools, home and checkout lie in one folder, whose name holds a space."""
+    """Tools, home and checkout are in one folder, whose name contains a space."""
 
     def __init__(self, folder: Path) -> None:
         self.tools = folder / "the tools"
@@ -82,7 +82,7 @@ class Machine:
         (self.tools / name).symlink_to(target)
 
     def program(self, name: str, script: str) -> Path:
-        """Put a program of one's own on PATH, in place of what bore its name."""
+        """Put a script on PATH under this name, replacing any other."""
         path = self.tools / name
         path.unlink(missing_ok=True)
         return write_program(path, script)
@@ -92,7 +92,7 @@ class Machine:
             (self.tools / name).unlink(missing_ok=True)
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What a shell of this machine's user has: nothing of ours but how uv reaches its packages and its cache."""
+        """Return a user's shell environment. From ours it takes only how uv reaches its packages and its cache."""
         ours = ("SPEEDTEST_", "BOOTSTRAP_", "PYENV_", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH", "GIT_")
         ours = (*ours, "COMMIT_HASH", "SLEEP_SECONDS", "RESULT_DIR", "UPLOAD_DIR", "LOG_DIR", "UV_PYTHON")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
@@ -104,12 +104,12 @@ class Machine:
             "UV_CACHE_DIR": uv_cache(),
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_NO_INDEX": "1",
-            "UV_COMPILE_BYTECODE": "0",  # takes seconds, and says nothing about bootstrap.sh
+            "UV_COMPILE_BYTECODE": "0",  # saves seconds; not part of this test
             **more,
         }
 
     def bootstrap(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """Run `bootstrap.sh` to its end, from a folder that is not the project's."""
+        """Run `bootstrap.sh` to its end, from another folder than the project's."""
         return subprocess.run(
             [self.project / "bootstrap.sh", *arguments],
             cwd=self.home,
@@ -122,7 +122,7 @@ class Machine:
         )
 
     def git(self, *arguments: str, folder: Path | None = None) -> str:
-        """Run git in the project, or in another folder, and return what it printed."""
+        """Run git in the project or in `folder`, and return its output."""
         command = ["git", "-c", "user.name=tests", "-c", "user.email=tests", *arguments]
         folder = folder or self.project
         ended = subprocess.run(command, cwd=folder, env=self.environment(), check=True, capture_output=True, text=True)
@@ -130,18 +130,18 @@ class Machine:
 
     @property
     def brought(self) -> set[str]:
-        """The speed-test programs in the project's environment, and what was left in .tools."""
+        """The speed-test programs in the project's .venv, and the contents of .tools."""
         programs = {path.name for path in (self.project / ".venv/bin").glob("speedtest*")}
         return programs | {path.name for path in (self.project / ".tools").glob("*")}
 
     def pin(self, archives: dict[str, bytes]) -> None:
-        """Write a pins file for these archives, in place of the one with Ookla's."""
+        """Replace Ookla's checksums with those of these archives."""
         lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in archives.items()]
         (self.project / "docker/ookla-speedtest.sha256").write_text("".join(lines))
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves some files on loopback and remembers what was asked for."""
+    """Serves files on loopback and records the requests."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
@@ -171,7 +171,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(files: dict[str, bytes] | None = None) -> Iterator[Server]:
-    """Serve files for the length of the block."""
+    """Serve files during the block."""
     with Server(files or {}) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -184,19 +184,19 @@ def serving(files: dict[str, bytes] | None = None) -> Iterator[Server]:
 
 @contextmanager
 def nobody_listening() -> Iterator[str]:
-    """Give the address of a loopback port that refuses every connection."""
+    """Yield the address of a loopback port that refuses all connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 def copy_project(folder: Path) -> None:
-    """Copy the working tree as a clone would have it."""
+    """Copy the files of the working tree that a clone would have."""
     shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*UNCOPIED))
 
 
 def archive(program: str, *others: str) -> bytes:
-    """Pack an archive as Ookla's: the program and what lies beside it."""
+    """Return an archive like Ookla's: the program and the files beside it."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
         for name, text in (("speedtest", program), *((other, "text\n") for other in others)):
@@ -207,7 +207,7 @@ def archive(program: str, *others: str) -> bytes:
 
 
 def wheel_of_uv(folder: Path, version: str) -> Path:
-    """Make a wheel like uv's, whose program is the uv that runs these tests."""
+    """Make a wheel like uv's, which installs the uv that runs these tests."""
     path = folder / f"uv-{version}-py3-none-any.whl"
     about = f"uv-{version}.dist-info"
     files = {
@@ -236,7 +236,7 @@ def uv_wrapper() -> str:
 
 @functools.cache
 def real_uv() -> str:
-    """Return where uv itself lies: the one on PATH may be a shim that needs the rest of the developer's PATH."""
+    """Return the path of uv itself. The one on PATH may be a shim that needs the rest of the developer's PATH."""
     return _uv("run", "--no-project", "--python", sys.executable, "python", "-c", "import os; print(os.environ['UV'])")
 
 

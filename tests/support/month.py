@@ -1,7 +1,8 @@
-"""A month of the daemon in simulated time, with ten restarts, and what must be true of it.
+"""Run the daemon for a month of simulated time with ten restarts, and check the result.
 
-`uv run python tests/month.py` goes through 31 days of a test every ten minutes, some minutes long, and prints what it
-checked; `tests/test_month.py` does the same with the five days that have both changes: of the clock and of the month.
+`uv run python tests/support/month.py` simulates 31 days with a test every ten minutes, some minutes long, and prints
+what it checked. `tests/daemon/test_month.py` does the same with five days that include a change to summer time and the
+end of a month.
 """
 
 import argparse
@@ -27,12 +28,12 @@ from speedtest.measurement import Measurement
 
 ZONE = ZoneInfo("Europe/Berlin")
 START = datetime(2026, 3, 15, 22, tzinfo=UTC)
-"""Clocks change on March 29."""
+"""Summer time begins on March 29."""
 DAYS = 31
 INTERVAL = 600.0
 RESTARTS = 10
 FAILED = ["exit", "signal", "no-output", "malformed", "rejected", "rate-limited"]
-"""Kinds that a program prints or ends with; `timeout`, which takes real seconds, comes less often."""
+"""Kinds of failure by a program's output or exit code. `timeout` takes real seconds, so it is rarer."""
 VARIABLES = {
     "SPEEDTEST_ENGINE": "ookla,speedtest-cli",
     "SPEEDTEST_TIMEOUT_SECONDS": "2",
@@ -44,7 +45,7 @@ VARIABLES = {
 
 @dataclass
 class Month:
-    """What came of it."""
+    """The results of a simulation."""
 
     budget: float
     measurements: list[Measurement] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Month:
 
 
 def steps(chance: random.Random, count: int) -> list[Step]:
-    """Script a program: four of five tests are good, one in fifty takes longer than the interval."""
+    """Return steps for a program: four of five tests succeed, one in fifty takes longer than the interval."""
     made: list[Step] = []
     for _ in range(count):
         kind = "ok"
@@ -72,7 +73,7 @@ def steps(chance: random.Random, count: int) -> list[Step]:
 
 
 def simulate(folder: Path, start: datetime, days: int, seed: int = 6) -> Month:
-    """Let a daemon run so long, killed and started again ten times, its complete days converted each time."""
+    """Run a daemon for these days. Kill and restart it ten times, and convert the complete days each time."""
     chance = random.Random(seed)
     slots = round(days * 86_400 / INTERVAL)
     month = Month(budget=round(slots * 0.3 * 0.4, 1))
@@ -94,7 +95,7 @@ def simulate(folder: Path, start: datetime, days: int, seed: int = 6) -> Month:
 
 
 def every_slot_is_accounted_for(month: Month) -> str:
-    """Each instant that was due has rows, each row such an instant; attempts count from 1, and a skip stands alone."""
+    """Each slot that was due has rows, and no other has. Attempts count from 1, and a skip is its slot's only row."""
     of_slot = {
         slot: [row.attempt for row in group]
         for slot, group in itertools.groupby(month.measurements, key=lambda row: _whole(row.slot))
@@ -107,7 +108,7 @@ def every_slot_is_accounted_for(month: Month) -> str:
 
 
 def every_start_of_a_program_is_a_row_of_its_kind(month: Month) -> str:
-    """The journal that the programs write and the rows tell the same; a machine that is too slow may time one out."""
+    """The programs' journal and the rows agree. On a slow machine a test may time out instead."""
     told = [(row.engine, row.error_kind or "ok") for row in month.attempts]
     started = [("ookla" if start.program == "speedtest" else start.program, start.kind) for start in month.starts]
     assert len(told) == len(started)
@@ -118,7 +119,7 @@ def every_start_of_a_program_is_a_row_of_its_kind(month: Month) -> str:
 
 
 def no_two_tests_ran_at_once(month: Month) -> str:
-    """No program found another still alive, and none was started before the last one had taken its time."""
+    """No program found another one running, and none was started before the last one's duration had passed."""
     ran = [
         (row.started_at, timedelta(seconds=start.took)) for row, start in zip(month.attempts, month.starts, strict=True)
     ]
@@ -130,7 +131,7 @@ def no_two_tests_ran_at_once(month: Month) -> str:
 
 
 def the_budget_is_kept_to_within_one_test(month: Month) -> str:
-    """No test starts once a month's gigabytes are spent, and none is held back by the budget before."""
+    """No test starts after a month's data budget is used up, and the budget skips none before."""
     used: Counter[str] = Counter()
     limit = month.budget * 1e9
     for row in month.measurements:
@@ -150,7 +151,7 @@ def the_budget_is_kept_to_within_one_test(month: Month) -> str:
 
 
 def an_engine_that_rests_is_left_alone(month: Month) -> str:
-    """After `rate-limited` an engine is not asked for 15 minutes, doubling to 2 hours until it measures."""
+    """After `rate-limited`, an engine is paused for 15 minutes. The pause doubles up to 2 hours until it succeeds."""
     until: dict[str, datetime] = {}
     rest: dict[str, timedelta] = {}
     rests = 0
@@ -165,11 +166,11 @@ def an_engine_that_rests_is_left_alone(month: Month) -> str:
         elif row.status == "ok":
             rest.pop(row.engine, None)
     assert rests
-    return f"{rests} rests over {RESTARTS} restarts, 0 tests within one"
+    return f"{rests} pauses over {RESTARTS} restarts, 0 tests within one"
 
 
 def quiet_hours_are_quiet(month: Month) -> str:
-    """No test starts within QUIET_HOURS of the wall's clock, and no slot outside of them says that it did."""
+    """No test starts within QUIET_HOURS, local time, and no slot outside of them is skipped for quiet hours."""
     quiet = 0
     for row in month.measurements:
         at = row.started_at or row.slot
@@ -197,16 +198,16 @@ def _quiet_spans() -> list[tuple[str, str]]:
 
 
 def _whole(instant: datetime | None) -> int:
-    """Return an instant in tenths of a second: sums of floats differ in the last digits."""
+    """Return an instant in tenths of a second, because sums of floats differ in the last digits."""
     assert instant
     return round(instant.timestamp() * 10)
 
 
 def main() -> None:
-    """Print what a month comes to."""
+    """Simulate a month and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=DAYS)
-    parser.add_argument("--seed", type=int, default=6, help="of the script by which programs fail (default: 6)")
+    parser.add_argument("--seed", type=int, default=6, help="seed of the programs' random failures (default: 6)")
     asked = parser.parse_args()
     os.environ["TZ"] = ZONE.key
     time.tzset()

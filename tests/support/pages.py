@@ -1,4 +1,4 @@
-"""The page as a person starts it, for tests: a process on a free port of loopback."""
+"""Run the page as a process, on a free port of loopback."""
 
 import contextlib
 import json
@@ -27,13 +27,13 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 runpy.run_module("speedtest.handlers.page", run_name="__main__")
 """
-"""Runs the page and tells of everything that Python does to a file besides reading it."""
+"""Runs the page and reports everything that Python does to a file except reading."""
 
 HOSTILE = '<script>alert("1")</script>\u202e\x1b[31m\x07{{7*7}}\\"\n=cmd()'
 
 
 class Page:
-    """A running page and a client of it."""
+    """A running page and its client."""
 
     def __init__(self, where: Folders, *command: str, **more: str) -> None:
         self.folder = where.result_dir.parent
@@ -85,13 +85,13 @@ def serving(where: Folders, *command: str, **more: str) -> Iterator[Page]:
 
 
 def this_slot() -> datetime:
-    """Return when the latest slot was due whose test is over."""
+    """Return when the latest finished slot was due."""
     now = datetime.now(UTC) - timedelta(minutes=1)
     return now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
 
 
 def days_until_now(days: float = 3, address: str = HOME, seed: int = 0) -> list[Measurement]:
-    """Return rows of every slot until now, some failed, some skipped, the last good."""
+    """Return rows for every slot until now: some failed, some skipped, the last successful."""
     rows: list[Measurement] = []
     for number in range(int(days * 144)):
         due = this_slot() - number * INTERVAL
@@ -105,5 +105,5 @@ def days_until_now(days: float = 3, address: str = HOME, seed: int = 0) -> list[
 
 
 def lake(folder: Path, rows: list[Measurement]) -> Folders:
-    """Keep rows; those of the days before today are converted."""
+    """Save rows, and convert those of the days before today."""
     return folders(folder, rows, datetime.now(UTC).date())

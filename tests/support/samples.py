@@ -1,4 +1,4 @@
-"""Rows for tests: results in the shape that the programs print, every number different, and files of them."""
+"""Sample rows in the formats that the programs print, every number different, and files with them."""
 
 import json
 import random
@@ -19,7 +19,7 @@ OFFICE = "office"
 
 
 def ookla_result(when: datetime, seed: int = 0) -> dict[str, Any]:
-    """Return a result of Ookla's CLI 1.2.0 as it prints it."""
+    """Return a result as Ookla's CLI 1.2.0 prints it."""
     chance = random.Random(f"{when} {seed}")
 
     def figure(most: float) -> float:
@@ -59,7 +59,7 @@ def ookla_result(when: datetime, seed: int = 0) -> dict[str, Any]:
 
 
 def measured(when: datetime, address: str = HOME, seed: int = 0) -> Measurement:
-    """Return the measurement that such a result makes."""
+    """Return the measurement of such a result."""
     printed = json.dumps(ookla_result(when, seed), ensure_ascii=False).encode()
     measurement = ENGINES["ookla"].read([Finished("exit", 0, printed, b"", 20.0)])
     measurement.started_at = when - timedelta(seconds=20, microseconds=seed)
@@ -87,7 +87,7 @@ def failed(when: datetime, address: str = HOME) -> Measurement:
 
 
 def day_of(day: datetime, count: int = 144, address: str = HOME) -> list[Measurement]:
-    """Return a day of measurements at even distances, each tenth of them failed."""
+    """Return the measurements of a day at equal intervals, each tenth failed."""
     step = timedelta(days=1) / count
     times = [day + step * number for number in range(count)]
     return [
@@ -97,7 +97,7 @@ def day_of(day: datetime, count: int = 144, address: str = HOME) -> list[Measure
 
 
 def keep(measurements: list[Measurement], result_dir: Path) -> list[Path]:
-    """Save them as the daemon does."""
+    """Save measurements as the daemon does."""
     return [results.save(results.encode(measurement), result_dir) for measurement in measurements]
 
 

@@ -1,6 +1,6 @@
-"""Days of the daemon in seconds: a clock of its own, real stand-in programs that fail by a script, real files.
+"""Simulate days of the daemon in seconds: a simulated clock, real files, and stand-in programs that fail by script.
 
-Time passes when the daemon waits, and while a program runs as long as that says it took.
+Time passes while the daemon waits, and by the duration that a program reports.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ RESULTS = {
     ),
 }
 SPEEDS = {"speedtest": 125_000, "speedtest-cli": 1_000_000}
-"""What a Mbit/s is in the unit that a program prints: bytes/s, bit/s."""
+"""One Mbit/s in the unit that a program prints: bytes/s, bit/s."""
 VERSIONS = {"speedtest": "Speedtest by Ookla 1.2.0.84 (x)", "speedtest-cli": "speedtest-cli 2.1.3"}
 LIMITS = {"speedtest": "echo Limit reached: >&2; exit 173", "speedtest-cli": "echo ERROR: HTTP Error 429 >&2; exit 1"}
 KINDS = {
@@ -83,7 +83,7 @@ esac
 
 @dataclass(frozen=True)
 class Step:
-    """What a stand-in does when it is started: a kind of failure or `ok`, and how long it says that took."""
+    """What a stand-in does at one start: a kind of failure or `ok`, and the duration that it reports."""
 
     kind: str = "ok"
     took: float = 20.0
@@ -92,7 +92,7 @@ class Step:
 
 
 def install(folder: Path, name: str, steps: Iterable[Step] = ()) -> Path:
-    """Write a program that does these steps, one at each start, and after them measures well for ever."""
+    """Write a program that does one of these steps at each start, and afterwards always succeeds."""
     plan = folder / f"{name}.plan"
     plan.mkdir(parents=True)
     (plan / "number").write_text("0\n")
@@ -112,7 +112,7 @@ def install(folder: Path, name: str, steps: Iterable[Step] = ()) -> Path:
 
 @dataclass(frozen=True)
 class Start:
-    """What the journal says of one start of a program."""
+    """One start of a program, from the journal."""
 
     program: str
     kind: str
@@ -131,7 +131,7 @@ def journal(folder: Path) -> list[Start]:
 
 
 class SimulatedClock(Clock):
-    """A clock that starts where it is told, and says that a stop was requested at the end it was given."""
+    """A clock with a given start. At its end, it says that a stop was requested."""
 
     def __init__(self, start: datetime, programs: Path) -> None:
         super().__init__(Stop())
@@ -169,12 +169,12 @@ class SimulatedClock(Clock):
         return False
 
     def pass_by(self, seconds: float) -> None:
-        """Let time pass in which no daemon runs."""
+        """Let time pass while no daemon runs."""
         self._passed += seconds
 
 
 class Simulated(Daemon):
-    """A daemon that keeps what it measured, and leaves conversions to whoever drives it."""
+    """A daemon that remembers its measurements, and leaves conversions to its caller."""
 
     rows: list[Measurement]
 
@@ -191,9 +191,9 @@ class Simulated(Daemon):
 def serve(
     folder: Path, clock: SimulatedClock, end: datetime, *, hide: str | None = None, **variables: str
 ) -> Simulated:
-    """Start a daemon and let it run until then; it is not closed, as if it were killed.
+    """Run a daemon until `end`. It is not closed, as if it were killed.
 
-    `hide` names a program that is removed once it was found.
+    `hide` names a program that is removed after the daemon found it.
     """
     settings = environment.read(
         {"RESULT_DIR": str(folder / "results"), "UPLOAD_DIR": str(folder / "uploads")} | variables, ENGINES

@@ -1,4 +1,4 @@
-"""Rows for the tests of views: an hour or a year of them, with what is to be looked for put in by hand."""
+"""Rows for the tests of reports and pages: an hour or a year, with cases put in by hand."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -17,7 +17,7 @@ INTERVAL = timedelta(minutes=10)
 
 
 def good(due: datetime, address: str = HOME, seed: int = 0, **more: object) -> Measurement:
-    """Return a good test of a slot."""
+    """Return a successful test of a slot."""
     return _of_slot(measured(due + timedelta(seconds=20), address, seed), due, **more)
 
 
@@ -46,7 +46,7 @@ def _of_slot(row: Measurement, due: datetime, **more: object) -> Measurement:
 
 
 def folders(folder: Path, rows: Iterable[Measurement], converted_before: date | None = None) -> Folders:
-    """Keep rows in a folder, and convert those of days before one."""
+    """Save rows in a folder, and convert those of the days before `converted_before`."""
     lake = Folders(folder / "results", folder / "uploads")
     keep(list(rows), lake.result_dir)
     if converted_before:
@@ -57,6 +57,6 @@ def folders(folder: Path, rows: Iterable[Measurement], converted_before: date | 
 def summary(
     where: Folders, since: datetime, until: datetime, plan: Plan | None = None, *, known_before: bool = False
 ) -> Summary:
-    """Summarise what was kept at home."""
+    """Summarise the rows of the location `home`."""
     asked = Question(HOME, since, until, known_before)
     return summarise(Rows(where).of(since, until, HOME), asked, plan or Plan())

@@ -1,4 +1,4 @@
-"""GitHub's workflows, as far as these use them: which event starts one, and which of its jobs then run."""
+"""Tell which event starts a workflow and which of its jobs run, as far as our workflows use GitHub's rules."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -40,7 +40,7 @@ class Workflow:
         return dict(self.document["jobs"])
 
     def starts_on(self, event: Event) -> bool:
-        """Whether GitHub starts it. To YAML, the key `on` is the truth value."""
+        """Say whether GitHub starts it. YAML reads the key `on` as true."""
         triggers = self.document[True]
         if event.name not in triggers:
             return False
@@ -51,11 +51,11 @@ class Workflow:
         return kind == "tags" or "paths" not in limits or _matches(event.files, limits["paths"])
 
     def results(self, outputs: dict[str, dict[str, str]], ends: dict[str, str] | None = None) -> dict[str, str]:
-        """Return how every job ends: as `ends` says, `skipped`, or `success`."""
+        """Return the result of every job: from `ends`, `skipped`, or `success`."""
         found: dict[str, str] = {}
         for name, job in self.jobs.items():
             needs = job.get("needs", [])
-            assert set(needs) <= set(found), f"{name} stands before a job that it needs"
+            assert set(needs) <= set(found), f"job {name} is written before a job that it needs"
             values = {f"needs.{need}.result": found[need] for need in needs}
             values |= {
                 f"needs.{need}.outputs.{key}": value for need in needs for key, value in outputs.get(need, {}).items()
@@ -81,12 +81,12 @@ def _holds(condition: str, values: dict[str, str], needed: list[str]) -> bool:
 
 
 class _Condition:
-    """Works an expression out, from the operator that binds least to the one that binds most."""
+    """Evaluates an expression, from the weakest operator to the strongest."""
 
     def __init__(self, text: str, values: dict[str, str], status: dict[str, Callable[[], bool]]) -> None:
         self.values, self.status = values, status
         self.tokens = [token for token in TOKEN.finditer(text) if token.group().strip()]
-        assert "".join(token.group() for token in self.tokens).split() == text.split(), f"not understood: {text}"
+        assert "".join(token.group() for token in self.tokens).split() == text.split(), f"cannot parse: {text}"
 
     def next_is(self, sign: str) -> bool:
         if self.tokens and self.tokens[0]["sign"] == sign:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Validates one CloudFormation template, deploys it, and writes the stack's outputs into the job's summary.
-# Settings: TEMPLATE_PATH, STACK_NAME and PARAMETER_OVERRIDES (one Name=Value a line); credentials as the AWS CLI finds them.
+# Validates and deploys one CloudFormation template, and writes the stack's outputs to the job's summary.
+# Settings: TEMPLATE_PATH, STACK_NAME, PARAMETER_OVERRIDES (one Name=Value per line), and credentials for the AWS CLI.
 set -euo pipefail
 
 main() {
@@ -15,10 +15,10 @@ main() {
 }
 
 explain_failure() {
-  printf 'deploy: stack %s could not be deployed from %s. What failed:\n' "$STACK_NAME" "$TEMPLATE_PATH"
+  printf 'deploy: could not deploy stack %s from %s. These resources failed:\n' "$STACK_NAME" "$TEMPLATE_PATH"
   aws cloudformation describe-stack-events --stack-name "$STACK_NAME" --output text \
     --query "StackEvents[?contains(ResourceStatus, 'FAILED')].[LogicalResourceId, ResourceStatusReason]" || true
-  printf 'A stack that never came up (ROLLBACK_COMPLETE) has to be deleted before it can be deployed again.\n'
+  printf 'If the stack is in ROLLBACK_COMPLETE (its creation failed), delete it before you deploy again.\n'
   exit 1
 } >&2
 

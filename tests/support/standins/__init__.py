@@ -1,1 +1,1 @@
-"""Stand-ins for what cannot run in a test: Ookla's program, and the service that speedtest-cli measures against."""
+"""Stand-ins for what tests cannot use: Ookla's program, and the service that speedtest-cli measures against."""

@@ -1,8 +1,8 @@
-"""Programs of Debian packages for the tests: the machine's own where it has them, else unpacked below `.tools`.
+"""Programs from Debian packages for the tests: the machine's own if it has them, else unpacked below `.tools`.
 
-Nothing is installed and no root is needed: apt, told to keep its lists and archives in a folder of their own, brings
-the package and what it needs that is not here, from the mirror that the machine is set up with; dpkg-deb unpacks it.
-A package that this release has not is taken from a later one, if it runs here.
+This needs no root and installs nothing on the system: apt keeps its lists and archives in a separate folder, and
+downloads the package and its missing dependencies from the machine's mirror; dpkg-deb unpacks them. If this release
+lacks the package, it is taken from a later one, if it runs here.
 """
 
 import fcntl
@@ -19,11 +19,11 @@ KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 class Elsewhere(Exception):
-    """This machine is no Debian, and the program is not on PATH: the person at it can install it, the tests cannot."""
+    """The program is not on PATH, and this machine is no Debian, so a person has to install it."""
 
 
 def program(name: str, package: str, folder: Path) -> Path:
-    """Return the path of this program. Raises Elsewhere, or RuntimeError where apt cannot bring it.
+    """Return the path of this program. Raises Elsewhere, or RuntimeError if apt cannot provide it.
 
     Two test runs that start at once wait for each other.
     """
@@ -32,7 +32,7 @@ def program(name: str, package: str, folder: Path) -> Path:
         return Path(found)
     advice = f"The tests measure with the real {name}, which is not on PATH."
     if release() is None or not shutil.which("apt-get"):
-        raise Elsewhere(f"{advice} Install it and start them again.")
+        raise Elsewhere(f"{advice} Install it and retry.")
     wrapper = folder / "bin" / name
     folder.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
@@ -41,12 +41,12 @@ def program(name: str, package: str, folder: Path) -> Path:
             bring(package, folder)
             wrap(wrapper, folder)
         if not answers(wrapper):
-            raise RuntimeError(f"{advice} {wrapper} was unpacked but does not answer: remove {folder}.")
+            raise RuntimeError(f"{advice} {wrapper} was unpacked but does not run: remove {folder} and retry.")
     return wrapper
 
 
 def answers(path: Path) -> bool:
-    """Tell whether the program runs."""
+    """Say whether the program runs."""
     try:
         return subprocess.run([path, "--version"], capture_output=True, timeout=60, check=False).returncode == 0
     except OSError:
@@ -63,7 +63,7 @@ def release() -> str | None:
 
 
 def bring(package: str, folder: Path) -> None:
-    """Download and unpack a package of this release, or of the later one. Raises RuntimeError with what apt said."""
+    """Download and unpack a package of this release or of the later one. Raises RuntimeError with apt's message."""
     said: list[str] = []
     for suite in dict.fromkeys((release() or LATER_RELEASE, LATER_RELEASE)):
         apt = folder / "apt" / suite
@@ -86,7 +86,7 @@ def bring(package: str, folder: Path) -> None:
 
 
 def options(apt: Path, suite: str) -> Sequence[str]:
-    """Return the options that let apt work in a folder of its own, with this suite of the machine's mirror."""
+    """Return options that make apt work in its own folder, with this suite of the machine's mirror."""
     for part in ("lists/partial", "archives/partial"):
         (apt / part).mkdir(parents=True, exist_ok=True)
     sources = apt / "sources.list"
@@ -105,13 +105,13 @@ def options(apt: Path, suite: str) -> Sequence[str]:
 
 
 def own_mirror() -> str:
-    """Return where this machine gets Debian's packages from."""
+    """Return the mirror from which this machine gets Debian's packages."""
     targets = run(["apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)"]).stdout
     for line in targets.splitlines():
         suite, component, mirror = line.split()
         if (suite, component) == (release(), "main"):
             return mirror
-    raise RuntimeError(f"apt has no source for {release()} main: it cannot bring a program for the tests.")
+    raise RuntimeError(f"apt cannot provide a program: it has no source for {release()} main. Add one and retry.")
 
 
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -121,7 +121,7 @@ def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def wrap(wrapper: Path, folder: Path) -> None:
-    """Write the program's starter, which tells it where its libraries were unpacked."""
+    """Write a script that starts the program with its unpacked libraries."""
     root = folder / "root" / "usr"
     libraries = ":".join(str(path) for path in sorted({path.parent for path in root.rglob("*.so*")}))
     (real,) = root.glob(f"bin/{wrapper.name}")

@@ -1,4 +1,4 @@
-"""The real iperf3 as a server of one's own, on loopback or wherever a test puts it."""
+"""Run the real iperf3 as a server, on loopback or at another address."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def serving(program: Path, host: str = "127.0.0.1", within: Sequence[str] = ()) -> Iterator[str]:
-    """Serve while the block runs, started by the command `within` if one is given; give host:port."""
+    """Serve during the block, started by the command `within` if given. Yield host:port."""
     port = free_port()
     command = [*within, str(program), "--server", "--bind", host, "--port", str(port), "--forceflush"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
@@ -25,7 +25,7 @@ def serving(program: Path, host: str = "127.0.0.1", within: Sequence[str] = ()) 
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

@@ -1,4 +1,4 @@
-"""A LibreSpeed server on loopback, or wherever a test puts it, against which the real librespeed-cli measures."""
+"""A LibreSpeed server for the real librespeed-cli, on loopback or at another address."""
 
 import json
 import sys
@@ -19,9 +19,9 @@ MEBIBYTE = bytes(range(256)) * 4096
 
 
 class Backend:
-    """The server, up while its `with` block runs.
+    """The server, which runs during its `with` block.
 
-    `sent` and `received` are the bytes of the tests so far, `clients` the addresses they came from.
+    `sent` and `received` are the bytes of the tests so far, `clients` the addresses of their clients.
     """
 
     def __init__(self, host: str = "127.0.0.1", fault: Fault = "none") -> None:
@@ -52,7 +52,7 @@ class Backend:
         return f"http://{host!s}:{port}/"
 
     def write_list(self, path: Path) -> Path:
-        """Write the list of servers that librespeed-cli reads, and return where it lies."""
+        """Write the list of servers for librespeed-cli, and return its path."""
         urls = {"dlURL": "garbage", "ulURL": "empty", "pingURL": "empty", "getIpURL": "getIP"}
         path.write_text(json.dumps([{"id": SERVER_ID, "name": NAME, "server": self.url} | urls]), encoding="utf-8")
         return path
@@ -68,7 +68,7 @@ class _Server(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: object, client_address: object) -> None:
-        """Keep an error of ours for the test to see; a client that hangs up in the middle is how each test ends."""
+        """Keep our own errors for the test. Ignore clients that hang up, which is how each speed test ends."""
         error = sys.exception()
         if isinstance(error, Exception) and not isinstance(error, (ConnectionError, TimeoutError)):
             self.errors.append(error)
@@ -106,13 +106,13 @@ class _Handler(BaseHTTPRequestHandler):
             for size in self._chunks():
                 with self.backend.lock:
                     self.backend.received += size
-        except ValueError:  # cut off in the middle: the time of the test is up
+        except ValueError:  # the test's time is up, and the client hung up
             self.close_connection = True
             return
         self._answer(500 if self.backend.fault == "no upload" else 200)
 
     def _chunks(self) -> Iterator[int]:
-        """Read a body of announced length, or of chunks, and yield how much came; ValueError where it breaks off."""
+        """Read a body of known length or of chunks, and yield the sizes read. Raises ValueError if it breaks off."""
         if "Content-Length" in self.headers:
             yield from self._bytes(int(self.headers["Content-Length"]))
             return

@@ -1,7 +1,7 @@
 """A stand-in for Ookla's CLI: an executable `speedtest` that behaves as documented, or misbehaves on demand.
 
-`BEHAVIOURS` names everything it can do and the row that must come of it. The program is one /bin/sh script, which
-starts in about two milliseconds. It writes down how it was called, and which processes it was.
+`BEHAVIOURS` lists all that it can do, and the row that must result. The program is one /bin/sh script, which starts in
+about two milliseconds. It records how it was called and the ids of its processes.
 """
 
 import contextlib
@@ -72,7 +72,7 @@ esac
 """
 
 
-def install(  # noqa: PLR0913 - each is one trait of the program, given by name
+def install(  # noqa: PLR0913 - each is one property of the program, passed by name
     folder: Path,
     behaviour: str = "good result, 1.2.0",
     *,
@@ -82,12 +82,12 @@ def install(  # noqa: PLR0913 - each is one trait of the program, given by name
     halfway: str = ":",
     name: str = "speedtest",
 ) -> Path:
-    """Write an executable `speedtest` into `folder`, in place of one that is there, and return its path.
+    """Write an executable `speedtest` into `folder`, replacing any other, and return its path.
 
     `version` is a key of `VERSIONS`, or the text that `--version` prints.
-    `result` is printed instead of what `behaviour` does, exit code 0; `NOW` in it becomes the time of printing.
-    `seconds` is how long the test takes before it does anything.
-    `halfway` is a piece of /bin/sh that runs after the events of the download, where somebody watches.
+    `result` is printed instead of what `behaviour` does, with exit code 0; `NOW` in it becomes the current time.
+    `seconds` is how long the test waits before it does anything.
+    `halfway` is /bin/sh code that runs after the events of the download, if progress is requested.
     """
     body = BEHAVIOURS[behaviour].script if result is None else say(result)
     script = SCRIPT.format(
@@ -105,7 +105,7 @@ def install(  # noqa: PLR0913 - each is one trait of the program, given by name
     draft = folder / f"{name}.new"
     draft.write_text(script, encoding="utf-8")
     draft.chmod(0o755)
-    return draft.replace(folder / name)  # a shell that still reads the old program is left in peace
+    return draft.replace(folder / name)  # do not disturb a shell that still reads the old program
 
 
 def calls(program: Path) -> list[list[str]]:
@@ -120,12 +120,12 @@ def environment(program: Path) -> dict[str, str]:
 
 
 def alive(program: Path) -> list[int]:
-    """Return the ids of the processes that the program was, or left behind, which still run."""
+    """Return the ids of the program's own processes, and those it left behind, that still run."""
     return [pid for pid in map(int, records(program, "processes").split()) if runs(pid)]
 
 
 def end(program: Path) -> None:
-    """End what is still alive of the program, and see it gone: for behaviours that escape whoever started them."""
+    """Kill the program's processes that still run, and wait until they are gone. For behaviours that `escape`."""
     limit = time.monotonic() + 10
     while pids := alive(program):
         if time.monotonic() > limit:
@@ -142,7 +142,7 @@ def records(program: Path, what: str) -> str:
 
 
 def runs(pid: int) -> bool:
-    """Tell whether a process exists and is not a zombie, which waits only for its parent to notice."""
+    """Say whether a process exists and is not a zombie, which only waits for its parent."""
     try:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]

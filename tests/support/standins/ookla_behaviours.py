@@ -1,4 +1,4 @@
-"""What the stand-in for Ookla's CLI can do, by name, and the row that must come of it."""
+"""What the stand-in for Ookla's CLI can do, by name, and the row that must result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from standins import ookla_texts as texts
 from standins.ookla_results import RESULTS, V1_2_0, Result, Value, changed
 
 NOW = "@now@"
-"""In a printed text: replaced by the time of printing, in UTC and whole seconds, as the program dates its results."""
+"""In a printed text, stands for the current time in UTC and whole seconds, as the program writes it."""
 
 FOREVER = 600
-"""Seconds a hanging stand-in lasts at most, so that one that slips away does not stay for good."""
+"""Seconds after which a hanging stand-in ends, so that none stays for ever."""
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What the program does, as a piece of /bin/sh, and what its row must hold.
+    """What the program does, as /bin/sh code, and what its row must hold.
 
     `error` is text that the row's error must contain. `columns` are further columns that a test can compare.
-    `endless`: it never ends by itself, so give it a short time limit. `escapes`: it leaves a process in a session of
-    its own, which whoever started it cannot end; `ookla.end` does.
+    `endless`: it never ends by itself, so give it a short time limit. `escapes`: it leaves a process in its own
+    session, which its parent cannot kill; `ookla.end` can.
     """
 
     script: str
@@ -33,7 +33,7 @@ class Behaviour:
 
 
 def say(text: str | bytes, *, to: int = 1) -> str:
-    """Return a shell command that prints exactly these bytes to a stream, without starting another program."""
+    """Return a shell command that prints exactly these bytes to a stream without starting another program."""
     data = text.encode() if isinstance(text, str) else text
     literal = "".join(printf_escape(byte) for byte in data)
     command = f"printf '{literal.replace(NOW, '%s')}'" + ' "$(date -u +%Y-%m-%dT%H:%M:%SZ)"' * literal.count(NOW)
@@ -48,28 +48,28 @@ def printf_escape(byte: int) -> str:
 
 
 def good(*lines: str, columns: Mapping[str, Value] = RESULTS["1.2.0"].columns, escapes: bool = False) -> Behaviour:
-    """Do what `lines` say, exit with 0, and be taken for a good result."""
+    """Run `lines`, exit with 0, and count as a success."""
     return Behaviour("\n".join(lines), "ok", exit_code=0, columns=columns, escapes=escapes)
 
 
 def bad(kind: str, error: str, exit_code: int, *lines: str) -> Behaviour:
-    """Do what `lines` say, end with `exit_code` (below 0: by that signal), and be taken for a failure."""
+    """Run `lines`, end with `exit_code` (below 0: by that signal), and count as a failure."""
     end = f"exit {exit_code}" if exit_code >= 0 else f"kill {exit_code} $$"
     return Behaviour("\n".join([*lines, end]), "failed", kind, error, exit_code)
 
 
 def hang(*lines: str) -> Behaviour:
-    """Do what `lines` say, which never ends."""
+    """Run `lines`, which never end."""
     return Behaviour("\n".join(lines), "failed", "timeout", endless=True)
 
 
 def malformed(error: str, *changes: tuple[str, str]) -> Behaviour:
-    """Print the good result with a change that makes it no result."""
+    """Print the good result with a change that makes it unreadable."""
     return bad("malformed", error, 0, say(changed(V1_2_0, *changes) + "\n"))
 
 
 def rejected(error: str, *changes: tuple[str, str]) -> Behaviour:
-    """Print the good result with a change that makes it untrue."""
+    """Print the good result with a change that makes it implausible."""
     return bad("rejected", error, 0, say(changed(V1_2_0, *changes) + "\n"))
 
 

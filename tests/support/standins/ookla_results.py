@@ -1,6 +1,6 @@
-"""Results as Ookla's CLI prints them, with values of our own making, and the columns that each must give.
+"""Results as Ookla's CLI prints them, with invented values, and the columns that each must give.
 
-They are text, not objects, because how a number is printed (`2.550`, `0.14399999999999999`) is part of what is tested.
+They are texts, not objects, because tests also cover how a number is printed (`2.550`, `0.14399999999999999`).
 """
 
 from collections.abc import Mapping
@@ -47,10 +47,10 @@ V1_0_0 = (
 
 
 def changed(text: str, *changes: tuple[str, str]) -> str:
-    """Replace each first text of `changes` by its second, and refuse a change that changes nothing."""
+    """Replace the first text of each change by its second. Raises ValueError if a change changes nothing."""
     for old, new in changes:
         if old not in text:
-            raise ValueError(f"{old!r} is not in the result that it should be replaced in")
+            raise ValueError(f"cannot replace {old!r}: it is not in the result")
         text = text.replace(old, new, 1)
     return text
 

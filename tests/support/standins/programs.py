@@ -1,4 +1,4 @@
-"""Real programs that the tests run, each in an environment of its own below the project's `.tools` folder."""
+"""Real programs for the tests, each in its own environment below the project's `.tools` folder."""
 
 import fcntl
 import os
@@ -11,10 +11,10 @@ INSTALL_SECONDS = 300
 
 
 def speedtest_cli(folder: Path, python: str) -> Path:
-    """Return the path of speedtest-cli, the Python program, installed in `folder` if it does not answer there yet.
+    """Return the path of speedtest-cli, the Python program. Install it in `folder` if it does not run there yet.
 
-    It must never be installed beside this project: its module is called `speedtest`, too. Two test runs that start
-    at once wait for each other. Raises RuntimeError, with advice, where it cannot be installed.
+    It must never be installed beside this project: its module is also called `speedtest`. Two test runs that start
+    at once wait for each other. Raises RuntimeError with advice if it cannot be installed.
     """
     program = folder / "bin" / "speedtest-cli"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -23,12 +23,12 @@ def speedtest_cli(folder: Path, python: str) -> Path:
         if not answers(program):
             install(folder, python)
             if not answers(program):
-                raise RuntimeError(f"{program} was installed but does not answer: remove {folder} and start again.")
+                raise RuntimeError(f"{program} was installed but does not run: remove {folder} and retry.")
     return program
 
 
 def answers(program: Path) -> bool:
-    """Tell whether this is the speedtest-cli that the tests are written for, and it runs."""
+    """Say whether this program runs and is the version of speedtest-cli that the tests need."""
     try:
         version = subprocess.run(
             [program, "--version"], capture_output=True, text=True, env=isolated(), timeout=60, check=False
@@ -39,14 +39,14 @@ def answers(program: Path) -> bool:
 
 
 def install(folder: Path, python: str) -> None:
-    """Let uv make an environment for speedtest-cli in `folder`, as bootstrap.sh does, and put it into `folder`/bin."""
+    """Install speedtest-cli with uv into its own environment in `folder`, as bootstrap.sh does, with `folder`/bin."""
     uv = os.environ.get("UV") or shutil.which("uv")
     advice = (
         f"The tests measure with the real speedtest-cli {SPEEDTEST_CLI}, which could not be installed in {folder}. "
-        "Start them by `uv run pytest` on a machine that reaches a Python package index once; later runs need none."
+        "Run them once with `uv run pytest` while this machine reaches a Python package index. Later runs need none."
     )
     if uv is None:
-        raise RuntimeError(f"{advice}\nuv was not found.")
+        raise RuntimeError(f"{advice}\nuv is not on PATH.")
     places = {"UV_TOOL_DIR": str(folder), "UV_TOOL_BIN_DIR": str(folder / "bin"), "UV_COMPILE_BYTECODE": "1"}
     command = [uv, "tool", "install", "--force", "--python", python, f"speedtest-cli=={SPEEDTEST_CLI}"]
     made = subprocess.run(
@@ -57,6 +57,6 @@ def install(folder: Path, python: str) -> None:
 
 
 def isolated() -> dict[str, str]:
-    """Return the environment without what would lead another Python program to this project's packages."""
+    """Return the environment without variables that point other Python programs to this project's packages."""
     ours = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     return {name: value for name, value in os.environ.items() if name not in ours}

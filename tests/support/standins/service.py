@@ -1,9 +1,9 @@
-"""A stand-in for the speedtest.net service on loopback, against which the real speedtest-cli measures real bytes.
+"""A stand-in for the speedtest.net service on loopback. The real speedtest-cli measures real bytes against it.
 
-`speedtest-cli --secure` asks www.speedtest.net for its configuration and servers by https, and the server it chooses
-for everything else by http. So the stand-in is the proxy through which www.speedtest.net is reached (it answers
-CONNECT and speaks TLS, with a certificate of an authority made for this one test), and the server itself, directly.
-The program is told by three variables that it reads anyway: `Service.environment`.
+`speedtest-cli --secure` gets its configuration and servers from www.speedtest.net by https, and all else from the
+server that it chooses, by http. So the stand-in is two things: the proxy to www.speedtest.net (it answers CONNECT and
+speaks TLS, with a certificate of an authority made for this test), and the server itself.
+Three variables that the program reads anyway point it there: `Service.environment`.
 """
 
 import re
@@ -50,20 +50,20 @@ NEAR = {
 }
 FAR = NEAR | {"lat": "47.37", "lon": "8.54", "name": "Zürich", "sponsor": "Example Far", "id": "4712"}
 LISTED = ["near"] * 5 + ["far"]
-"""speedtest-cli times the five closest servers: so the far one is never chosen by chance, only when asked for."""
+"""speedtest-cli times the five closest servers, so it chooses the far one only if asked to."""
 
 SETTINGS = {
     "server-config": {"threadcount": "2", "ignoreids": ""},
     "download": {"testlength": "2", "threadsperurl": "1"},
     "upload": {"testlength": "2", "ratio": "3", "maxchunkcount": "5", "threads": "2"},
 }
-"""Test lengths in seconds at most: on loopback it is through with the few bytes there are sooner.
+"""The longest times of a test in seconds. On loopback its few bytes take less.
 
-Ratio 3 leaves out the smaller uploads: of 65,536 bytes that speedtest-cli announces it sends seven too few, and waits.
+Ratio 3 leaves out the smaller uploads: speedtest-cli announces 65,536 bytes, sends seven too few, and then waits.
 """
 
 IMAGE_DIVISOR = 8
-"""An image of n x n pixels has n * n / this bytes: all ten have 6.5 MB together, where the real ones have 100."""
+"""An image of n x n pixels has n * n / this bytes. All ten together have 6.5 MB, the real ones 100 MB."""
 
 ROUTES = {
     "config": r"/speedtest-config\.php",
@@ -76,7 +76,7 @@ CHUNK = bytes(range(256)) * 256
 
 
 class Size(NamedTuple):
-    """How much there is to move: a test ends when its time is up or everything has come."""
+    """The size of a test, which ends when its time is up or all bytes have arrived."""
 
     settings: Mapping[str, Mapping[str, str]] = MappingProxyType(SETTINGS)
     image_divisor: int = IMAGE_DIVISOR
@@ -86,9 +86,9 @@ USUAL = Size()
 
 
 class Service:
-    """The service, up while its `with` block runs, with one of the `FAULTS` or none, at an address of this machine.
+    """The service, which runs during its `with` block, with one of the `FAULTS` or none, at an address of this machine.
 
-    `received` and `sent` are the bytes of uploads and images so far, `requests` the endpoints asked, in order.
+    `received` and `sent` are the bytes of uploads and images so far, `requests` the requested endpoints in order.
     """
 
     def __init__(self, fault: str | None = None, host: str = "127.0.0.1", size: Size = USUAL) -> None:
@@ -127,12 +127,12 @@ class Service:
 
     @property
     def port(self) -> int:
-        """The port at which it answers, as a proxy and as a server."""
+        """The port of both the proxy and the server."""
         return self._server.server_port
 
     @property
     def environment(self) -> dict[str, str]:
-        """What to set for speedtest-cli: everything goes to the stand-in, and nothing leaves the machine."""
+        """The variables that send everything from speedtest-cli to the stand-in, so that nothing leaves the machine."""
         port = self._closed_port if self.fault.endpoint == "network" else self.port
         proxy = f"http://{self.host}:{port}"
         return {
@@ -147,7 +147,7 @@ class Service:
         return int(self._closed.getsockname()[1])
 
     def note(self, endpoint: str, *, received: int = 0, sent: int = 0) -> None:
-        """Count what one request moved."""
+        """Count the bytes of one request."""
         with self._lock:
             self.requests.append(endpoint)
             self.received += received
@@ -172,7 +172,7 @@ class Service:
 
 
 class Server(ThreadingHTTPServer):
-    """The listener, which when closed ends every conversation and its thread."""
+    """The listener. Closing it ends all connections and their threads."""
 
     daemon_threads = False
     request_queue_size = 64
@@ -185,38 +185,38 @@ class Server(ThreadingHTTPServer):
         super().__init__((service.host, 0), Handler)
 
     def close(self) -> None:
-        """Stop accepting, wake who hangs, and wait for the conversations to end."""
+        """Stop accepting, wake threads that hang, and wait for all connections to end."""
         self.closing.set()
         self.shutdown()
         self.server_close()
 
     @override
     def handle_error(self, request: object, client_address: object) -> None:
-        """Keep an error of ours for the test to see; a client that hangs up, or distrusts us, is everyday."""
+        """Keep our own errors for the test. Ignore clients that hang up or distrust our certificate."""
         error = sys.exception()
         if isinstance(error, Exception) and not isinstance(error, (ConnectionError, TimeoutError, ssl.SSLError)):
             self.errors.append(error)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One conversation: a request, or CONNECT and a request by TLS."""
+    """One connection: a request, or CONNECT and a request by TLS."""
 
     timeout = 15
 
     @property
     def service(self) -> Service:
-        """The service that this is a conversation with."""
+        """The service of this connection."""
         return self.listener.service
 
     @property
     def listener(self) -> Server:
-        """The server that accepted it."""
+        """The listener that accepted this connection."""
         if not isinstance(self.server, Server):
             raise TypeError(f"{self.server} is not the stand-in's")
         return self.server
 
     def do_CONNECT(self) -> None:
-        """Open the tunnel to www.speedtest.net, which ends right here."""
+        """Open the tunnel to www.speedtest.net, which ends here."""
         if self.path != f"{HOST}:443":
             self.send_error(403)
             return
@@ -226,7 +226,7 @@ class Handler(BaseHTTPRequestHandler):
             Handler(tunnel, self.client_address, self.server)
 
     def do_GET(self) -> None:
-        """Answer a request of speedtest-cli, or fail to."""
+        """Answer a request of speedtest-cli, or fail as the fault says."""
         path = urlsplit(self.path).path
         endpoint, match = next(
             ((name, match) for name, pattern in ROUTES.items() if (match := re.fullmatch(pattern, path))), ("", None)
@@ -250,7 +250,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(fault.body, fault.status)
 
     def send(self, body: bytes, status: int = 200) -> None:
-        """Send a whole answer."""
+        """Send a complete answer."""
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -267,12 +267,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send(self.service.servers())
 
     def send_latency(self, _: re.Match[str]) -> None:
-        """Send what speedtest-cli times."""
+        """Send the answer that speedtest-cli times."""
         self.service.note("latency")
         self.send(b"test=test\n")
 
     def send_download(self, match: re.Match[str]) -> None:
-        """Send as many bytes as this size of image has."""
+        """Send the bytes of an image of this size."""
         size = int(match["pixels"]) ** 2 // self.service.size.image_divisor
         self.send_response(200)
         self.send_header("Content-Length", str(size))
@@ -285,7 +285,7 @@ class Handler(BaseHTTPRequestHandler):
             self.service.note("download", sent=sent)
 
     def send_upload(self, _: re.Match[str]) -> None:
-        """Read all that comes, and send how much it was."""
+        """Read the whole upload, and send its size."""
         size = int(self.headers["Content-Length"])
         received = 0
         try:
@@ -297,4 +297,4 @@ class Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet: `Service.requests` knows."""
+        """Keep quiet: `Service.requests` has the requests."""

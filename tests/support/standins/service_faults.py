@@ -1,4 +1,4 @@
-"""What the stand-in for the service can do wrong, by name, and the row that must come of speedtest-cli's answer."""
+"""Faults of the service's stand-in, by name, and the row that must result from speedtest-cli's output."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ DROP = -1
 class Fault:
     """Which endpoint is at fault, what it answers, and what the row of this attempt must hold.
 
-    `status` is the HTTP status, `HANG` (it never answers) or `DROP` (it hangs up without a word).
+    `status` is the HTTP status, `HANG` (it never answers) or `DROP` (it hangs up without an answer).
     `error` is text that the row's error must contain. `endless`: give it a short time limit.
     """
 
@@ -26,12 +26,12 @@ class Fault:
 
 
 def stops(error: str, endpoint: str, status: int = 200, body: bytes = b"", kind: str = "exit") -> Fault:
-    """Make speedtest-cli exit with 1 and say why on stderr."""
+    """Make speedtest-cli exit with 1 and print the reason on stderr."""
     return Fault(endpoint, status, body, "failed", kind, error, 1)
 
 
 def lies(error: str, endpoint: str, status: int) -> Fault:
-    """Make speedtest-cli exit with 0 and print a figure that cannot be true."""
+    """Make speedtest-cli exit with 0 and print an impossible figure."""
     return Fault(endpoint, status, b"", "failed", "rejected", error, 0)
 
 
@@ -55,7 +55,7 @@ FAULTS: Mapping[str, Fault] = {
     "latency dropped": lies("ping", "latency", DROP),
     "downloads 404": lies("download", "download", 404),
     "downloads dropped": lies("download", "download", DROP),
-    # Refused uploads still give an upload figure and exit code 0: nothing in the result tells the difference.
+    # Refused uploads still give an upload figure and exit code 0, so nothing in the result shows the fault.
     "uploads 500": Fault("upload", 500, b"", "ok", exit_code=0),
     "configuration hangs": Fault("config", HANG, b"", "failed", "timeout", endless=True),
     "downloads hang": Fault("download", HANG, b"", "failed", "timeout", endless=True),
