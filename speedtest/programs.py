@@ -70,6 +70,8 @@ def find_one(item: str, environment: Mapping[str, str], stop: Stop) -> Program |
             printed = _version_answer(path, environment, stop)
             if stop.requested:
                 return None
+            if printed is None:
+                continue
             for engine in wanted:
                 if name in engine.programs and (version := engine.version_in(printed)):
                     return Program(engine, path, version, _identity(path))
@@ -98,15 +100,15 @@ def _on_path(name: str, environment: Mapping[str, str]) -> Iterator[Path]:
             yield path
 
 
-def _version_answer(path: Path, environment: Mapping[str, str], stop: Stop) -> str:
-    """Return what the program prints for `--version`; an empty text if it cannot be started."""
+def _version_answer(path: Path, environment: Mapping[str, str], stop: Stop) -> str | None:
+    """Return what the program prints for `--version`; None, with a warning, if it cannot be started."""
     try:
         finished = run(
             [str(path), "--version"], seconds=VERSION_SECONDS, stop=stop, environment=child_environment(environment)
         )
     except OSError as error:
         events.warning("program_ignored", "could not start %s: %s", path, error.strerror)
-        return ""
+        return None
     return finished.stdout.decode("utf-8", "replace")
 
 
