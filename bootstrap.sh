@@ -118,7 +118,7 @@ verb_test() {
   ruff check speedtest/ tests/ .github/scripts/
   ruff format --check speedtest/ tests/ .github/scripts/
   pyrefly check
-  pyrefly check .github/scripts/*.py # hidden folders it only looks into when told
+  pyrefly check .github/scripts/*.py # pyrefly checks hidden folders only if named
   shellcheck bootstrap.sh .ci/run
   pytest "$@"
 }

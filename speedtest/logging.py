@@ -82,7 +82,7 @@ EVENTS: Mapping[Event, str] = {
     "memory_lost": "The schedule's notes cannot be read: no engine is paused, and the month's data use starts at 0.",
     "swept": "Half-written files of an earlier run were removed, or could not be removed.",
     "program_started": "A speed-test program was started, with these arguments.",
-    "program_ignored": "A program of the right name is another program, or could not be started.",
+    "program_ignored": "A file named like a speed-test program is another program, or could not be started.",
     "program_missing": "No program was found for an engine of SPEEDTEST_ENGINE; the other engines measure.",
     "unknown_variable": "An environment variable has a name like one of ours, but is unknown.",
     "page_started": "The page listens at this address.",
@@ -268,6 +268,7 @@ def relay(lines: bytes, *, is_news: bool = True) -> None:
             continue
         level = logging.getLevelNamesMapping().get(said.level, logging.WARNING) if is_news else logging.DEBUG
         extra = {_free(name): value for name, value in fields.items() if name not in _OURS}
+        extra["event"] = extra.get("event") if extra.get("event") in list(EVENTS) else "other"
         logging.getLogger(said.logger).log(level, "%s", said.message, extra=extra)
 
 

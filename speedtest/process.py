@@ -112,7 +112,7 @@ class _Streams:
             kept += chunk[: OUTPUT_LIMIT - len(kept)]
 
     def drain(self, seconds: float) -> None:
-        """Read what an ended group has left in its pipes. A pipe that a process outside the group holds is given up."""
+        """Read the remaining output of an ended group. Stop if a process outside the group keeps a pipe open."""
         end = time.monotonic() + seconds
         while self.open and (left := end - time.monotonic()) > 0:
             self.read(left)

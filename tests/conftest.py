@@ -11,10 +11,10 @@ from machine import Machine, Server, serving
 from paths import PROJECT
 from standins import debian, programs
 
-# Who runs the tests may ignore it, as `nohup` does, and every daemon that they start would, too.
+# `nohup` ignores SIGHUP, and every daemon that the tests start would inherit that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# These machines are shared: how long an example takes says nothing.
+# On a shared machine the time of one example means nothing.
 settings.register_profile("shared-machine", deadline=None)
 settings.load_profile("shared-machine")
 
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def speedtest_cli() -> Path:
-    """Return the path of the real speedtest-cli 2.1.3, in an environment of its own; fails where there is none."""
+    """Return the path of the real speedtest-cli 2.1.3, in an environment of its own; fails if it cannot be had."""
     try:
         return programs.speedtest_cli(PROJECT / ".tools" / "speedtest-cli", sys.executable)
     except RuntimeError as error:
@@ -39,7 +39,7 @@ def speedtest_cli() -> Path:
 
 
 def from_debian(name: str) -> Path:
-    """Return the path of a real program; fails where Debian's package cannot be had, tells where there is no Debian."""
+    """Return the path of a real program; fails if Debian's package cannot be had, skips on other systems."""
     try:
         return debian.program(name, name, PROJECT / ".tools" / name)
     except debian.Elsewhere as elsewhere:
@@ -60,7 +60,7 @@ def iperf3() -> Path:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Machine:
-    """A machine with uv and Python, without a speed-test program, that is an x86_64 whatever it is."""
+    """Return a machine with uv and Python, without a speed-test program, that claims to be x86_64."""
     fresh = Machine(tmp_path / "machine")
     fresh.program("uname", '#!/bin/sh\n[ "$1" = -s ] && echo Linux || echo x86_64\n')
     return fresh

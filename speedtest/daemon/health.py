@@ -39,10 +39,11 @@ def _lateness(said: Heartbeat) -> str | None:
     now, monotonic = datetime.now(UTC), time.monotonic()
     if not said.is_late(now, monotonic):
         return None
-    due = f"the next test was due {said.seconds_late(now, monotonic):.0f} s ago, at {said.next_due:%Y-%m-%d %H:%M:%S}Z"
-    if said.boot is not None and said.boot != heartbeat.boot_id():
-        return f"{due}: no daemon has run since this machine started, or it runs on another machine"
-    return f"{due}: the loop has stopped; restart the daemon"
+    when = f"at {said.next_due:%Y-%m-%d %H:%M:%S}Z"
+    if said.is_before_restart(monotonic):
+        return f"no daemon has run since this machine started; the next test was due {when}"
+    late = said.seconds_late(now, monotonic)
+    return f"the next test was due {late:.0f} s ago, {when}: the loop has stopped; restart the daemon"
 
 
 def _waiting(said: Heartbeat, result_dir: Path) -> str | None:

@@ -1,12 +1,14 @@
 """`RESULT_DIR/.heartbeat.json`: the daemon's state, for health checks and people. It holds no rows.
 
 This module alone decides whether the daemon is late: for the health check, the terminal and the page. On the machine
-that wrote the file, until its next restart, the monotonic clock decides, because changes of the wall clock do not
-affect it. On other machines the wall clock decides.
+that wrote the file, the monotonic clock decides, because changes of the wall clock do not affect it; after a restart
+of that machine the daemon is late at once. On other machines the wall clock decides.
 """
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -16,6 +18,7 @@ FILE_NAME = ".heartbeat.json"
 GRACE_SECONDS = 30.0
 """The daemon counts as hung if the next test is late by more than the time limit of a test plus this."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_MACHINE = Path("/etc/machine-id")
 
 
 class Heartbeat(msgspec.Struct, kw_only=True):
@@ -24,7 +27,7 @@ class Heartbeat(msgspec.Struct, kw_only=True):
     pid: int
     interval_seconds: float
     timeout_seconds: float
-    next_due: datetime
+    next_due: Annotated[datetime, msgspec.Meta(tz=True)]
     next_due_monotonic: float
     """In seconds of the machine's monotonic clock."""
     last_attempt: datetime | None = None
@@ -35,21 +38,39 @@ class Heartbeat(msgspec.Struct, kw_only=True):
     boot: str | None = None
     """The boot that the monotonic clock counts from; None if the system has no name for it."""
 
+    machine: str | None = None
+    """A digest of the machine's id; None if it has none, as in most containers."""
+
     def seconds_late(self, now: datetime, monotonic: float) -> float:
         """Return how many seconds ago the next test was due; negative before it is due."""
-        if self.boot is not None and self.boot == boot_id():
+        if self.boot == boot_id():  # also where neither system names its boot, as on macOS
             return monotonic - self.next_due_monotonic
         return (now - self.next_due).total_seconds()
 
     def is_late(self, now: datetime, monotonic: float) -> bool:
         """Return whether the next test is so late that the daemon must have stopped."""
-        return self.seconds_late(now, monotonic) > self.timeout_seconds + GRACE_SECONDS
+        late = self.seconds_late(now, monotonic)
+        return late > self.timeout_seconds + GRACE_SECONDS or self.is_before_restart(monotonic)
+
+    def is_before_restart(self, monotonic: float) -> bool:
+        """Return whether this machine has restarted since the heartbeat, as far as that can be known."""
+        if self.boot != boot_id():
+            return self.machine is not None and self.machine == machine_digest()
+        return self.boot is None and self.next_due_monotonic - monotonic > self.interval_seconds + GRACE_SECONDS
 
 
 def boot_id() -> str | None:
     """Return the name of this machine's current boot: a random UUID on Linux, None on other systems."""
     try:
         return _BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def machine_digest() -> str | None:
+    """Return a digest of this machine's id, which itself should stay on the machine; None if it has none."""
+    try:
+        return hashlib.blake2b(_MACHINE.read_bytes(), digest_size=8).hexdigest()
     except OSError:
         return None
 

@@ -73,7 +73,7 @@ def _make_anew_if_old(folder: Path, now: datetime) -> None:
 
 def _refuse_strangers(folder: Path) -> None:
     if folder.exists() and not (folder / MARK).exists() and any(path.name != ".lock" for path in folder.iterdir()):
-        exits.end(os.EX_USAGE, f"{folder} holds files that no demo made: choose another folder with --folder")
+        exits.end(os.EX_USAGE, f"{folder} contains files that are not from a demo: choose another folder with --folder")
 
 
 def _made(folder: Path) -> _Made | None:

@@ -1,20 +1,30 @@
 """Read secrets from files, as containers provide them: the first line of the file in `NAME_FILE` is `NAME`."""
 
+import os
+import stat
 from pathlib import Path
 
-_LONGEST = 4096
+LONGEST_SECRET = 4096
+"""Bytes."""
 
 
 def first_line(name: str, path: Path) -> str:
     """Return the secret in a file. Raises ValueError with the complete message, naming the variable and the file."""
     try:
-        with path.open(encoding="utf-8") as file:
-            line = file.readline(_LONGEST).removesuffix("\n").removesuffix("\r")
+        line = _first_line(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ValueError(f"{name}_FILE={path} cannot be read: {why}; its first line must be the secret") from error
-    if not line or not line.isprintable():
-        raise ValueError(
-            f"{name}_FILE={path} is not allowed: its first line must be the secret, without control characters"
-        )
+    if not line or not line.isprintable() or len(line.encode()) > LONGEST_SECRET:
+        allowed = f"at most {LONGEST_SECRET} bytes without control characters"
+        raise ValueError(f"{name}_FILE={path} is not allowed: its first line must be the secret, {allowed}")
     return line
+
+
+def _first_line(path: Path) -> bytes:
+    """Read without waiting: a pipe, which could keep its reader waiting for ever, is refused."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "it is not a regular file")
+        return file.readline(LONGEST_SECRET + 2).removesuffix(b"\n").removesuffix(b"\r")

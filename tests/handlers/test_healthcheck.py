@@ -17,6 +17,10 @@ from speedtest.data import heartbeat
 from speedtest.data.heartbeat import Heartbeat
 from speedtest.figures import state
 
+WITHOUT_ZONE = (
+    '{"pid":1,"interval_seconds":600,"timeout_seconds":120,"next_due":"2026-01-01T00:00:00","next_due_monotonic":0}'
+)
+
 
 def beat(folder: Path, **fields_: Any) -> None:  # noqa: ANN401 (fields of Heartbeat)
     (folder / "results").mkdir(parents=True, exist_ok=True)
@@ -80,7 +84,7 @@ def test_rows_that_wait_are_an_illness(tmp_path: Path) -> None:
     assert (code, "3 rows wait in memory" in said) == (1, True)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "null", '{"pid": "one"}', "\xff"])
+@pytest.mark.parametrize("text", ["", "{}", "null", '{"pid": "one"}', "\xff", WITHOUT_ZONE])
 def test_a_heartbeat_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "results").mkdir(parents=True)
     (tmp_path / "results" / ".heartbeat.json").write_text(text, encoding="latin-1")
@@ -97,11 +101,33 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> N
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [".heartbeat.json"]
 
 
-def test_a_heartbeat_from_before_the_machine_started_is_no_sign_of_life(tmp_path: Path) -> None:
-    long_ago = datetime.now(UTC) - timedelta(hours=1)
-    beat(tmp_path, boot="another", next_due=long_ago, next_due_monotonic=time.monotonic() + 1_000_000)
-    code, said = health(tmp_path)
-    assert (code, "no daemon has run since this machine started" in said) == (1, True)
+@pytest.mark.parametrize("boots", [("another", heartbeat.boot_id()), (None, None)], ids=["linux", "elsewhere"])
+def test_a_heartbeat_from_before_the_machine_started_is_no_sign_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boots: tuple[str | None, str | None]
+) -> None:
+    (tmp_path / "machine-id").write_text("0123456789abcdef")
+    monkeypatch.setattr(heartbeat, "_MACHINE", tmp_path / "machine-id")
+    monkeypatch.setattr(heartbeat, "boot_id", lambda: boots[1])
+    soon = datetime.now(UTC) + timedelta(minutes=30)
+    monotonic = time.monotonic() + 1_000_000
+    beat(tmp_path, boot=boots[0], machine=heartbeat.machine_digest(), next_due=soon, next_due_monotonic=monotonic)
+    assert "no daemon has run since this machine started" in (health_of(tmp_path / "results") or "")
+
+
+def test_where_the_system_names_no_boot_the_monotonic_clock_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "boot_id", lambda: None)
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    beat(tmp_path, boot=None, next_due=an_hour_ago, next_due_monotonic=time.monotonic() + 290)
+    assert health_of(tmp_path / "results") is None
+
+
+def test_another_machine_reads_the_wall_clock(tmp_path: Path) -> None:
+    beat(tmp_path, boot="another", machine="another", next_due_monotonic=0)
+    assert health_of(tmp_path / "results") is None
+    beat(tmp_path, boot="another", machine="another", next_due=datetime.now(UTC) - timedelta(hours=1))
+    assert "the loop has stopped" in (health_of(tmp_path / "results") or "")
 
 
 @pytest.mark.parametrize("late", [-600, 100, 149, 151, 3600])

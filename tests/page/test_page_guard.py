@@ -77,6 +77,7 @@ def test_the_first_line_of_a_file_may_be_the_password(tmp_path: Path) -> None:
         (b"\nsecret", "first line"),
         (b"a\x07b", "first line"),
         (b"\xff\xfe", "UTF-8"),
+        (b"x" * 4097, "4096 bytes"),
         (None, "No such file or directory"),
     ],
 )
