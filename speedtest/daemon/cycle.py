@@ -31,6 +31,9 @@ CONVERSION_SECONDS = 600.0
 """The time limit of a conversion. The next cycle converts what is left."""
 
 _CONVERT = (sys.executable, "-m", "speedtest.handlers.convert")
+_BUSY = os.EX_TEMPFAIL
+"""The exit code of a conversion if another one is running in UPLOAD_DIR, perhaps for another daemon."""
+
 _TIMESTAMP = re.compile(rb'"timestamp": *"[^"]*"')
 
 
@@ -156,7 +159,7 @@ class Daemon:
         complaint = _TIMESTAMP.sub(b"", finished.stderr) if finished.exit_code else None
         is_news = complaint is None or complaint != self._complaint
         self._complaint = complaint
-        logs.relay(finished.stderr, is_news=is_news)
+        logs.relay(finished.stderr, is_news=is_news and finished.exit_code != _BUSY)
         _log_conversion(finished, is_news=is_news)
 
 
@@ -196,6 +199,9 @@ def _log_conversion(finished: Finished, *, is_news: bool) -> None:
                 "ended the conversion after its time limit of %d s; the next cycle continues it",
                 CONVERSION_SECONDS,
             )
+        case "exit" if finished.exit_code == _BUSY:
+            level = logging.INFO if is_news else logging.DEBUG
+            events.log(level, "conversion_ended", "another conversion is running; a later cycle converts what is left")
         case "exit" if finished.exit_code:
             level = logging.ERROR if is_news else logging.DEBUG
             events.log(

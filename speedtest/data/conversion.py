@@ -7,7 +7,7 @@ The crash promise: every row is in the lake exactly once, whichever instruction 
 - After the commit, exactly those CSV files are deleted that were read at the beginning. A Parquet file is never
   changed, deleted or overwritten. If one cannot be read, its day is not converted.
 - A CSV file that is not valid is moved to `RESULT_DIR/quarantine/`, unchanged, with the reason beside it.
-All this happens under `UPLOAD_DIR/.convert.lock`. One thread does the file work, day after day. Meanwhile a second
+All this happens under the lock of `UPLOAD_DIR`. One thread does the file work, day after day. Meanwhile a second
 thread parses and encodes the next days, a few at once. Two more threads close files whose names are deleted.
 """
 
@@ -229,7 +229,7 @@ def _publish(folders: Folders, day: _Day, location: str, table: pa.Table, data: 
     return files.first_free(
         names,
         lambda path: files.publish(
-            path, data.to_pybytes(), base=folders.upload_dir, verify=lambda back: verify(back, table)
+            path, data.to_pybytes(), base=folders.upload_dir, verify=lambda back: verify(back, table), hidden=True
         ),
     )
 

@@ -3,6 +3,9 @@
 `publish` writes a temporary file beside the final name, syncs it, links it to the final name and syncs the folder. The
 link makes the file visible; after the last sync it is saved. A crash at any instruction leaves the old state or the new
 one, and perhaps a temporary file. `sweep` removes those; its caller holds the lock of their writer.
+
+In the lake, whose folders other programs read whole, the temporary file has no name, if the file system has such files.
+File systems may forget the bytes of a file that was synced without a name, so it is synced again under its name.
 """
 
 import errno
@@ -12,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from speedtest.data import unnamed
+
 FILE_MODE = 0o640
 FOLDER_MODE = 0o750
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -19,17 +24,21 @@ _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})
 _known_durable: set[Path] = set()
 
 
-def publish(path: Path, data: bytes, *, base: Path, verify: Callable[[bytes], None] | None = None) -> None:
+type Verify = Callable[[bytes], None] | None
+"""Gets the bytes that were read back from disk and raises an error if they are wrong."""
+
+
+def publish(path: Path, data: bytes, *, base: Path, verify: Verify = None, hidden: bool = False) -> None:
     """Create `path`, below the folder `base`, with these bytes. It is durable when this returns.
 
     If the file exists with the same bytes, that is success. Raises FileExistsError if it exists with other bytes, which
-    stay. Raises OSError if the disk refuses: then the file is not saved, and a temporary file may be left. Before the
-    file is published, `verify` gets the bytes that were read back from disk; it raises an error if they are wrong.
+    stay. Raises OSError if the disk refuses: then the file is not saved, and a temporary file may be left. `verify` is
+    called before the file is published. If `hidden`, the temporary file has no name, where the file system allows that.
     """
     for last_try in (False, True):
         make_folder(path.parent, base=base)
         try:
-            _publish(path, data, verify)
+            _publish(path, data, verify, hidden=hidden)
         except FileNotFoundError:  # a conversion has just removed this folder because it was empty
             if last_try:
                 raise
@@ -37,16 +46,39 @@ def publish(path: Path, data: bytes, *, base: Path, verify: Callable[[bytes], No
             return
 
 
-def _publish(path: Path, data: bytes, verify: Callable[[bytes], None] | None) -> None:
-    temporary = temporary_of(path)
-    try:
-        _write(temporary, data)
-        if verify:
-            verify(_read_back(temporary, data))
-        _link(temporary, path, data)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _publish(path: Path, data: bytes, verify: Verify, *, hidden: bool) -> None:
+    if not (hidden and _publish_unnamed(path, data, verify)):
+        temporary = temporary_of(path)
+        try:
+            _write(temporary, data)
+            if verify:
+                verify(_same(temporary.read_bytes(), data, path))
+            _link(temporary, path, data)
+        finally:
+            temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def _publish_unnamed(path: Path, data: bytes, verify: Verify) -> bool:
+    """Write a file without a name and give it its own. Return False if the file system cannot do that."""
+    if (descriptor := unnamed.opened(path.parent)) is None:
+        return False
+    try:
+        _fill(descriptor, data)
+        if verify:
+            verify(_same(os.pread(descriptor, len(data) + 1, 0), data, path))
+        unnamed.link(descriptor, path)
+    except FileExistsError:
+        if not _holds(path, data):
+            raise
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        return False
+    finally:
+        os.close(descriptor)
+    sync_file(path)
+    return True
 
 
 def first_free(names: Iterable[Path], put: Callable[[Path], object]) -> Path:
@@ -70,16 +102,19 @@ def _write(path: Path, data: bytes) -> None:
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
     try:
-        left = memoryview(data)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        os.fsync(descriptor)
+        _fill(descriptor, data)
     finally:
         os.close(descriptor)
 
 
-def _read_back(path: Path, data: bytes) -> bytes:
-    found = path.read_bytes()
+def _fill(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    os.fsync(descriptor)
+
+
+def _same(found: bytes, data: bytes, path: Path) -> bytes:
     if found != data:
         raise OSError(
             errno.EIO, "the bytes read back differ from those written; check this machine's disk and memory", str(path)
@@ -92,12 +127,16 @@ def _link(temporary: Path, path: Path, data: bytes) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError:
-        if path.is_symlink() or path.read_bytes() != data:
+        if not _holds(path, data):
             raise
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise
         _rename(temporary, path, error)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return not path.is_symlink() and path.read_bytes() == data
 
 
 def move(source: Path, target: Path, *, base: Path) -> None:
@@ -106,7 +145,7 @@ def move(source: Path, target: Path, *, base: Path) -> None:
     Raises FileExistsError if another file has the name, OSError if the disk refuses.
     """
     make_folder(target.parent, base=base)
-    _sync(source, os.O_RDONLY)
+    sync_file(source)
     try:
         os.link(source, target)
     except FileExistsError:
@@ -182,6 +221,11 @@ def _make(folder: Path) -> bool:
             sync_folder(folder.parent.parent)
         folder.mkdir(mode=FOLDER_MODE)
     return True
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file durable."""
+    _sync(path, os.O_RDONLY)
 
 
 def sync_folder(folder: Path) -> None:

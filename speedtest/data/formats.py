@@ -1,7 +1,8 @@
-"""Export rows as CSV, JSON or Parquet, with every column of the lake. Only a few days are in memory at a time.
+"""Export rows as CSV, JSON or Parquet, with all columns or some. Only a few days are in memory at a time.
 
 CSV has a header, null as the empty field, empty text as `""`, and instants in ISO 8601. JSON is one array with one
 object for each row, each on its own line. Parquet is like the lake's own files, without their list of sources.
+`data.spreadsheets` writes the forms for people.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,10 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from speedtest.data import schema
+from speedtest.data import schema, spreadsheets
 from speedtest.data.table import SCHEMA
+from speedtest.values.separators import Marks
 
-type FormatName = Literal["csv", "json", "parquet"]
+type FormatName = Literal["csv", "json", "parquet", "xlsx"]
 
 ROWS_AT_ONCE = 5_000
 _OBJECTS_AT_ONCE = 1000
@@ -24,16 +26,35 @@ _FORMULA = "^[=+\\-@\t\r]"
 """Characters that begin a formula in a spreadsheet, or that a spreadsheet skips before a formula."""
 
 
-def write(days: Iterable[pa.Table], form: FormatName, out: BinaryIO, *, raw: bool = False) -> int:
-    """Write the rows and return how many. In CSV, text that looks like a formula gets an apostrophe, unless `raw`."""
+def write(  # noqa: PLR0913 (each by name)
+    days: Iterable[pa.Table],
+    form: FormatName,
+    out: BinaryIO,
+    *,
+    raw: bool = False,
+    columns: list[str] | None = None,
+    spreadsheet: Marks | None = None,
+) -> int:
+    """Write the rows and return how many; only these columns, in this order, if `columns` is given.
+
+    In CSV, text that looks like a formula gets an apostrophe, unless `raw`. With `spreadsheet`, CSV is for a
+    spreadsheet that has these marks. Raises spreadsheets.TooManyRows if the rows do not fit into a workbook.
+    """
+    names = SCHEMA.names if columns is None else columns
+    wanted = pa.schema([SCHEMA.field(name) for name in names])
     tables = _joined(days)
+    harmless = tables if raw else map(_harmless, tables)
     match form:
+        case "csv" if spreadsheet:
+            return spreadsheets.write_csv(harmless, out, spreadsheets.names_for(columns), spreadsheet)
+        case "xlsx":
+            return spreadsheets.write_xlsx(tables, out, spreadsheets.names_for(columns))
         case "csv":
-            return _write_csv(tables if raw else map(_harmless, tables), out)
+            return _write_csv((table.select(names) for table in harmless), out, wanted)
         case "json":
-            return _write_json(tables, out)
+            return _write_json((table.select(names) for table in tables), out)
         case "parquet":
-            return _write_parquet(tables, out)
+            return _write_parquet((table.select(names) for table in tables), out, wanted)
 
 
 def _joined(days: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -47,9 +68,9 @@ def _joined(days: Iterable[pa.Table]) -> Iterator[pa.Table]:
     yield pa.concat_tables([SCHEMA.empty_table(), *begun])
 
 
-def _write_csv(tables: Iterable[pa.Table], out: BinaryIO) -> int:
+def _write_csv(tables: Iterable[pa.Table], out: BinaryIO, wanted: pa.Schema) -> int:
     rows = 0
-    written = pa.schema([(field.name, _text_of_instant(field.type)) for field in SCHEMA])
+    written = pa.schema([(field.name, _text_of_instant(field.type)) for field in wanted])
     with csv.CSVWriter(out, written) as writer:
         for table in tables:
             writer.write_table(_with_instants_as_text(table).cast(written))
@@ -69,10 +90,10 @@ def _write_json(tables: Iterable[pa.Table], out: BinaryIO) -> int:
     return rows
 
 
-def _write_parquet(tables: Iterable[pa.Table], out: BinaryIO) -> int:
+def _write_parquet(tables: Iterable[pa.Table], out: BinaryIO, wanted: pa.Schema) -> int:
     rows = 0
     version = {"speedsnake.schema_version": str(schema.SCHEMA_VERSION)}
-    with pq.ParquetWriter(out, SCHEMA.with_metadata(version), compression="zstd") as writer:
+    with pq.ParquetWriter(out, wanted.with_metadata(version), compression="zstd") as writer:
         for table in tables:
             writer.write_table(table)
             rows += table.num_rows
@@ -84,7 +105,7 @@ def _text_of_instant(kind: pa.DataType) -> pa.DataType:
 
 
 def _with_instants_as_text(table: pa.Table) -> pa.Table:
-    for number, field in enumerate(SCHEMA):
+    for number, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             text = pc.strftime(table.column(number), format="%Y-%m-%dT%H:%M:%SZ")
             table = table.set_column(number, field.name, text)

@@ -58,7 +58,9 @@ def recover(folder: Path) -> set[str]:
     """
     published = parquet_files(folder)
     files.sweep(sorted(folder.glob(".speedtest_*.parquet.tmp")))
-    if published:  # a conversion may have been killed before it synced the folder
+    if published:  # a conversion may have been killed before it synced them
+        for path in published:
+            files.sync_file(path)
         files.sync_folder(folder)
     return set().union(*(sources_of(path) for path in published))
 

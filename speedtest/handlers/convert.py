@@ -18,7 +18,7 @@ from typing import override
 
 from speedtest import logging as logs
 from speedtest.data import probe
-from speedtest.data.lock import Held, Lock
+from speedtest.data.lock import EmptyFileLock, FolderLock, Held, Lock, cannot_lock_folders
 from speedtest.data.partitions import Folders
 from speedtest.environment import Settings
 from speedtest.logging import Events
@@ -27,6 +27,8 @@ from speedtest.terminal import exits, startup
 events = Events("speedtest.handlers.convert")
 
 LOCK_NAME = ".convert.lock"
+"""The lock's file where a folder cannot be locked, and of earlier versions everywhere."""
+
 _OPEN_FILES = 4096
 """How many files a conversion keeps open if the system allows it. With fewer it is only slower."""
 
@@ -75,10 +77,10 @@ def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None
         exits.end(exits.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {why.strerror}")
     folders = Folders(settings.result_dir, settings.upload_dir)
     try:
-        with Lock(settings.upload_dir / LOCK_NAME):
+        with alone(settings.upload_dir):
             failed = convert(folders, settings.speedtest_location_uuid, datetime.now(UTC).date(), begun)
     except Held as held:
-        exits.end(exits.BUSY, f"another conversion is running: {held}")
+        exits.end(exits.BUSY, f"another conversion is running: {held}; retry when it has ended")
     except OSError as error:
         events.error(
             "conversion_failed", "a disk error ended the conversion: %s; no row is lost, the next one retries", error
@@ -87,6 +89,34 @@ def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None
     if failed:
         events.error("conversion_failed", "could not convert %d days; the next conversion retries", failed)
         exits.end(exits.FAILED)
+
+
+def alone(upload_dir: Path) -> Lock:
+    """Lock UPLOAD_DIR, then remove what earlier versions left in it beside Parquet. Raises Held or OSError."""
+    try:
+        lock = FolderLock(upload_dir)
+    except OSError as error:
+        if not cannot_lock_folders(error):
+            raise
+        path = upload_dir / LOCK_NAME
+        events.info(
+            "lock_file", "%s cannot be locked (%s), so the conversion locks %s", upload_dir, error.strerror, path
+        )
+        return EmptyFileLock(path)
+    try:
+        _remove_old_lock(upload_dir / LOCK_NAME)
+        (upload_dir / probe.FILE_NAME).unlink(missing_ok=True)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def _remove_old_lock(path: Path) -> None:
+    """Remove the lock file of an earlier version. Raises Held if a conversion of that version is running."""
+    if path.exists():
+        with Lock(path):
+            path.unlink()
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from tests.benchmarks.harness import in_a_process
 from tests.benchmarks.report import Cell, Report, Table
 
 NEEDED = {
-    "duckdb": "a glob of the files",
-    "polars": "a glob of the files, because the conversion's lock is beside them",
+    "duckdb": "the folder",
+    "polars": "the folder",
     "pandas": "the folder",
     "pyspark": "the folder, Java, and a setting for its time zone: it computes in the machine's",
 }

@@ -24,6 +24,7 @@ from speedtest.daemon import memory
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.cycle import Daemon
 from speedtest.data import results
+from speedtest.data.lock import FolderLock
 from speedtest.engines import ENGINES
 from speedtest.handlers.loop import loop
 from speedtest.process import Stop
@@ -453,3 +454,25 @@ def test_no_conversion_is_started_while_one_runs(tmp_path: Path) -> None:
         until(lambda: len(daemon.logged("converted")) == 20, "conversion of 20 days")
         assert daemon.stop() == 0
         assert not daemon.logged("conversion_failed", "exit code 75")
+
+
+def test_two_daemons_that_share_upload_dir_convert_in_turn_and_neither_logs_an_error(tmp_path: Path) -> None:
+    uploads = {"UPLOAD_DIR": str(tmp_path / "uploads"), "SLEEP_SECONDS": "0.2"}
+    homes = [tmp_path / "fibre", tmp_path / "lte"]
+    for home in homes:
+        program(home)
+        keep(day_of(LAST_WEEK, 10, home.name), home / "results")
+    with FolderLock(tmp_path / "uploads"), DaemonProcess(homes[0], homes[0] / "bin", **uploads) as waiting:
+        until(lambda: len(waiting.logged("conversion_ended", "another conversion is running")) >= 3, "wait")
+        assert waiting.stop() == 0
+    with (
+        DaemonProcess(homes[0], homes[0] / "bin", **uploads) as first,
+        DaemonProcess(homes[1], homes[1] / "bin", **uploads) as second,
+    ):
+        for daemon in (first, second):
+            until(lambda daemon=daemon: daemon.logged("converted"), "conversion")
+            assert daemon.stop() == 0
+            assert [record for record in daemon.log if record["level"] in {"WARNING", "ERROR"}] == []
+    told = [record["level"] for record in waiting.logged("conversion_ended", "another conversion is running")]
+    assert told[:3] == ["INFO", "DEBUG", "DEBUG"]
+    assert {path.name for path in (tmp_path / "uploads").iterdir()} == {"location=fibre", "location=lte"}

@@ -271,11 +271,11 @@ def test_nothing_stays_open_whatever_becomes_of_a_day(lake: Folders, monkeypatch
     damaged.write_text("damaged")
     full: list[str] = []
 
-    def refusing(source: Path, target: Path) -> None:
-        if "day=23" in str(source):
+    def refusing(source: Path, target: Path, **how: Any) -> None:  # noqa: ANN401 (passed on)
+        if "day=23" in str(target):
             full.append(target.name)
             raise OSError(28, "No space left on device", str(target))
-        link(source, target)
+        link(source, target, **how)
 
     def unlisted(folder: Path | str) -> list[str]:
         if folder == lake.result_dir / "year=2026/month=03/day=24":

@@ -1,5 +1,6 @@
 """Bits that flip: on disk between writing and publishing, and in memory before writing."""
 
+import os
 import random
 from collections.abc import Iterable
 from functools import partial
@@ -33,25 +34,23 @@ def _flip_on_disk(tree: Path, seed: int, count: int, mutant: str | None) -> Foun
     """Flip one bit in the temporary file of each conversion: nothing may be published, nothing deleted."""
     if mutant:
         mutants.apply(mutant)
-    chance, write, found = random.Random(seed), get(files, "_write"), Found()
+    chance, fill, found = random.Random(seed), get(files, "_fill"), Found()
 
-    def write_and_flip(path: Path, data: bytes) -> None:
-        write(path, data)
+    def fill_and_flip(descriptor: int, data: bytes) -> None:
+        fill(descriptor, data)
         at = chance.randrange(len(data))
-        with path.open("r+b") as file:
-            file.seek(at)
-            file.write(bytes([data[at] ^ 1 << chance.randrange(8)]))
+        os.pwrite(descriptor, bytes([data[at] ^ 1 << chance.randrange(8)]), at)
 
     before = _names(tree)
     for number in range(count):
-        put(files, "_write", lambda _: write_and_flip)
+        put(files, "_fill", lambda _: fill_and_flip)
         verdict = Verdict()
         try:
             run_conversion(tree)
             verdict.other.append("the conversion said that all was well")
         except SystemExit:
             pass
-        put(files, "_write", lambda _: write)
+        put(files, "_fill", lambda _: fill)
         published = sorted(path.name for path in (tree / UPLOADS).rglob("*.parquet"))
         if published or _names(tree) - before or before - _names(tree):
             verdict.partial.add(f"{published} were published, {sorted(before - _names(tree))} are gone")

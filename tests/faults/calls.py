@@ -29,9 +29,13 @@ _WITH_DATA = frozenset({"read", "pread64", "write", "pwrite64"})
 
 _WRITABLE = re.compile(r"O_(WRONLY|RDWR|CREAT|TRUNC)")
 _LINE = re.compile(
-    r"(\w+)\((.*)\)\s*= (-?\d+|\?|0x[0-9a-f]+)(?: ?<.*?>)?(?: (E[A-Z0-9_]+) \([^()]*\))?(?: \(.*\))?$", re.DOTALL
+    r"(\w+)\((.*)\)\s*= (-?\d+|\?|0x[0-9a-f]+)(?: ?<.*?>(?:\(deleted\))?)?(?: (E[A-Z0-9_]+) \([^()]*\))?(?: \(.*\))?$",
+    re.DOTALL,
 )
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_NO_NAME = re.compile(r"#\d+$")
+"""What the kernel calls a file without a name; the number differs from run to run."""
+
 _DESCRIPTOR = re.compile(r"(\d+)<(.*?)>")
 
 
@@ -78,7 +82,10 @@ class Call(msgspec.Struct, frozen=True):
         """Its name and the last part of its path, for people."""
         words = self._words
         path = words[-1] if words else (self.descriptor or (0, ""))[1]
-        return f"{self.name}#{self.nth} {' '.join(path.rpartition('/')[2].split())[-80:]}"
+        last = _NO_NAME.sub("unnamed", path.rpartition("/")[2])
+        if "O_TMPFILE" in self.arguments:
+            last = f"unnamed in {last}"
+        return f"{self.name}#{self.nth} {' '.join(last.split())[-80:]}"
 
 
 def read(log: str, main: int) -> list[Call]:

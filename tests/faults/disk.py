@@ -3,7 +3,8 @@
 A file's bytes and a folder's names are safe as they were at the last successful fsync. Of later changes, a file system
 may keep any part: each changed name in any state it had since then, independent of other names; of a file's bytes all,
 half, zeros in their place, or none. After a failed fsync, a later fsync of the same file saves nothing, because the
-kernel has dropped the pages.
+kernel has dropped the pages. If a file was synced only while it had no name, an fsync of the folder that names it later
+may save the name without the bytes: btrfs skips files without a name when it writes its log.
 """
 
 import os
@@ -32,11 +33,20 @@ class File(msgspec.Struct):
     data: bytes = b""
     synced: bytes = b""
     spoilt: bool = False
+    has_name: bool = True
+    synced_by_name: bool = True
+    """False for a file that was opened without a name, until it is synced with one."""
+
+    def sync_name(self) -> None:
+        """Save the name that a folder has for it, perhaps without the bytes."""
+        if not self.synced_by_name:
+            self.synced = b""
 
     def sync(self, *, good: bool) -> None:
         self.spoilt |= not good and self.data != self.synced
         if good and not self.spoilt:
             self.synced = self.data
+            self.synced_by_name |= self.has_name
 
     def choices(self) -> list[bytes]:
         if self.data == self.synced:
@@ -58,6 +68,9 @@ class Folder(msgspec.Struct):
 
     def sync(self, *, good: bool) -> None:
         if good:
+            for node in self.names.values():
+                if isinstance(node, File):
+                    node.sync_name()
             self.changed.clear()
 
     def choices(self, name: str) -> "list[File | Folder | None]":
@@ -74,10 +87,12 @@ class Disk:
         self._open: dict[int, tuple[File | Folder, int]] = {}
 
     def play(self, call: Call) -> None:
-        """Do what a call did."""
+        """Do what a call did: nothing, if the process was killed before it."""
+        if call.result < 0 and not call.error:
+            return
         if call.name in {"fsync", "fdatasync"} and call.descriptor and call.descriptor[0] in self._open:
             self._open[call.descriptor[0]][0].sync(good=not call.error)
-        elif not call.error and call.result >= 0 and call.name in _PLAYED:
+        elif not call.error and call.name in _PLAYED:
             _PLAYED[call.name](self, call)
 
     def end_process(self) -> None:
@@ -128,6 +143,9 @@ class Disk:
         if (place := self._find(call.texts[0])) is None:
             self._open.pop(call.result, None)
             return
+        if "O_TMPFILE" in call.arguments:
+            self._open[call.result] = (File(has_name=False, synced_by_name=False), 0)
+            return
         folder, name = place
         node = folder.names.get(name)
         if node is None and "O_CREAT" in call.arguments:
@@ -166,11 +184,18 @@ class Disk:
 
     def _do_link(self, call: Call) -> None:
         source, target = (self._find(text) for text in call.texts)
-        if source and target:
+        if target and call.texts[0].startswith(_DESCRIPTORS):
+            node, _ = self._open[int(call.texts[0].removeprefix(_DESCRIPTORS))]
+            if isinstance(node, File):
+                node.has_name = True
+                target[0].put(target[1], node)
+        elif source and target:
             target[0].put(target[1], source[0].names[source[1]])
             if call.name.startswith("rename"):
                 source[0].put(source[1], None)
 
+
+_DESCRIPTORS = b"/proc/self/fd/"
 
 _PLAYED: dict[str, Callable[[Disk, Call], None]] = {
     "open": Disk._do_open,  # noqa: SLF001 (its own table)

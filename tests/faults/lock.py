@@ -13,7 +13,7 @@ from pathlib import Path
 from daemon import DaemonProcess, run as run_handler, until
 from standins import ookla
 
-from speedtest.data.lock import Held, Lock
+from speedtest.data.lock import FolderLock, Held, Lock
 from tests.faults import child, mutants
 from tests.faults.family import Ask, Family, Form, Found, Job, workshop
 from tests.faults.judge import Verdict
@@ -148,7 +148,7 @@ def _real_daemons(count: int) -> Found:
                 first.process.wait()
             with DaemonProcess(home, folder / "bin") as third:
                 until(lambda: len(third.logged("started")) > 1)
-            with Lock(home / "uploads" / ".convert.lock"):
+            with FolderLock(home / "uploads"):
                 busy = run_handler(home, "convert")
             if busy.returncode != os.EX_TEMPFAIL:
                 verdict.other.append(f"the second conversion ended with {busy.returncode}: {busy.stderr}")

@@ -4,6 +4,7 @@ A child calls `apply` before it acts; nothing else is patched.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 
@@ -37,6 +38,9 @@ MUTANTS: Mapping[str, Mutant] = {
         of_files.folders_of_a_killed_run_not_synced, _POWER, "first conversion", "killed at mkdir.*uploads"
     ),
     "fsync after the link": Mutant(of_files.sync_after_link, _POWER, "rows", "a clean run"),
+    "no fsync of a file that was written without a name": Mutant(
+        of_files.not_synced_by_name, _POWER, "first conversion", "a clean run"
+    ),
     "fsync again after it failed": Mutant(of_files.sync_again_after_failure, _POWER, "rows", "EIO at fsync.*tmp"),
     "rename instead of link": Mutant(of_files.rename_over, _KILL, "rows"),
     "written straight to the final name": Mutant(
@@ -68,13 +72,19 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "no source list": Mutant(of_the_lake.no_source_list, _KILL, "first conversion", "unlink"),
     "every location's file lists all sources": Mutant(
-        of_the_lake.all_sources_in_every_file, _KILL, "first conversion", "unlink.*parquet"
+        of_the_lake.all_sources_in_every_file, _KILL, "first conversion", "linkat.*parquet"
     ),
     "sources are known by name, without digest": Mutant(of_the_lake.sources_without_digest, _KILL, "late conversion"),
     "the number is the count of files": Mutant(of_the_lake.number_from_count, _KILL, "late conversion", by_words=True),
     "no recovery": Mutant(of_the_lake.no_recovery, (*_KILL, "kill twice"), "recovery"),
     "recovery trusts a folder that was not synced": Mutant(
-        of_the_lake.recovery_trusts_unsynced, _POWER, "first conversion", "killed at unlink.*parquet"
+        partial(of_the_lake.recovery_trusts, "sync_folder"),
+        _POWER,
+        "first conversion",
+        "killed at fsync.*(parquet|day)",
+    ),
+    "recovery trusts a file that was not synced": Mutant(
+        partial(of_the_lake.recovery_trusts, "sync_file"), _POWER, "first conversion", "killed at fsync.*parquet"
     ),
     "a folder that cannot be read counts as empty": Mutant(
         of_the_lake.unreadable_folder_is_empty, _ERRORS, "recovery", "EIO.*(openat|getdents).*day="

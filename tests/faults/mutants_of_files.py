@@ -14,7 +14,7 @@ from speedtest.data.row_queue import RowQueue
 from speedtest.handlers import convert
 from tests.faults.patch import get, nothing, put
 
-type Publish = Callable[[Path, bytes, Callable[[bytes], None] | None], None]
+type Publish = Callable[..., None]
 type Sync = Callable[[int], None]
 
 
@@ -58,7 +58,8 @@ def rename_over() -> None:
 
 
 def straight_to_the_name() -> None:
-    def publish(path: Path, data: bytes, _: object) -> None:
+    def publish(path: Path, data: bytes, _: object, *, hidden: bool) -> None:
+        del hidden
         if path.exists() and path.read_bytes() != data:
             raise FileExistsError(path)
         if not path.exists():
@@ -83,6 +84,13 @@ def sync_after_link() -> None:
     put(files, "_link", make)
 
 
+def not_synced_by_name() -> None:
+    def sync_file(_: Path) -> None:
+        pass
+
+    put(files, "sync_file", lambda _: sync_file)
+
+
 def sync_again_after_failure() -> None:
     def make(fsync: Sync) -> Sync:
         def sync(descriptor: int) -> None:
@@ -105,7 +113,10 @@ def temporary_with_a_rows_name() -> None:
 
 def nothing_verified() -> None:
     def make(publish: Publish) -> Publish:
-        return lambda path, data, _: publish(path, data, None)
+        def unverified(path: Path, data: bytes, _: object, *, hidden: bool) -> None:
+            publish(path, data, None, hidden=hidden)
+
+        return unverified
 
     put(files, "_publish", make)
 

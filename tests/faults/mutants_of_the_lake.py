@@ -109,15 +109,17 @@ def no_recovery() -> None:
     put(conversion, "recover", lambda _: recover)
 
 
-def recovery_trusts_unsynced() -> None:
+def recovery_trusts(sync: str) -> None:
+    """Let a recovery do without one of the two functions that sync what a killed conversion has published."""
+
     def make(recover: Callable[[Path], set[str]]) -> Callable[[Path], set[str]]:
         def trusting(folder: Path) -> set[str]:
-            sync = files.sync_folder
-            put(files, "sync_folder", lambda _: nothing)
+            real = get(files, sync)
+            put(files, sync, lambda _: nothing)
             try:
                 return recover(folder)
             finally:
-                put(files, "sync_folder", lambda _: sync)
+                put(files, sync, lambda _: real)
 
         return trusting
 

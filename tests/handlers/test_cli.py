@@ -64,7 +64,7 @@ def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
 
     assert completed("speedsnake st") == ["status"]
     assert "--json" in completed("speedsnake status --")
-    assert set(completed("speedsnake export --format ")) == {"csv", "json", "parquet"}
+    assert set(completed("speedsnake export --format ")) == {"csv", "json", "parquet", "xlsx"}
     bash = ["bash", "-c", f"{shlex.quote(str(SPEEDSNAKE))} --show-completion; exit $?"]  # it asks which shell called it
     shown = subprocess.run(bash, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
     assert "_SPEEDSNAKE_COMPLETE=complete_bash" in shown
