@@ -4,18 +4,27 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pandas as pd
 
 from speedtest.data import heartbeat, partitions
+from speedtest.figures import slots
 from speedtest.figures.rows import Rows
 
 _DAY = timedelta(days=1)
 _LOOKED_BACK = timedelta(days=31)
 _LATE_SECONDS = 300
 """A row is current for two intervals plus this time. A row without an interval is current for a day."""
+
+_LONGEST_SKIP = timedelta(days=1)
+"""A test tells the current state through skipped slots for this time, so that quiet hours are no unknown state."""
+
+type Condition = Literal["up", "down", "test-failed", "late", "no-test"]
+"""`up`: the last test succeeded. `down`: it failed as it does when the line is down. `test-failed`: it failed for
+another reason, which says nothing about the line. `late`: the last test, or the newest row, is too old. `no-test`:
+there is no test."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,16 +68,23 @@ class LineState(msgspec.Struct, frozen=True, kw_only=True):
     """The current state of one line."""
 
     location: str
+    condition: Condition
+    """The one word that all views show."""
     up: bool | None
-    """Whether the last test was successful. Null if there is no test, or if the newest row is not current."""
+    """True if the condition is `up`, false if it is `down`, null if nobody knows."""
     last: Result | None
     """The last test, successful or failed."""
     skipped: Result | None
     """The newest row, if its slot was skipped."""
     last_success: datetime | None
     """When the last successful test was made. Only the last month that has rows is searched."""
-    failures_in_a_row: int
-    """Slots that failed since the last successful test. A test without a slot counts as one."""
+    failures_in_a_row: int | None
+    """Slots that failed since the last successful test. A test without a slot counts as one. Null if there is no test.
+    """
+    down_in_a_row: int | None
+    """Of these, the slots that failed as they do when the line is down, since a server last answered."""
+    rows_without_status: int
+    """Rows of the last month whose status is none of ok, failed and skipped: nobody knows what they say."""
     data_bytes_of_month: int
     """Bytes that tests moved in this calendar month of `TZ`, as DATA_BUDGET_GB_PER_MONTH counts them."""
 
@@ -83,16 +99,22 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> LineState:
     tests = frame[frame["status"].isin(("ok", "failed"))]
     good = tests[tests["status"] == "ok"]
     last = next(iter(results(tests.tail(1))), None)
-    latest = next(iter(results(frame.tail(1))), None)
+    known = frame[frame["status"].isin(slots.STATUSES)]
+    latest = next(iter(results(known.tail(1))), None)
     last_success = next(iter(results(good.tail(1))), None)
     month = datetime(*now.astimezone().timetuple()[:2], 1).astimezone()
+    condition = _condition(last, latest, now)
+    failures, down = slots.in_a_row(tests)
     return LineState(
         location=location,
-        up=last.status == "ok" if last and latest and _is_current(latest, now) else None,
+        condition=condition,
+        up={"up": True, "down": False}.get(condition),
         last=last,
         skipped=latest if latest and latest.status == "skipped" else None,
         last_success=last_success.timestamp if last_success else None,
-        failures_in_a_row=_failures(tests),
+        failures_in_a_row=failures,
+        down_in_a_row=down,
+        rows_without_status=len(frame) - len(known),
         data_bytes_of_month=int(frame.loc[frame["timestamp"] >= month, "data_bytes"].sum()),
     )
 
@@ -137,16 +159,22 @@ def _ends(rows: Rows, location: str) -> Iterator[datetime]:
         yield datetime(day.year, day.month, day.day, tzinfo=UTC) + _DAY
 
 
-def _failures(tests: pd.DataFrame) -> int:
-    """Count the slots that failed since the last successful test."""
-    latest = tests[(tests["status"] == "ok")[::-1].cumsum()[::-1] == 0]
-    failed = latest[~latest["slot"].isin(tests.loc[tests["status"] == "ok", "slot"].dropna())]
-    return failed["slot"].nunique() + int(failed["slot"].isna().sum())
+def _condition(last: Result | None, latest: Result | None, now: datetime) -> Condition:
+    if not last or not latest:
+        return "no-test"
+    if not _is_current(latest, now) or now - last.timestamp > _LONGEST_SKIP + _current_for(latest):
+        return "late"
+    if last.status == "ok":
+        return "up"
+    return "down" if slots.is_of_a_dead_line(last.error_kind) else "test-failed"
 
 
 def _is_current(latest: Result, now: datetime) -> bool:
-    age = (now - latest.timestamp).total_seconds()
-    return age <= (2 * latest.interval_seconds + _LATE_SECONDS if latest.interval_seconds else _DAY.total_seconds())
+    return now - latest.timestamp <= _current_for(latest)
+
+
+def _current_for(row: Result) -> timedelta:
+    return timedelta(seconds=2 * row.interval_seconds + _LATE_SECONDS) if row.interval_seconds else _DAY
 
 
 def _plain(column: pd.Series) -> list[Any]:

@@ -126,11 +126,19 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     tests: int
     """All tests, successful or failed, with or without a slot."""
+    failed: int
+    """Of all tests, those that failed."""
     by_hand: int
     """Rows without a slot: measured by hand, or by the original program."""
+    failed_by_hand: int
+    """Failed tests without a slot. They are in no outage and in no uptime."""
+    without_status: int
+    """Rows whose status is none of ok, failed and skipped: nobody knows what they say. They are in no other figure."""
     first: datetime | None
     last: datetime | None
     slots: Slots
+    uptime_percent: float | None
+    """Slots with a successful test ÷ slots with any test. Null if no slot has a test."""
     bin_seconds: int
     engines: list[EngineFigures]
     """The one with the most successful tests first. The report's first sentences are about that one."""
@@ -138,7 +146,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     failures_by_kind: dict[str, int]
     outages: list[Outage]
     """The longest outages, newest first."""
-    outages_in_all: int
+    outages_in_all: int | None
+    """Null if no slot has a test: then nobody knows whether there was an outage."""
     data_bytes: int
     bytes_by_month: dict[str, int]
     """By UTC month."""

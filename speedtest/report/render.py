@@ -33,14 +33,10 @@ def html(answers: Iterable[tuple[Summary, Evidence]], since: datetime | None, un
 def text(summary: Summary, plan: Plan) -> str:
     """Return a summary for a terminal. Control characters in rows are escaped."""
     shown: View = drawing.view(summary, plan)
-    lines = [f"{words.harmless(summary.location)}", shown.sentence, ""]
+    lines = [f"{words.harmless(summary.location)}", shown.sentence, *shown.notes, ""]
     if not summary.rows:
         return "\n".join(lines)
-    slots = summary.slots
-    lines.append(
-        f"Slots      {slots.due:,}: {slots.ok:,} successful, {slots.failed:,} failed, {slots.skipped:,} skipped, "
-        f"{slots.not_measured:,} not measured; uptime {amounts.share(slots.availability)}"
-    )
+    lines.append(f"Slots      {_slots(summary)}")
     for engine in summary.engines:
         lines.append(
             f"{words.harmless(engine.name):10} {amounts.count(engine.tests, 'test')}, {engine.failed:,} failed"
@@ -69,6 +65,17 @@ def text(summary: Summary, plan: Plan) -> str:
         lines.append(f"Outage     {start} to {end}, {amounts.count(outage.slots, 'slot')}{said}")
     lines.append(f"Data       {amounts.data(summary.data_bytes)}")
     return "\n".join(lines)
+
+
+def _slots(summary: Summary) -> str:
+    slots = summary.slots
+    if not slots.due:
+        return "none: no row has a slot, so the uptime is unknown"
+    up = "unknown" if summary.uptime_percent is None else amounts.share(summary.uptime_percent)
+    return (
+        f"{slots.due:,}: {slots.ok:,} successful, {slots.failed:,} failed, {slots.skipped:,} skipped, "
+        f"{slots.not_measured:,} not measured; uptime {up}"
+    )
 
 
 def _spread(spread: Spread, unit: str) -> str:

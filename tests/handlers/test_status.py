@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from command import Terminal, speedsnake
 from daemon import DaemonProcess, run
+from foreign import without_status
 from msgspec.structs import replace
 from samples import failed, keep, measured
 from standins import ookla
@@ -95,6 +96,22 @@ def test_failures_in_a_row_are_those_since_the_last_good_test(tmp_path: Path) ->
     assert line["failures_in_a_row"] == 3
     assert (line["last"]["status"], line["last"]["error_kind"]) == ("failed", "exit")
     assert 'failed, exit: Cannot open socket, "again"' in said(tmp_path)["last test"]
+
+
+def test_failures_that_a_dead_line_does_not_have_leave_the_state_unknown(tmp_path: Path) -> None:
+    rows = [replace(row(timedelta(minutes=10 * number), good=False), error_kind="rate-limited") for number in (0, 1)]
+    keep(rows, tmp_path / "results")
+    shown = said(tmp_path)
+    assert shown["state"].startswith("unknown: the test failed")
+    assert (shown["failures in a row"], shown["uptime"][:8]) == ("2", "24h 0 %,")
+
+
+def test_rows_without_a_status_are_counted_and_nothing_good_is_said(tmp_path: Path) -> None:
+    without_status(tmp_path / "results", NOON - timedelta(hours=1), 3)
+    shown = said(tmp_path, SPEEDTEST_LOCATION_UUID=ADDRESS)
+    assert (shown["location"], shown["without a status"]) == (ADDRESS, "3 rows of the last month")
+    assert (shown["last test"], shown["failures in a row"]) == ("none", "not known")
+    assert shown["state"] == "unknown: there is no test"
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from foreign import without_status
 from openapi_spec_validator import validate
 from pages import HOSTILE, Page, days_until_now, lake, serving, this_slot
 from paths import PROJECT
@@ -179,6 +180,34 @@ def test_a_failed_test_has_no_speed_and_is_not_up(tmp_path: Path) -> None:
     assert found["speedtest_up", HOME] == 0
     assert found["speedtest_failures_in_a_row", HOME] == 1
     assert not [name for name in found if name[0].endswith(("per_second", "latency_seconds", "ratio"))]
+
+
+def test_a_test_that_failed_for_another_reason_leaves_the_line_unknown_in_every_view(tmp_path: Path) -> None:
+    rows = [failed(this_slot() - number * timedelta(minutes=10), error_kind="rate-limited") for number in range(3)]
+    with serving(folders(tmp_path, rows)) as page:
+        found, line, summary = metrics(page), page.get("/api/now").json()["lines"][0], page.get("/api/summary").json()
+        shown = page.get("/").text
+    assert (line["condition"], line["up"], line["down_in_a_row"]) == ("test-failed", None, 0)
+    assert ("speedtest_up", HOME) not in found
+    assert found["speedtest_failures_in_a_row", HOME] == 3
+    assert found["speedtest_down_in_a_row", HOME] == 0
+    assert (summary["outages_in_all"], summary["slots"]["failed"], summary["uptime_percent"]) == (0, 3, 0)
+    assert '<p class="verdict unknown">Test failed</p>' in shown
+
+
+def test_rows_without_a_status_are_shown_as_what_they_are_in_every_view(tmp_path: Path) -> None:
+    where = folders(tmp_path, [])
+    without_status(where.result_dir, this_slot() - timedelta(minutes=30), 3)
+    with serving(where, SPEEDTEST_LOCATION_UUID=HOME) as page:
+        found, line, summary = metrics(page), page.get("/api/now").json()["lines"][0], page.get("/api/summary").json()
+        shown = page.get("/").text
+    assert (line["condition"], line["failures_in_a_row"], line["rows_without_status"]) == ("no-test", None, 3)
+    assert found["speedtest_rows_without_status", HOME] == 3
+    assert ("speedtest_failures_in_a_row", HOME) not in found
+    assert (summary["without_status"], summary["tests"], summary["outages_in_all"]) == (3, 0, None)
+    assert '<p class="verdict unknown">No test yet</p>' in shown
+    assert "3 rows of the last month have no known status" in shown
+    assert "There were no outages" not in shown
 
 
 def test_names_and_units_are_as_prometheus_wants_them(page: Page) -> None:
