@@ -10,11 +10,12 @@ import msgspec
 import pandas as pd
 
 from speedtest.data import heartbeat, partitions
-from speedtest.figures import slots
+from speedtest.figures import calendar, slots
 from speedtest.figures.rows import Rows
 
 _DAY = timedelta(days=1)
-_LOOKED_BACK = timedelta(days=31)
+_LOOKED_BACK = timedelta(days=32)
+"""So that it has the whole current month, also one of 31 days and an hour."""
 _LATE_SECONDS = 300
 """A row is current for two intervals plus this time. A row without an interval is current for a day."""
 
@@ -68,6 +69,8 @@ class LineState(msgspec.Struct, frozen=True, kw_only=True):
     """The current state of one line."""
 
     location: str
+    zone: str
+    """The line's zone: that of its newest row, else of this machine."""
     condition: Condition
     """The one word that all views show."""
     up: bool | None
@@ -86,7 +89,7 @@ class LineState(msgspec.Struct, frozen=True, kw_only=True):
     rows_without_status: int
     """Rows of the last month whose status is none of ok, failed and skipped: nobody knows what they say."""
     data_bytes_of_month: int
-    """Bytes that tests moved in this calendar month of `TZ`, as DATA_BUDGET_GB_PER_MONTH counts them."""
+    """Bytes that tests moved in this calendar month, by the wall clock in each row's zone, like `bytes_by_month`."""
 
 
 def of(rows: Rows, location: str, now: datetime) -> LineState:
@@ -102,11 +105,13 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> LineState:
     known = frame[frame["status"].isin(slots.STATUSES)]
     latest = next(iter(results(known.tail(1))), None)
     last_success = next(iter(results(good.tail(1))), None)
-    month = datetime(*now.astimezone().timetuple()[:2], 1).astimezone()
+    zone = calendar.zone_of(frame)
+    is_of_month = calendar.months(frame) == calendar.month(now, zone)
     condition = _condition(last, latest, now)
     failures, down = slots.in_a_row(tests)
     return LineState(
         location=location,
+        zone=zone.key,
         condition=condition,
         up={"up": True, "down": False}.get(condition),
         last=last,
@@ -115,7 +120,7 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> LineState:
         failures_in_a_row=failures,
         down_in_a_row=down,
         rows_without_status=len(frame) - len(known),
-        data_bytes_of_month=int(frame.loc[frame["timestamp"] >= month, "data_bytes"].sum()),
+        data_bytes_of_month=int(frame.loc[is_of_month, "data_bytes"].sum()),
     )
 
 
@@ -139,9 +144,9 @@ def results(rows: pd.DataFrame) -> list[Result]:
 
 
 def newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
-    """Return the rows of the last 31 days.
+    """Return the rows of the last 32 days.
 
-    If the line is no longer measured, return the last 31 days in which it was.
+    If the line is no longer measured, return the last 32 days in which it was.
     """
     frame = rows.of(now - _LOOKED_BACK, now + _DAY, location)
     for end in _ends(rows, location) if frame.empty else ():

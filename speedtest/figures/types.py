@@ -49,7 +49,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """The successful tests of one bin (`bin_seconds` long)."""
+    """The successful tests of one bin (`bin_seconds` long, but for a change of the clocks in a bin of whole days)."""
 
     start: datetime
     tests: int
@@ -150,6 +150,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Null if no slot has a test: then nobody knows whether there was an outage."""
     data_bytes: int
     bytes_by_month: dict[str, int]
-    """By UTC month."""
+    """By month of the wall clock in each row's zone."""
     intervals_seconds: list[float]
+    zone: str
+    """The line's zone: that of its newest row. Days of the views are days there."""
     timezones: list[str]

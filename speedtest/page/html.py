@@ -98,7 +98,7 @@ def _page(shown: PageParameters, now: Now, summary: Summary, sections: Markup) -
         .get_template("page.html")
         .render(
             shown=shown,
-            head=Head(line=line, daemon=now.daemon, zone=words.zone(summary.timezones)),
+            head=Head(line=line, daemon=now.daemon, zone=ZoneInfo(summary.zone)),
             summary=summary,
             sections=sections,
             locations=_locations(now.lines),

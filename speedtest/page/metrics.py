@@ -70,7 +70,7 @@ class _Lines(Collector):
         yield _of_lines(
             self._now.lines,
             "month_data_bytes",
-            "Bytes that tests moved in this calendar month of TZ.",
+            "Bytes that tests moved in this calendar month (local time).",
             lambda line: line.data_bytes_of_month,
         )
         if self._now.daemon:

@@ -57,7 +57,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View:
     """Draw a summary."""
-    zone = words.zone(summary.timezones)
+    zone = ZoneInfo(summary.zone)
     engines = summary.engines[:MOST_DRAWN]
     plans = {"download": plan.download_mbps, "upload": plan.upload_mbps}
 
@@ -74,7 +74,7 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
         notes=sentences.notes(summary),
         outages=sentences.outages(summary),
         zone=zone,
-        zones=", ".join(map(words.harmless, summary.timezones)) or "UTC (the rows name no time zone)",
+        zones=", ".join(map(words.harmless, summary.timezones)) or f"{summary.zone} (the rows name none)",
         engines=engines,
         planned=any(engine.plan_download or engine.plan_upload for engine in engines),
         plans=plans,

@@ -4,6 +4,7 @@ Missing data is never good news: what nobody knows is said to be unknown.
 """
 
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 from speedtest.figures.types import Summary
 from speedtest.report import words
@@ -12,7 +13,7 @@ from speedtest.values import amounts
 
 def lead(summary: Summary) -> str:
     """Say in a few sentences how the line did."""
-    zone = words.zone(summary.timezones)
+    zone = ZoneInfo(summary.zone)
     if not summary.rows:
         return "Nothing was measured in this period."
     period = (
@@ -53,7 +54,7 @@ def outages(summary: Summary) -> str:
     if not longest.seconds:
         return f"{text} of one slot{' each' if summary.outages_in_all > 1 else ''}"
     start = " of" if summary.outages_in_all == 1 else ", the longest"
-    day = words.day(longest.start, words.zone(summary.timezones))
+    day = words.day(longest.start, ZoneInfo(summary.zone))
     return f"{text}{start} {amounts.duration(longest.seconds)} on {day}"
 
 
