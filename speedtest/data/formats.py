@@ -19,6 +19,7 @@ from speedtest.data.table import SCHEMA
 type FormatName = Literal["csv", "json", "parquet"]
 
 ROWS_AT_ONCE = 5_000
+_ISP = ("isp", "client_isp")
 _OBJECTS_AT_ONCE = 1000
 _FORMULA = "^[=+\\-@\t\r]"
 """Characters that begin a formula in a spreadsheet, or that a spreadsheet skips before a formula."""
@@ -34,6 +35,13 @@ def write(days: Iterable[pa.Table], form: FormatName, out: BinaryIO, *, raw: boo
             return _write_json(tables, out)
         case "parquet":
             return _write_parquet(tables, out)
+
+
+def through(isp: str, days: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield only the rows that name this provider. Ookla's CLI and speedtest-cli have a column each for it."""
+    for table in days:
+        columns: list[Any] = [pc.if_else(pc.equal(table[name], pa.scalar("")), None, table[name]) for name in _ISP]
+        yield table.filter(pc.equal(pc.coalesce(*columns), pa.scalar(isp)))
 
 
 def _joined(days: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -12,7 +12,19 @@ from speedtest.data.table_cache import TableCache
 from speedtest.measurement import COMMON_COLUMNS
 
 _NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash"})
-COLUMNS = (*(name for name in COMMON_COLUMNS if name not in _NOT_SHOWN), "server_id", "server_name")
+_OF_A_PROVIDER = {
+    "isp": ("isp", "client_isp"),
+    "external_ip": ("interface_externalIp", "client_ip"),
+    "vpn": ("interface_isVpn",),
+}
+"""The columns of the views about the provider, and the lake's columns that they come from: the first that has a value.
+"""
+COLUMNS = (
+    *(name for name in COMMON_COLUMNS if name not in _NOT_SHOWN),
+    "server_id",
+    "server_name",
+    *_OF_A_PROVIDER,
+)
 OF_A_SUMMARY = tuple(name for name in COLUMNS if name not in ("started_at", "speedtest_address", "attempt"))
 """The columns that `summary.summarise` needs. `Rows.locations` needs all `COLUMNS`."""
 _DAY = timedelta(days=1)
@@ -27,20 +39,24 @@ class Rows:
         self._columns = columns
         self._opened = TableCache(keep)
 
-    def of(self, since: datetime, until: datetime, location: str | None = None) -> pd.DataFrame:
+    def of(self, since: datetime, until: datetime, location: str | None = None, isp: str | None = None) -> pd.DataFrame:
         """Return the rows from `since` (included) to `until` (not included), in time order.
+
+        With `isp`, only the rows that name this provider.
 
         Raises `data.parquet.Damaged` or OSError if a file cannot be read; the error names the file.
         """
-        return lake.read(
+        read = lake.read(
             since=since,
             until=until,
             location=location,
-            columns=self._columns,
+            columns=[name for column in self._columns for name in _OF_A_PROVIDER.get(column, (column,))],
             upload_dir=self.folders.upload_dir,
             result_dir=self.folders.result_dir,
             opened=self._opened,
         )
+        rows = _with_provider(read)[list(self._columns)]
+        return rows if isp is None else rows[rows["isp"] == isp]
 
     def locations(self) -> list[str]:
         """Return the locations that have rows, the one with the newest rows first.
@@ -67,6 +83,18 @@ class Rows:
         """Return a text that changes when there are new rows. This is cheap, however large the lake is."""
         places = partitions.locations(self.folders.upload_dir).values()
         return " ".join(_mark(folder) for folder in (self.folders.result_dir, *places))
+
+
+def _with_provider(rows: pd.DataFrame) -> pd.DataFrame:
+    """Put the columns about the provider in the place of the lake's. An empty text is no name and no address."""
+    for name, columns in _OF_A_PROVIDER.items():
+        if not set(columns) <= set(rows.columns):
+            continue
+        first, *others = (rows.pop(column) for column in columns)
+        for other in others:
+            first = first.where(first.notna() & (first != ""), other)
+        rows[name] = first.where(first.notna() & (first != ""), None) if others else first
+    return rows
 
 
 def _last_day(place: Path) -> date | None:

@@ -53,6 +53,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int | None
     server_id: str | None
     server_name: str | None
+    isp: str | None
+    """The provider, as the program saw it."""
+    external_ip: str | None
+    vpn: bool | None
+    """Whether the program saw a tunnel."""
 
 
 class DaemonState(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from speedtest.figures import calendar, slots
+from speedtest.figures import calendar, providers, slots
 from speedtest.figures.slots import Outage, Slots
 from speedtest.figures.types import (
     Bin,
@@ -80,6 +80,8 @@ def summarise(rows: pd.DataFrame, asked: Question, plan: Plan) -> Summary:
         data_bytes=int(rows["data_bytes"].sum()),
         bytes_by_month=_bytes_by_month(rows),
         intervals_seconds=sorted(float(value) for value in rows["interval_seconds"].dropna().unique())[:MOST_SERVERS],
+        isp=asked.isp,
+        providers=providers.of(rows),
         zone=zone.key,
         timezones=sorted(str(zone) for zone in rows["timezone"].dropna().unique())[:MOST_SERVERS],
     )
@@ -90,6 +92,8 @@ def _is_test(rows: pd.DataFrame) -> pd.Series:
 
 
 def _slots(rows: pd.DataFrame, asked: Question) -> tuple[Slots, list[Outage]]:
+    if asked.isp is not None:
+        return Slots(), []
     by_slot = slots.by_slot(rows)
     return slots.count(by_slot, asked.since if asked.known_before else None, asked.until), slots.outages(by_slot)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from speedtest.figures.providers import Providers
 from speedtest.figures.slots import Outage, Slots
 
 
@@ -18,6 +19,8 @@ class Question(msgspec.Struct, frozen=True):
     until: datetime
     known_before: bool
     """Whether there are rows before `since`. If so, slots between `since` and the first row are missing."""
+    isp: str | None = None
+    """Only the tests through this provider. Then nothing is known of slots, because a failed test names no provider."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -152,6 +155,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     bytes_by_month: dict[str, int]
     """By month of the wall clock in each row's zone."""
     intervals_seconds: list[float]
+    isp: str | None
+    """Only tests through this provider are counted, if it is not null. Then uptime and outages are unknown."""
+    providers: Providers
     zone: str
     """The line's zone: that of its newest row. Days of the views are days there."""
     timezones: list[str]

@@ -18,7 +18,7 @@ import typer
 from speedtest.data.files import whole
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
-from speedtest.terminal.options import Locations, Output, Since, Until
+from speedtest.terminal.options import Locations, Output, Provider, Since, Until
 from speedtest.values.period import Unclear, period
 
 
@@ -35,6 +35,7 @@ def export(  # noqa: PLR0913 (each is an option)
     since: Since = None,
     until: Until = None,
     location: Locations = None,
+    isp: Provider = None,
     form: Annotated[Format, typer.Option("--format", help="The output format.")] = Format.csv,
     output: Output = None,
     raw: Annotated[
@@ -52,7 +53,7 @@ def export(  # noqa: PLR0913 (each is an option)
     Exit codes: 0 done, 1 a file cannot be read or written, 64 wrong arguments, 78 wrong configuration.
     """
     from speedtest.data import lake, parquet  # noqa: PLC0415 (help and completion do not need it)
-    from speedtest.data.formats import write  # noqa: PLC0415 (the same)
+    from speedtest.data.formats import through, write  # noqa: PLC0415 (the same)
 
     settings = startup.settings()
     try:
@@ -68,7 +69,7 @@ def export(  # noqa: PLR0913 (each is an option)
     )
     try:
         with _opened(output, form) as out:
-            write(days, form.value, out, raw=raw)
+            write(days if isp is None else through(isp, days), form.value, out, raw=raw)
     except BrokenPipeError:
         raise
     except (parquet.Damaged, OSError) as error:

@@ -120,6 +120,10 @@ def _show_line(found: "LineUptime", now: datetime) -> None:
     words, style = _STATES[found.condition]
     out.print(line("state", words, style))
     out.print(line("last test", _last(found.last, now), _style(found.last)))
+    if found.last and found.last.isp:
+        tunnel = " (tunnel)" if found.last.vpn else ""
+        address = f", {found.last.external_ip}" if found.last.external_ip else ""
+        out.print(line("provider", f"{found.last.isp}{tunnel}{address}"))
     failures = "not known" if found.failures_in_a_row is None else found.failures_in_a_row
     out.print(line("failures in a row", failures, "red" if found.failures_in_a_row else ""))
     if found.rows_without_status:

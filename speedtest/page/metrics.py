@@ -42,6 +42,7 @@ class _Lines(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield from (_measured(self._now.lines, *what) for what in _MEASURED)
         yield _conditions(self._now.lines)
+        yield _providers(self._now.lines)
         yield _of_lines(self._now.lines, "up", "1: the last test succeeded; 0: the line is down; else absent.", _up)
         yield _of_lines(
             self._now.lines, "last_attempt_timestamp_seconds", "When the last test was made, failed or not.", _attempt
@@ -106,6 +107,17 @@ def _conditions(lines: Sequence[LineState]) -> GaugeMetricFamily:
     )
     for line in lines:
         family.add_metric([harmless(line.location), line.condition], 1)
+    return family
+
+
+def _providers(lines: Sequence[LineState]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "speedtest_provider", "1 for the provider of the last test.", labels=["location", "isp", "vpn"]
+    )
+    for line in lines:
+        if line.last and line.up and line.last.isp:
+            vpn = "true" if line.last.vpn else "false"
+            family.add_metric([harmless(line.location), harmless(line.last.isp), vpn], 1)
     return family
 
 

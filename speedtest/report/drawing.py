@@ -40,6 +40,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     notes: Sequence[str]
     outages: str
+    changes: Sequence[str]
     zone: ZoneInfo
     zones: str
     engines: Sequence[EngineFigures]
@@ -73,6 +74,7 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
         sentence=sentences.lead(summary),
         notes=sentences.notes(summary),
         outages=sentences.outages(summary),
+        changes=[sentences.change(each, zone) for each in summary.providers.changes],
         zone=zone,
         zones=", ".join(map(words.harmless, summary.timezones)) or f"{summary.zone} (the rows name none)",
         engines=engines,

@@ -6,20 +6,23 @@ Missing data is never good news: what nobody knows is said to be unknown.
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+from speedtest.figures.providers import ProviderChange
 from speedtest.figures.types import Summary
 from speedtest.report import words
 from speedtest.values import amounts
+
+_NOTHING_THROUGH_IT = "No test in this period names this provider."
 
 
 def lead(summary: Summary) -> str:
     """Say in a few sentences how the line did."""
     zone = ZoneInfo(summary.zone)
     if not summary.rows:
-        return "Nothing was measured in this period."
+        return "Nothing was measured in this period." if summary.isp is None else _NOTHING_THROUGH_IT
     period = (
         f"From {words.day(summary.first or summary.since, zone)} to {words.day(summary.last or summary.until, zone)}"
     )
-    return f"{period} {_measured(summary)}. {outages(summary)}."
+    return f"{period} {_measured(summary)}. {outages(summary)}.{_providers(summary)}"
 
 
 def _measured(summary: Summary) -> str:
@@ -42,9 +45,9 @@ def _measured(summary: Summary) -> str:
 def outages(summary: Summary) -> str:
     """Say how many outages there were, or that nobody knows."""
     if summary.outages_in_all is None:
-        return (
-            f"Whether there were outages is unknown: {'no test had a slot' if summary.tests else 'nothing tested it'}"
-        )
+        why = "no test had a slot" if summary.tests else "there was no test"
+        why = why if summary.isp is None else "failed tests name no provider"
+        return f"Whether there were outages is unknown: {why}"
     if not summary.outages:
         missing = summary.slots.not_measured + summary.slots.skipped
         rest = f"; {amounts.count(missing, 'slot')} had no test" if missing else ""
@@ -56,6 +59,28 @@ def outages(summary: Summary) -> str:
     start = " of" if summary.outages_in_all == 1 else ", the longest"
     day = words.day(longest.start, ZoneInfo(summary.zone))
     return f"{text}{start} {amounts.duration(longest.seconds)} on {day}"
+
+
+def _providers(summary: Summary) -> str:
+    """Say whether the tests went through more than one provider."""
+    providers = summary.providers
+    if not providers.changes_in_all:
+        return ""
+    main, *others = providers.found
+    rest = amounts.count(sum(each.tests for each in others), "test")
+    changed = amounts.count(providers.changes_in_all, "time")
+    return f" The provider changed {changed}: {rest} did not go through {_named(main.isp, vpn=main.vpn)}."
+
+
+def change(each: ProviderChange, zone: ZoneInfo) -> str:
+    """Say from which provider to which a line changed, and when."""
+    before, after = _named(each.before, vpn=each.vpn_before), _named(each.after, vpn=each.vpn_after)
+    seen = f"{words.instant(each.last_before, zone)} and {words.instant(each.first_after, zone)}"
+    return f"from {before} to {after}, between {seen} ({words.harmless(each.engine or 'unknown program')})"
+
+
+def _named(isp: str, *, vpn: bool) -> str:
+    return words.harmless(isp) + (" (tunnel)" if vpn else "")
 
 
 def notes(summary: Summary) -> list[str]:

@@ -106,12 +106,13 @@ def test_the_month_is_the_one_that_the_daemon_counts_its_budget_by(machine: Call
     machine(zone)
     since, until = CHANGES[zone]
     instants = pd.date_range(since, until, freq="7min")
+    moments: list[datetime] = instants.to_pydatetime().tolist()
     rows = pd.DataFrame({"timestamp": instants, "timezone": zone})
     local = calendar.zone_of(rows)
-    counted = [schedule.month(instant) for instant in instants.to_pydatetime()]
+    counted = [schedule.month(instant) for instant in moments]
     assert len(set(counted)) == 2 or zone == "America/Sao_Paulo"
     assert [calendar.name(number) for number in calendar.months(rows)] == counted
-    assert [calendar.name(calendar.month(each, local)) for each in instants.to_pydatetime()] == counted
+    assert [calendar.name(calendar.month(each, local)) for each in moments] == counted
 
 
 def test_state_and_summary_count_the_same_month(tmp_path: Path) -> None:
