@@ -18,10 +18,12 @@ def questions(
     Without `since`, a question starts at the location's first day. A location with an empty period has no question.
     """
     for location in locations or rows.locations():
-        first = rows.first(location)
+        first, far = rows.first(location), rows.far(location, since, until)
         start = since or first
+        if start and first and far and start < first < until:
+            start = first  # the period of the others, not the one that a wrong clock stretches
         if start and start < until:
-            yield Question(location, start, until, first is not None and first < start, isp)
+            yield Question(location, start, until, first is not None and first < start, isp, far)
 
 
 def summaries(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[Summary]:

@@ -9,6 +9,8 @@ import pandas as pd
 from speedtest.data import lake, partitions
 from speedtest.data.partitions import Folders
 from speedtest.data.table_cache import TableCache
+from speedtest.figures import span
+from speedtest.figures.types import Far
 from speedtest.measurement import COMMON_COLUMNS
 
 _NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash"})
@@ -64,25 +66,55 @@ class Rows:
         Of the CSV files, only the last two days are read.
         """
         newest = {name: _last_day(folder) for name, folder in partitions.locations(self.folders.upload_dir).items()}
-        for day, _ in list(partitions.days(self.folders.result_dir))[-2:]:
+        for day in span.near([day for day, _ in partitions.days(self.folders.result_dir)])[-2:]:
             rows = self.of(_midnight(day), _midnight(day) + _DAY)
             newest |= dict.fromkeys(rows["speedtest_address"].dropna().unique(), day)
         dated = [(day, name) for name, day in newest.items() if day]
         return [name for _, name in sorted(dated, key=lambda each: (-each[0].toordinal(), each[1]))]
 
     def first(self, location: str) -> datetime | None:
-        """Return the start (midnight UTC) of the first day that has rows of a location, None if no day has."""
-        place = partitions.location_folder(self.folders.upload_dir, location)
-        converted = next((day for day, _ in partitions.days(place)), None)
-        for day, _ in partitions.days(self.folders.result_dir, last=converted or date.max):
-            if len(self.of(_midnight(day), _midnight(day) + _DAY, location)):
+        """Return the start (midnight UTC) of the first day that has rows of a location, None if no day has.
+
+        Days that are far from all others do not count (see `figures.span`).
+        """
+        converted, waiting = self._days(location)
+        near = set(span.near(sorted({*converted, *waiting})))
+        first = next((day for day in converted if day in near), None)
+        for day in waiting:
+            if day in near and (first is None or day <= first) and self._has(location, day):
                 return _midnight(day)
-        return _midnight(converted) if converted else None
+        return _midnight(first) if first else None
+
+    def far(self, location: str, since: datetime | None, until: datetime) -> Far | None:
+        """Return how many rows of a location are far from all others, None if none is.
+
+        Without `since`, those before the first day count too. Those in the future count if `until` is today.
+        """
+        days = sorted({day for part in self._days(location) for day in part})
+        near = set(span.near(days))
+        asked = (day for day in days if day not in near and _is_asked(day, since, until))
+        found = [self.of(_midnight(day), _midnight(day) + _DAY, location)["timestamp"] for day in asked]
+        times = pd.concat(found) if found else pd.Series([])
+        if times.empty:
+            return None
+        return Far(len(times), times.min().to_pydatetime(), times.max().to_pydatetime())
+
+    def _days(self, location: str) -> tuple[list[date], list[date]]:
+        """Return the days of a location with Parquet files, and the days of any location with CSV files."""
+        place = partitions.location_folder(self.folders.upload_dir, location)
+        return [day for day, _ in partitions.days(place)], [day for day, _ in partitions.days(self.folders.result_dir)]
+
+    def _has(self, location: str, day: date) -> bool:
+        return len(self.of(_midnight(day), _midnight(day) + _DAY, location)) > 0
 
     def mark(self) -> str:
         """Return a text that changes when there are new rows. This is cheap, however large the lake is."""
         places = partitions.locations(self.folders.upload_dir).values()
         return " ".join(_mark(folder) for folder in (self.folders.result_dir, *places))
+
+
+def _is_asked(day: date, since: datetime | None, until: datetime) -> bool:
+    return (since is None or day >= since.date()) and (day < until.date() or until.date() >= span.tomorrow() - _DAY)
 
 
 def _with_provider(rows: pd.DataFrame) -> pd.DataFrame:
@@ -114,9 +146,10 @@ def _mark(base: Path) -> str:
 def _newest(base: Path) -> tuple[date, Path] | None:
     """Return the newest day in a folder, and that day's folder. Earlier years are not searched."""
     years = sorted((int(folder.name[-4:]) for folder in base.glob("year=[0-9][0-9][0-9][0-9]")), reverse=True)
-    for year in filter(None, years):
-        if days := list(partitions.days(base, date(year, 1, 1), date(year, 12, 31))):
-            return days[-1]
+    for limit in (span.tomorrow(), date.max):  # a day in the future is the newest only if there is no other
+        for year in filter(None, years):
+            if days := list(partitions.days(base, date(year, 1, 1), min(date(year, 12, 31), limit))):
+                return days[-1]
     return None
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pandas as pd
 
 from speedtest.data import heartbeat, partitions
-from speedtest.figures import calendar, slots
+from speedtest.figures import calendar, slots, span
 from speedtest.figures.rows import Rows
 
 _DAY = timedelta(days=1)
@@ -164,7 +164,7 @@ def newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
 def _ends(rows: Rows, location: str) -> Iterator[datetime]:
     """Yield the ends of the last day with CSV files (any location) and with Parquet files (this one), newest first."""
     places = (rows.folders.result_dir, partitions.location_folder(rows.folders.upload_dir, location))
-    last = {days[-1] for place in places if (days := [day for day, _ in partitions.days(place)])}
+    last = {days[-1] for place in places if (days := span.near([day for day, _ in partitions.days(place)]))}
     for day in sorted(last, reverse=True):
         yield datetime(day.year, day.month, day.day, tzinfo=UTC) + _DAY
 

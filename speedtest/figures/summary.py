@@ -81,6 +81,7 @@ def summarise(rows: pd.DataFrame, asked: Question, plan: Plan) -> Summary:
         bytes_by_month=_bytes_by_month(rows),
         intervals_seconds=sorted(float(value) for value in rows["interval_seconds"].dropna().unique())[:MOST_SERVERS],
         isp=asked.isp,
+        far=asked.far,
         providers=providers.of(rows),
         zone=zone.key,
         timezones=sorted(str(zone) for zone in rows["timezone"].dropna().unique())[:MOST_SERVERS],

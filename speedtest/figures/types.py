@@ -11,6 +11,14 @@ from speedtest.figures.providers import Providers
 from speedtest.figures.slots import Outage, Slots
 
 
+class Far(msgspec.Struct, frozen=True):
+    """Rows that are dated far from all others (see `figures.span`): a clock was wrong. They are in no other figure."""
+
+    rows: int
+    first: datetime
+    last: datetime
+
+
 class Question(msgspec.Struct, frozen=True):
     """A line and a period, from `since` (included) to `until` (not included)."""
 
@@ -21,6 +29,8 @@ class Question(msgspec.Struct, frozen=True):
     """Whether there are rows before `since`. If so, slots between `since` and the first row are missing."""
     isp: str | None = None
     """Only the tests through this provider. Then nothing is known of slots, because a failed test names no provider."""
+    far: Far | None = None
+    """Rows that the period leaves out because they are far from all others."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -158,6 +168,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     isp: str | None
     """Only tests through this provider are counted, if it is not null. Then uptime and outages are unknown."""
     providers: Providers
+    far: Far | None
     zone: str
     """The line's zone: that of its newest row. Days of the views are days there."""
     timezones: list[str]

@@ -55,7 +55,7 @@ def report(  # noqa: PLR0913 (each is an option)
     rows = Rows(Folders(settings.result_dir, settings.upload_dir))
     plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
     try:
-        asked = list(questions.questions(rows, first, last or now, location or [], isp))
+        asked = list(questions.questions(rows, first, min(last or now, now), location or [], isp))
         if output:
             made = render.html(questions.with_evidence(rows, asked, plan), first, last or now, plan)
         else:

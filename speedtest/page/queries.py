@@ -120,8 +120,9 @@ class Queries:
     def _computed(self, asked: Query, now: datetime) -> Summary:
         begun = self._rows.first(asked.location)
         since, until = _period(asked, begun, now)
+        far = self._rows.far(asked.location, None if since == begun else since, until)
         question = Question(
-            asked.location, since, until, known_before=begun is not None and begun < since, isp=asked.isp
+            asked.location, since, until, known_before=begun is not None and begun < since, isp=asked.isp, far=far
         )
         try:
             return summarise(self._rows.of(since, until, asked.location, asked.isp), question, self.plan)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from speedtest.figures.providers import ProviderChange
-from speedtest.figures.types import Summary
+from speedtest.figures.types import Far, Summary
 from speedtest.report import words
 from speedtest.values import amounts
 
@@ -72,6 +72,13 @@ def _providers(summary: Summary) -> str:
     return f" The provider changed {changed}: {rest} did not go through {_named(main.isp, vpn=main.vpn)}."
 
 
+def _far(far: Far, zone: ZoneInfo) -> str:
+    rows = amounts.count(far.rows, "row is", "rows are")
+    first, last = words.day(far.first, zone), words.day(far.last, zone)
+    dates = first if first == last else f"{first} to {last}"
+    return f"{rows} dated far from all others ({dates}), perhaps because the clock was wrong."
+
+
 def change(each: ProviderChange, zone: ZoneInfo) -> str:
     """Say from which provider to which a line changed, and when."""
     before, after = _named(each.before, vpn=each.vpn_before), _named(each.after, vpn=each.vpn_after)
@@ -98,6 +105,8 @@ def _notes(summary: Summary) -> Iterator[str]:
     if summary.failed_by_hand:
         failed = amounts.count(summary.failed_by_hand, "failed test had", "failed tests had")
         yield f"{failed} no slot (made by hand, or by another monitor). They are in no uptime and in no outage."
+    if summary.far:
+        yield f"{_far(summary.far, ZoneInfo(summary.zone))} They are in no other figure. `export` has them."
     if summary.without_status:
         rows = amounts.count(summary.without_status, "row has", "rows have")
         yield f"{rows} no known status, so nobody can say what they are. They are in no other figure."
