@@ -69,6 +69,7 @@ class Daemon:
             next_due=clock.now(),
             next_due_monotonic=clock.monotonic(),
             boot=heartbeat.boot_id(),
+            location=settings.speedtest_location_uuid,
         )
 
     def wait_for_next_slot(self) -> bool:

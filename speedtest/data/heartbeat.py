@@ -34,6 +34,8 @@ class Heartbeat(msgspec.Struct, kw_only=True):
     """Rows that the disk refused and that wait in memory."""
     boot: str | None = None
     """The boot that the monotonic clock counts from; None if the system has no name for it."""
+    location: str | None = None
+    """The line that the daemon measures."""
 
     def seconds_late(self, now: datetime, monotonic: float) -> float:
         """Return how many seconds ago the next test was due; negative before it is due."""

@@ -10,6 +10,7 @@ import msgspec
 import pandas as pd
 
 from speedtest.data import heartbeat, partitions
+from speedtest.data.heartbeat import Heartbeat
 from speedtest.figures import calendar, slots, span
 from speedtest.figures.rows import Rows
 
@@ -22,10 +23,11 @@ _LATE_SECONDS = 300
 _LONGEST_SKIP = timedelta(days=1)
 """A test tells the current state through skipped slots for this time, so that quiet hours are no unknown state."""
 
-type Condition = Literal["up", "down", "test-failed", "late", "no-test"]
+type Condition = Literal["up", "down", "test-failed", "late", "not-seen", "no-test"]
 """`up`: the last test succeeded. `down`: it failed as it does when the line is down. `test-failed`: it failed for
-another reason, which says nothing about the line. `late`: the last test, or the newest row, is too old. `no-test`:
-there is no test."""
+another reason, which says nothing about the line. `late`: the last test, or the newest row, is too old. `not-seen`: the
+same, but RESULT_DIR belongs to a daemon that measures another line, so that newer rows may lie elsewhere until their
+day is converted. `no-test`: there is no test."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +65,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class DaemonState(msgspec.Struct, frozen=True, kw_only=True):
     """What the heartbeat in RESULT_DIR says."""
 
+    location: str | None
+    """The line that it measures. Null if an older version wrote the heartbeat."""
     next_due: datetime
     late: bool
     """Whether the next test is so overdue that the daemon must have stopped."""
@@ -99,11 +103,11 @@ class LineState(msgspec.Struct, frozen=True, kw_only=True):
 
 def of(rows: Rows, location: str, now: datetime) -> LineState:
     """Return the state of a location. Raises the errors of `Rows.of`."""
-    return of_rows(newest(rows, location, now), location, now)
+    return of_rows(newest(rows, location, now), location, now, rows.folders.result_dir)
 
 
-def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> LineState:
-    """Return the state of a location, computed from its newest rows."""
+def of_rows(frame: pd.DataFrame, location: str, now: datetime, result_dir: Path) -> LineState:
+    """Return the state of a location, computed from its newest rows. RESULT_DIR tells whether it is measured there."""
     tests = frame[frame["status"].isin(("ok", "failed"))]
     good = tests[tests["status"] == "ok"]
     last = next(iter(results(tests.tail(1))), None)
@@ -113,6 +117,8 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> LineState:
     zone = calendar.zone_of(frame)
     is_of_month = calendar.months(frame) == calendar.month(now, zone)
     condition = _condition(last, latest, now)
+    if condition == "late" and _is_of_another(result_dir, location):
+        condition = "not-seen"
     failures, down = slots.in_a_row(tests)
     return LineState(
         location=location,
@@ -131,11 +137,11 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> LineState:
 
 def daemon(result_dir: Path, now: datetime) -> DaemonState | None:
     """Return what the heartbeat in this folder says, None if there is none or it cannot be read."""
-    try:
-        said = heartbeat.read(result_dir)
-    except (OSError, msgspec.MsgspecError):
+    said = _heartbeat(result_dir)
+    if said is None:
         return None
     return DaemonState(
+        location=said.location,
         next_due=said.next_due,
         late=said.is_late(now, time.monotonic()),
         rows_waiting=said.rows_waiting,
@@ -167,6 +173,19 @@ def _ends(rows: Rows, location: str) -> Iterator[datetime]:
     last = {days[-1] for place in places if (days := span.near([day for day, _ in partitions.days(place)]))}
     for day in sorted(last, reverse=True):
         yield datetime(day.year, day.month, day.day, tzinfo=UTC) + _DAY
+
+
+def _is_of_another(result_dir: Path, location: str) -> bool:
+    """Return whether the daemon of a RESULT_DIR measures another line."""
+    said = _heartbeat(result_dir)
+    return said is not None and said.location not in (None, location)
+
+
+def _heartbeat(result_dir: Path) -> Heartbeat | None:
+    try:
+        return heartbeat.read(result_dir)
+    except (OSError, msgspec.MsgspecError):
+        return None
 
 
 def _condition(last: Result | None, latest: Result | None, now: datetime) -> Condition:

@@ -33,6 +33,7 @@ _STATES: "dict[Condition, tuple[str, str]]" = {
     "down": ("down", "red"),
     "test-failed": ("unknown: the test failed, but not as it does when the line is down", "yellow"),
     "late": ("unknown: the last test is too old", "yellow"),
+    "not-seen": ("unknown: not seen from here, because this RESULT_DIR belongs to another line", "yellow"),
     "no-test": ("unknown: there is no test", "yellow"),
 }
 """The words and the colour of each condition."""

@@ -34,6 +34,7 @@ _VERDICTS: dict[Condition, tuple[str, str]] = {
     "down": ("Down", "bad"),
     "test-failed": ("Test failed", "unknown"),
     "late": ("Unknown", "unknown"),
+    "not-seen": ("Not seen from here", "unknown"),
     "no-test": ("No test yet", "unknown"),
 }
 """The words and the CSS class of each condition."""

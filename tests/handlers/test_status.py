@@ -17,6 +17,7 @@ from standins import ookla
 from standins.ookla_behaviours import NOW
 from standins.ookla_results import V1_2_0, changed
 
+from speedtest.data import heartbeat
 from speedtest.measurement import Measurement
 
 NOON = datetime.now(UTC).replace(microsecond=0)
@@ -66,6 +67,7 @@ def test_a_running_daemon_is_on_time_and_its_next_test_is_told(tmp_path: Path) -
         assert timedelta(seconds=500) < due - datetime.now(UTC) < timedelta(seconds=601)
         shown = said(tmp_path)
         assert shown["daemon"] == "on time"
+        assert heartbeat.read(tmp_path / "results").location == ADDRESS
         assert re.search(r" UTC \(in (10|9) min\)$", shown["next test"])
         assert re.search(r"ago\), ookla 1.2.0.84: 290 Mbit/s down, 12.5 Mbit/s up, 15.4 ms$", shown["last test"])
         assert daemon.stop() == 0

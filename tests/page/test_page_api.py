@@ -210,6 +210,34 @@ def test_rows_without_a_status_are_shown_as_what_they_are_in_every_view(tmp_path
     assert "There were no outages" not in shown
 
 
+def test_a_line_of_another_result_dir_is_not_seen_rather_than_late(tmp_path: Path) -> None:
+    """Two daemons share UPLOAD_DIR. Yesterday is converted for both; today's rows of the other one lie elsewhere."""
+    there = this_slot() - timedelta(days=2)
+    where = lake(tmp_path, [good(this_slot()), good(there, OFFICE)])
+    beat = Heartbeat(
+        pid=1,
+        interval_seconds=600,
+        timeout_seconds=120,
+        next_due=this_slot() + timedelta(minutes=20),
+        next_due_monotonic=0,
+    )
+    write(beat, where.result_dir)  # as an older version wrote it: it names no line
+    with serving(where) as page:
+        assert [line["condition"] for line in page.get("/api/now").json()["lines"]] == ["up", "late"]
+    beat.location = HOME
+    write(beat, where.result_dir)
+    with serving(where) as page:
+        now, text, shown = page.get("/api/now").json(), page.get("/metrics").text, page.get(f"/?location={OFFICE}").text
+    assert [line["condition"] for line in now["lines"]] == ["up", "not-seen"]
+    assert now["daemon"]["location"] == HOME
+    assert f'speedtest_condition{{condition="not-seen",location="{OFFICE}"}} 1.0' in text
+    assert "Not seen from here" in shown
+    assert "Next test due" not in shown
+    rules = yaml.safe_load((DOCS / "prometheus-rules.yml").read_text())["groups"][0]["rules"]
+    late = next(rule["expr"] for rule in rules if rule["alert"] == "NotMeasured")
+    assert late.endswith('unless on (location) speedtest_condition{condition="not-seen"}')
+
+
 def test_names_and_units_are_as_prometheus_wants_them(page: Page) -> None:
     for family in text_string_to_metric_families(page.get("/metrics").text):
         assert re.fullmatch(r"speedtest_[a-z_]+", family.name)
