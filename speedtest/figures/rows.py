@@ -57,7 +57,7 @@ class Rows:
             result_dir=self.folders.result_dir,
             opened=self._opened,
         )
-        rows = _with_provider(read)[list(self._columns)]
+        rows = _with_provider(read)
         return rows if isp is None else rows[rows["isp"] == isp]
 
     def locations(self) -> list[str]:

@@ -151,7 +151,7 @@ def _last(last: "Result | None", now: datetime) -> str:
         speeds = ((last.download_mbps, "Mbit/s down"), (last.upload_mbps, "Mbit/s up"), (last.latency_ms, "ms"))
         told = ", ".join(f"{amounts.amount(value)} {unit}" for value, unit in speeds if value is not None)
     else:
-        told = f"{last.status}, {last.error_kind}: {last.error}"
+        told = f"{last.status}, {last.error_kind or 'no reason given'}" + (f": {last.error}" if last.error else "")
     return f"{_when(last.timestamp, now)}, {program}: {told}"
 
 
