@@ -73,6 +73,7 @@ class Daemon:
             next_due_monotonic=clock.monotonic(),
             boot=heartbeat.boot_id(),
             machine=heartbeat.machine_digest(),
+            location=settings.speedtest_location_uuid,
         )
 
     def wait_for_next_slot(self) -> bool:

@@ -21,6 +21,7 @@ from speedtest.values.separators import Marks
 type FormatName = Literal["csv", "json", "parquet", "xlsx"]
 
 ROWS_AT_ONCE = 5_000
+_ISP = ("isp", "client_isp")
 _OBJECTS_AT_ONCE = 1000
 _FORMULA = "^[=+\\-@\t\r]"
 """Characters that begin a formula in a spreadsheet, or that a spreadsheet skips before a formula."""
@@ -55,6 +56,13 @@ def write(  # noqa: PLR0913 (each by name)
             return _write_json((table.select(names) for table in tables), out)
         case "parquet":
             return _write_parquet((table.select(names) for table in tables), out, wanted)
+
+
+def through(isp: str, days: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield only the rows that name this provider. Ookla's CLI and speedtest-cli have a column each for it."""
+    for table in days:
+        columns: list[Any] = [pc.if_else(pc.equal(table[name], pa.scalar("")), None, table[name]) for name in _ISP]
+        yield table.filter(pc.equal(pc.coalesce(*columns), pa.scalar(isp)))
 
 
 def _joined(days: Iterable[pa.Table]) -> Iterator[pa.Table]:

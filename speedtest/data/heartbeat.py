@@ -37,6 +37,8 @@ class Heartbeat(msgspec.Struct, kw_only=True):
     """Rows that the disk refused and that wait in memory."""
     boot: str | None = None
     """The boot that the monotonic clock counts from; None if the system has no name for it."""
+    location: str | None = None
+    """The line that the daemon measures."""
 
     machine: str | None = None
     """A digest of the machine's id; None if it has none, as in most containers."""

@@ -10,21 +10,25 @@ from speedtest.figures.summary import summarise
 from speedtest.figures.types import Plan, Question, Summary
 
 
-def questions(rows: Rows, since: datetime | None, until: datetime, locations: Sequence[str]) -> Iterator[Question]:
+def questions(
+    rows: Rows, since: datetime | None, until: datetime, locations: Sequence[str], isp: str | None = None
+) -> Iterator[Question]:
     """Yield a question for each named location, or for all that have rows if none is named.
 
     Without `since`, a question starts at the location's first day. A location with an empty period has no question.
     """
     for location in locations or rows.locations():
-        first = rows.first(location)
+        first, far = rows.first(location), rows.far(location, since, until)
         start = since or first
+        if start and first and far and start < first < until:
+            start = first  # the period of the others, not the one that a wrong clock stretches
         if start and start < until:
-            yield Question(location, start, until, first is not None and first < start)
+            yield Question(location, start, until, first is not None and first < start, isp, far)
 
 
 def summaries(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[Summary]:
     """Return the answer to each question."""
-    return [summarise(rows.of(each.since, each.until, each.location), each, plan) for each in asked]
+    return [summarise(rows.of(each.since, each.until, each.location, each.isp), each, plan) for each in asked]
 
 
 def with_evidence(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[tuple[Summary, Evidence]]:

@@ -3,6 +3,9 @@
 A slot is `ok` if one of its tests was, else `failed` if a test was made, else `skipped`. Rows without a slot (measured
 by hand, or by the original program) are not counted here.
 
+A failed slot is not always a line that is down. `timeout`, `exit` and `no-output` are what a dead line makes. After
+`rate-limited` or `server-busy` the line was up, because a server answered. All other kinds say nothing about the line.
+
 A slot without a row is known by its gap: the two slots around it are at least `_GAP` intervals apart. If
 `SLEEP_JITTER_SECONDS` is more than a third of the interval, a single missing slot may go unnoticed.
 """
@@ -14,8 +17,13 @@ import numpy as np
 import pandas as pd
 
 _GAP = 1.9
-_OK, _FAILED, _SKIPPED = range(3)
-_STATES = {"ok": _OK, "failed": _FAILED, "skipped": _SKIPPED}
+_OK, _ANSWERED, _DOWN, _UNCLEAR, _SKIPPED = range(5)
+"""What an attempt says. The lowest of a slot's attempts decides."""
+_STATES = {"ok": _OK, "failed": _UNCLEAR, "skipped": _SKIPPED}
+_OF_A_DEAD_LINE = ("timeout", "exit", "no-output")
+_OF_A_SERVER_THAT_ANSWERED = ("rate-limited", "server-busy")
+STATUSES = ("ok", "failed", "skipped")
+"""A row with another status, or with none, says nothing that a view could count."""
 _WORDS_SHOWN = 3
 
 
@@ -24,6 +32,8 @@ class Slots(msgspec.Struct, kw_only=True):
 
     ok: int = 0
     failed: int = 0
+    down: int = 0
+    """Of the failed slots, those that failed as they do when the line is down: timeout, exit, no-output."""
     skipped: int = 0
     not_measured: int = 0
     """Slots without a row, because the daemon was off."""
@@ -35,21 +45,28 @@ class Slots(msgspec.Struct, kw_only=True):
         return self.ok + self.failed + self.skipped + self.not_measured
 
     @property
+    def tested(self) -> int:
+        """The number of slots with a test."""
+        return self.ok + self.failed
+
+    @property
     def availability(self) -> float | None:
         """The uptime in percent: slots with a successful test ÷ slots with any test. None if no slot has a test."""
-        tested = self.ok + self.failed
-        return 100 * self.ok / tested if tested else None
+        return 100 * self.ok / self.tested if self.tested else None
 
 
 class Outage(msgspec.Struct, kw_only=True):
-    """Slots in a row whose tests failed. Skipped slots between them do not count, and do not end the outage."""
+    """Slots in a row whose tests failed as they do when the line is down.
+
+    Slots between them that were skipped, or whose failure says nothing about the line, do not count, and do not end it.
+    """
 
     start: datetime
     """The first slot that failed."""
     last: datetime
     """The last slot that failed."""
     end: datetime | None
-    """The next successful slot. None if slots without a row, or the end of the period, come first."""
+    """The next slot in which a server answered. None if slots without a row, or the end of the period, come first."""
     slots: int
     words: list[str] = []
     """The programs' error messages, each once, the most frequent first."""
@@ -67,8 +84,7 @@ def by_slot(rows: pd.DataFrame) -> pd.DataFrame:
     """
     columns = ["slot", "status", "interval_seconds", "error_kind"]
     there = rows.loc[rows["slot"].notna() & rows["status"].isin(_STATES.keys()), columns]
-    state = there["status"].astype(object).map(_STATES).astype(int)
-    lines = there.assign(state=state).sort_values(["slot", "state"], kind="stable").drop_duplicates("slot")
+    lines = there.assign(state=_says(there)).sort_values(["slot", "state"], kind="stable").drop_duplicates("slot")
     interval = lines["interval_seconds"].where(lines["interval_seconds"] > 0)
     slots = pd.DataFrame(
         {
@@ -83,6 +99,39 @@ def by_slot(rows: pd.DataFrame) -> pd.DataFrame:
     return slots
 
 
+def _says(rows: pd.DataFrame) -> pd.Series:
+    """Return what each row says about the line. Each row must have a status of `_STATES`."""
+    kinds = rows["error_kind"].where(rows["status"] == "failed")
+    says = rows["status"].astype(object).map(_STATES).astype(int)
+    says = says.mask(kinds.isin(_OF_A_DEAD_LINE), _DOWN)
+    return says.mask(kinds.isin(_OF_A_SERVER_THAT_ANSWERED), _ANSWERED)
+
+
+def in_a_row(rows: pd.DataFrame) -> tuple[int | None, int | None]:
+    """Return how many slots failed since the last successful one, and how many since then as on a dead line.
+
+    A test without a slot counts as a slot of its own. The second number starts anew when a server answers. Both are
+    None if there is no test.
+    """
+    tests = rows[rows["status"].isin(("ok", "failed"))]
+    if tests.empty:
+        return None, None
+    keyed = pd.DataFrame({"slot": tests["slot"].fillna(tests["timestamp"]), "says": _says(tests)})
+    says = keyed.groupby("slot")["says"].min().to_numpy()[::-1]
+    failed = _first(says == _OK)
+    return failed, int((says[: min(failed, _first(says == _ANSWERED))] == _DOWN).sum())
+
+
+def _first(found: np.ndarray) -> int:
+    """Return the place of the first True, the length if there is none."""
+    return int(found.argmax()) if found.any() else len(found)
+
+
+def is_of_a_dead_line(error_kind: str | None) -> bool:
+    """Return whether a failure of this kind is one that a dead line makes."""
+    return error_kind in _OF_A_DEAD_LINE
+
+
 def count(slots: pd.DataFrame, since: datetime | None, until: datetime) -> Slots:
     """Count the slots from `since` to `until`, with those that have no row.
 
@@ -93,7 +142,8 @@ def count(slots: pd.DataFrame, since: datetime | None, until: datetime) -> Slots
     skipped = slots[slots["state"] == _SKIPPED]
     return Slots(
         ok=int((slots["state"] == _OK).sum()),
-        failed=int((slots["state"] == _FAILED).sum()),
+        failed=int(slots["state"].between(_ANSWERED, _UNCLEAR).sum()),
+        down=int((slots["state"] == _DOWN).sum()),
         skipped=len(skipped),
         not_measured=int(slots["missing"].sum())
         + _slots_between(slots.iloc[-1], until)
@@ -110,15 +160,15 @@ def _slots_between(line: pd.Series, instant: datetime) -> int:
 
 def outages(slots: pd.DataFrame) -> list[Outage]:
     """Return every outage, oldest first, without its `words`."""
-    tested = slots[slots["state"] != _SKIPPED]
-    if tested.empty:
+    telling = slots[slots["state"] <= _DOWN]
+    if telling.empty:
         return []
-    failed = (tested["state"] == _FAILED).to_numpy()
-    gaps = _gap_follows(slots, tested)
-    joined = failed[:-1] & failed[1:] & ~gaps[:-1]
-    firsts = np.flatnonzero(failed & ~np.concatenate([[False], joined]))
-    lasts = np.flatnonzero(failed & ~np.concatenate([joined, [False]]))
-    instants = tested["slot"].dt.to_pydatetime().tolist()
+    down = (telling["state"] == _DOWN).to_numpy()
+    gaps = _gap_follows(slots, telling)
+    joined = down[:-1] & down[1:] & ~gaps[:-1]
+    firsts = np.flatnonzero(down & ~np.concatenate([[False], joined]))
+    lasts = np.flatnonzero(down & ~np.concatenate([joined, [False]]))
+    instants = telling["slot"].dt.to_pydatetime().tolist()
     return [
         Outage(
             start=instants[first],
@@ -130,17 +180,17 @@ def outages(slots: pd.DataFrame) -> list[Outage]:
     ]
 
 
-def _gap_follows(slots: pd.DataFrame, tested: pd.DataFrame) -> np.ndarray:
-    """Return for each tested slot whether slots without a row follow before the next tested slot."""
+def _gap_follows(slots: pd.DataFrame, telling: pd.DataFrame) -> np.ndarray:
+    """Return for each of these slots whether slots without a row follow before the next of these."""
     missing = slots["missing"].cumsum().shift(1, fill_value=0)
-    before = missing.loc[tested.index].to_numpy()
+    before = missing.loc[telling.index].to_numpy()
     return np.concatenate([np.diff(before) > 0, [False]])
 
 
 def longest(found: list[Outage], most: int, rows: pd.DataFrame) -> list[Outage]:
     """Return the `most` longest outages, newest first, with their `words`."""
     chosen = sorted(found, key=lambda outage: (outage.seconds, outage.slots, outage.start), reverse=True)[:most]
-    failed = rows[(rows["status"] == "failed") & rows["slot"].notna()]
+    failed = rows[(rows["status"] == "failed") & rows["slot"].notna() & rows["error_kind"].isin(_OF_A_DEAD_LINE)]
     return [
         msgspec.structs.replace(outage, words=_words(failed[failed["slot"].between(outage.start, outage.last)]))
         for outage in sorted(chosen, key=lambda outage: outage.start, reverse=True)

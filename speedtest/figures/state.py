@@ -4,18 +4,30 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pandas as pd
 
 from speedtest.data import heartbeat, partitions
+from speedtest.data.heartbeat import Heartbeat
+from speedtest.figures import calendar, slots, span
 from speedtest.figures.rows import Rows
 
 _DAY = timedelta(days=1)
-_LOOKED_BACK = timedelta(days=31)
+_LOOKED_BACK = timedelta(days=32)
+"""So that it has the whole current month, also one of 31 days and an hour."""
 _LATE_SECONDS = 300
 """A row is current for two intervals plus this time. A row without an interval is current for a day."""
+
+_LONGEST_SKIP = timedelta(days=1)
+"""A test tells the current state through skipped slots for this time, so that quiet hours are no unknown state."""
+
+type Condition = Literal["up", "down", "test-failed", "late", "not-seen", "no-test"]
+"""`up`: the last test succeeded. `down`: it failed as it does when the line is down. `test-failed`: it failed for
+another reason, which says nothing about the line. `late`: the last test, or the newest row, is too old. `not-seen`: the
+same, but RESULT_DIR belongs to a daemon that measures another line, so that newer rows may lie elsewhere until their
+day is converted. `no-test`: there is no test."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,11 +55,18 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int | None
     server_id: str | None
     server_name: str | None
+    isp: str | None
+    """The provider, as the program saw it."""
+    external_ip: str | None
+    vpn: bool | None
+    """Whether the program saw a tunnel."""
 
 
 class DaemonState(msgspec.Struct, frozen=True, kw_only=True):
     """What the heartbeat in RESULT_DIR says."""
 
+    location: str | None
+    """The line that it measures. Null if an older version wrote the heartbeat."""
     next_due: datetime
     late: bool
     """Whether the next test is so overdue that the daemon must have stopped."""
@@ -59,51 +78,70 @@ class LineState(msgspec.Struct, frozen=True, kw_only=True):
     """The current state of one line."""
 
     location: str
+    zone: str
+    """The line's zone: that of its newest row, else of this machine."""
+    condition: Condition
+    """The one word that all views show."""
     up: bool | None
-    """Whether the last test was successful. Null if there is no test, or if the newest row is not current."""
+    """True if the condition is `up`, false if it is `down`, null if nobody knows."""
     last: Result | None
     """The last test, successful or failed."""
     skipped: Result | None
     """The newest row, if its slot was skipped."""
     last_success: datetime | None
     """When the last successful test was made. Only the last month that has rows is searched."""
-    failures_in_a_row: int
-    """Slots that failed since the last successful test. A test without a slot counts as one."""
+    failures_in_a_row: int | None
+    """Slots that failed since the last successful test. A test without a slot counts as one. Null if there is no test.
+    """
+    down_in_a_row: int | None
+    """Of these, the slots that failed as they do when the line is down, since a server last answered."""
+    rows_without_status: int
+    """Rows of the last month whose status is none of ok, failed and skipped: nobody knows what they say."""
     data_bytes_of_month: int
-    """Bytes that tests moved in this calendar month of `TZ`, as DATA_BUDGET_GB_PER_MONTH counts them."""
+    """Bytes that tests moved in this calendar month, by the wall clock in each row's zone, like `bytes_by_month`."""
 
 
 def of(rows: Rows, location: str, now: datetime) -> LineState:
     """Return the state of a location. Raises the errors of `Rows.of`."""
-    return of_rows(newest(rows, location, now), location, now)
+    return of_rows(newest(rows, location, now), location, now, rows.folders.result_dir)
 
 
-def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> LineState:
-    """Return the state of a location, computed from its newest rows."""
+def of_rows(frame: pd.DataFrame, location: str, now: datetime, result_dir: Path) -> LineState:
+    """Return the state of a location, computed from its newest rows. RESULT_DIR tells whether it is measured there."""
     tests = frame[frame["status"].isin(("ok", "failed"))]
     good = tests[tests["status"] == "ok"]
     last = next(iter(results(tests.tail(1))), None)
-    latest = next(iter(results(frame.tail(1))), None)
+    known = frame[frame["status"].isin(slots.STATUSES)]
+    latest = next(iter(results(known.tail(1))), None)
     last_success = next(iter(results(good.tail(1))), None)
-    month = datetime(*now.astimezone().timetuple()[:2], 1).astimezone()
+    zone = calendar.zone_of(frame)
+    is_of_month = calendar.months(frame) == calendar.month(now, zone)
+    condition = _condition(last, latest, now)
+    if condition == "late" and _is_of_another(result_dir, location):
+        condition = "not-seen"
+    failures, down = slots.in_a_row(tests)
     return LineState(
         location=location,
-        up=last.status == "ok" if last and latest and _is_current(latest, now) else None,
+        zone=zone.key,
+        condition=condition,
+        up={"up": True, "down": False}.get(condition),
         last=last,
         skipped=latest if latest and latest.status == "skipped" else None,
         last_success=last_success.timestamp if last_success else None,
-        failures_in_a_row=_failures(tests),
-        data_bytes_of_month=int(frame.loc[frame["timestamp"] >= month, "data_bytes"].sum()),
+        failures_in_a_row=failures,
+        down_in_a_row=down,
+        rows_without_status=len(frame) - len(known),
+        data_bytes_of_month=int(frame.loc[is_of_month, "data_bytes"].sum()),
     )
 
 
 def daemon(result_dir: Path, now: datetime) -> DaemonState | None:
     """Return what the heartbeat in this folder says, None if there is none or it cannot be read."""
-    try:
-        said = heartbeat.read(result_dir)
-    except (OSError, msgspec.MsgspecError):
+    said = _heartbeat(result_dir)
+    if said is None:
         return None
     return DaemonState(
+        location=said.location,
         next_due=said.next_due,
         late=said.is_late(now, time.monotonic()),
         rows_waiting=said.rows_waiting,
@@ -117,9 +155,9 @@ def results(rows: pd.DataFrame) -> list[Result]:
 
 
 def newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
-    """Return the rows of the last 31 days.
+    """Return the rows of the last 32 days.
 
-    If the line is no longer measured, return the last 31 days in which it was.
+    If the line is no longer measured, return the last 32 days in which it was.
     """
     frame = rows.of(now - _LOOKED_BACK, now + _DAY, location)
     for end in _ends(rows, location) if frame.empty else ():
@@ -132,21 +170,40 @@ def newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
 def _ends(rows: Rows, location: str) -> Iterator[datetime]:
     """Yield the ends of the last day with CSV files (any location) and with Parquet files (this one), newest first."""
     places = (rows.folders.result_dir, partitions.location_folder(rows.folders.upload_dir, location))
-    last = {days[-1] for place in places if (days := [day for day, _ in partitions.days(place)])}
+    last = {days[-1] for place in places if (days := span.near([day for day, _ in partitions.days(place)]))}
     for day in sorted(last, reverse=True):
         yield datetime(day.year, day.month, day.day, tzinfo=UTC) + _DAY
 
 
-def _failures(tests: pd.DataFrame) -> int:
-    """Count the slots that failed since the last successful test."""
-    latest = tests[(tests["status"] == "ok")[::-1].cumsum()[::-1] == 0]
-    failed = latest[~latest["slot"].isin(tests.loc[tests["status"] == "ok", "slot"].dropna())]
-    return failed["slot"].nunique() + int(failed["slot"].isna().sum())
+def _is_of_another(result_dir: Path, location: str) -> bool:
+    """Return whether the daemon of a RESULT_DIR measures another line."""
+    said = _heartbeat(result_dir)
+    return said is not None and said.location not in (None, location)
+
+
+def _heartbeat(result_dir: Path) -> Heartbeat | None:
+    try:
+        return heartbeat.read(result_dir)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _condition(last: Result | None, latest: Result | None, now: datetime) -> Condition:
+    if not last or not latest:
+        return "no-test"
+    if not _is_current(latest, now) or now - last.timestamp > _LONGEST_SKIP + _current_for(latest):
+        return "late"
+    if last.status == "ok":
+        return "up"
+    return "down" if slots.is_of_a_dead_line(last.error_kind) else "test-failed"
 
 
 def _is_current(latest: Result, now: datetime) -> bool:
-    age = (now - latest.timestamp).total_seconds()
-    return age <= (2 * latest.interval_seconds + _LATE_SECONDS if latest.interval_seconds else _DAY.total_seconds())
+    return now - latest.timestamp <= _current_for(latest)
+
+
+def _current_for(row: Result) -> timedelta:
+    return timedelta(seconds=2 * row.interval_seconds + _LATE_SECONDS) if row.interval_seconds else _DAY
 
 
 def _plain(column: pd.Series) -> list[Any]:

@@ -1,8 +1,8 @@
 """The figures of one line over a period. The report, the page and other systems show the same figures.
 
 Speeds are Mbit/s (10^6 bit/s), latencies ms, losses percent, shares percent. Quantiles interpolate linearly between
-neighbours, like DuckDB's `quantile_cont`. Engines measure differently, so each has its own figures. Hours and weekdays
-are those of the row's time zone.
+neighbours, like DuckDB's `quantile_cont`. Engines measure differently, so each has its own figures. Hours, days, weeks
+and months are those of `figures.calendar`.
 
 The number of figures does not grow with the number of rows.
 """
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from speedtest.figures import slots
+from speedtest.figures import calendar, providers, slots
 from speedtest.figures.slots import Outage, Slots
 from speedtest.figures.types import (
     Bin,
@@ -55,26 +55,35 @@ def summarise(rows: pd.DataFrame, asked: Question, plan: Plan) -> Summary:
     """Return the figures that answer a question, computed from its rows (see `figures.rows`)."""
     failed = rows[rows["status"] == "failed"]
     counted, found = _slots(rows, asked)
-    width = bin_width(rows, asked)
+    width, zone = bin_width(rows, asked), calendar.zone_of(rows)
+    starts = calendar.starts(rows, width, zone)
     return Summary(
         location=asked.location,
         since=asked.since,
         until=asked.until,
         rows=len(rows),
         tests=int(_is_test(rows).sum()),
+        failed=len(failed),
         by_hand=int(rows["slot"].isna().sum()),
+        failed_by_hand=int(failed["slot"].isna().sum()),
+        without_status=int((~rows["status"].isin(slots.STATUSES)).sum()),
         first=rows["timestamp"].iloc[0].to_pydatetime() if len(rows) else None,
         last=rows["timestamp"].iloc[-1].to_pydatetime() if len(rows) else None,
         slots=counted,
+        uptime_percent=counted.availability,
         bin_seconds=width,
-        engines=list(_engines(rows, width, plan)),
-        failures=list(_failures(failed, width)),
+        engines=list(_engines(rows, starts, plan)),
+        failures=list(_failures(failed, starts)),
         failures_by_kind=_counts(failed["error_kind"]),
         outages=slots.longest(found, MOST_OUTAGES, rows),
-        outages_in_all=len(found),
+        outages_in_all=len(found) if counted.tested else None,
         data_bytes=int(rows["data_bytes"].sum()),
         bytes_by_month=_bytes_by_month(rows),
         intervals_seconds=sorted(float(value) for value in rows["interval_seconds"].dropna().unique())[:MOST_SERVERS],
+        isp=asked.isp,
+        far=asked.far,
+        providers=providers.of(rows),
+        zone=zone.key,
         timezones=sorted(str(zone) for zone in rows["timezone"].dropna().unique())[:MOST_SERVERS],
     )
 
@@ -84,6 +93,8 @@ def _is_test(rows: pd.DataFrame) -> pd.Series:
 
 
 def _slots(rows: pd.DataFrame, asked: Question) -> tuple[Slots, list[Outage]]:
+    if asked.isp is not None:
+        return Slots(), []
     by_slot = slots.by_slot(rows)
     return slots.count(by_slot, asked.since if asked.known_before else None, asked.until), slots.outages(by_slot)
 
@@ -96,13 +107,13 @@ def bin_width(rows: pd.DataFrame, asked: Question) -> int:
     return next((width for width in widths if seconds / width < MOST_BINS - 1), int(seconds // (MOST_BINS - 2)) + 1)
 
 
-def _engines(rows: pd.DataFrame, width: int, plan: Plan) -> Iterator[EngineFigures]:
+def _engines(rows: pd.DataFrame, starts: pd.Series, plan: Plan) -> Iterator[EngineFigures]:
     is_test, is_good = _is_test(rows), rows["status"] == "ok"
     names = [*rows.loc[is_good, "engine"].value_counts().index, *rows.loc[is_test, "engine"].value_counts().index]
     for name in list(dict.fromkeys(names))[:MOST_ENGINES]:
         is_its = is_test & (rows["engine"] == name)
         good = rows.loc[is_its & is_good, _MEASURED]  # only these: each column of a year takes half a megabyte
-        local = _local(rows.loc[is_its & is_good, ["timestamp", "timezone"]])
+        local = calendar.hours_of_week(rows.loc[is_its & is_good, ["timestamp", "timezone"]])
         versions, number = rows.loc[is_its, "engine_version"].dropna().unique(), int(is_its.sum())
         yield EngineFigures(
             name=str(name),
@@ -119,25 +130,11 @@ def _engines(rows: pd.DataFrame, width: int, plan: Plan) -> Iterator[EngineFigur
             mean_loss_percent=_number(good["packet_loss_percent"].mean()),
             plan_download=_kept(good["download_mbps"], plan.download_mbps),
             plan_upload=_kept(good["upload_mbps"], plan.upload_mbps),
-            bins=list(_bins(good, width)),
+            bins=list(_bins(good, starts)),
             hours=list(_hours(good, [local % 24])),
             week=list(_hours(good, [local // 24, local % 24])),
             servers=list(_servers(good, rows.loc[is_its & is_good, _SERVER].fillna(""))),
         )
-
-
-def _local(rows: pd.DataFrame) -> pd.Series:
-    """Return each row's hour of the week, from 0 (Monday) to 167, in the row's time zone or else in UTC."""
-    hours = pd.Series(0, index=rows.index, dtype="int64")
-    for zone in rows["timezone"].fillna("UTC").unique():
-        members = rows["timezone"].fillna("UTC") == zone
-        instants = rows.loc[members, "timestamp"]
-        try:
-            local = instants.dt.tz_convert(str(zone))
-        except (KeyError, ValueError, OSError):  # this machine does not know the zone: hostile row, or newer database
-            local = instants
-        hours[members] = local.dt.day_of_week * 24 + local.dt.hour
-    return hours
 
 
 def _spread(values: pd.Series) -> Spread | None:
@@ -157,8 +154,8 @@ def _kept(values: pd.Series, plan_mbps: float | None) -> Kept | None:
     return Kept(plan_mbps, 100 * float((values.dropna() >= PLAN_REACHED * plan_mbps).mean()), spread)
 
 
-def _bins(good: pd.DataFrame, width: int) -> Iterator[Bin]:
-    for start, members in good.groupby(_starts(good, width)):
+def _bins(good: pd.DataFrame, starts: pd.Series) -> Iterator[Bin]:
+    for start, members in good.groupby(starts[good.index]):
         yield Bin(
             start=datetime.fromtimestamp(float(start), UTC),
             tests=len(members),
@@ -169,11 +166,6 @@ def _bins(good: pd.DataFrame, width: int) -> Iterator[Bin]:
             upload_latency_ms=_number(members["upload_latency_ms"].median()),
             packet_loss_percent=_number(members["packet_loss_percent"].mean()),
         )
-
-
-def _starts(rows: pd.DataFrame, width: int) -> pd.Series:
-    """Return the start of each row's bin, in seconds since 1970."""
-    return rows["timestamp"].astype("datetime64[s, UTC]").astype("int64") // width * width
 
 
 def _hours(good: pd.DataFrame, keys: list[pd.Series]) -> Iterator[Hour]:
@@ -195,21 +187,20 @@ def _servers(good: pd.DataFrame, known: pd.DataFrame) -> Iterator[ServerFigures]
         yield ServerFigures(line["server_id"] or None, line["server_name"] or None, int(line["tests"]), *medians)
 
 
-def _failures(failed: pd.DataFrame, width: int) -> Iterator[Failures]:
-    for start, members in failed.groupby(_starts(failed, width)):
+def _failures(failed: pd.DataFrame, starts: pd.Series) -> Iterator[Failures]:
+    for start, members in failed.groupby(starts[failed.index]):
         kinds = [str(kind) for kind in members["error_kind"].value_counts().index[:MOST_ENGINES]]
         yield Failures(datetime.fromtimestamp(float(start), UTC), len(members), kinds)
 
 
 def _bytes_by_month(rows: pd.DataFrame) -> dict[str, int]:
-    """Return the bytes of each UTC month, by "YYYY-MM".
+    """Return the bytes of each month, by "YYYY-MM".
 
     Months stay numbers until the end, because a text for each row would take 15 MB for a year.
     """
-    instants = rows["timestamp"].dt
-    sums = rows["data_bytes"].groupby(instants.year * 12 + instants.month - 1).sum(min_count=1).dropna()
+    sums = rows["data_bytes"].groupby(calendar.months(rows)).sum(min_count=1).dropna()
     months = zip(sums.index.tolist(), sums.tolist(), strict=True)
-    return {f"{month // 12:04}-{month % 12 + 1:02}": int(total) for month, total in list(months)[-MOST_BINS:]}
+    return {calendar.name(month): int(total) for month, total in list(months)[-MOST_BINS:]}
 
 
 def _counts(values: pd.Series) -> dict[str, int]:

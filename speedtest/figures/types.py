@@ -7,7 +7,16 @@ from datetime import datetime
 
 import msgspec
 
+from speedtest.figures.providers import Providers
 from speedtest.figures.slots import Outage, Slots
+
+
+class Far(msgspec.Struct, frozen=True):
+    """Rows that are dated far from all others (see `figures.span`): a clock was wrong. They are in no other figure."""
+
+    rows: int
+    first: datetime
+    last: datetime
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -18,6 +27,10 @@ class Question(msgspec.Struct, frozen=True):
     until: datetime
     known_before: bool
     """Whether there are rows before `since`. If so, slots between `since` and the first row are missing."""
+    isp: str | None = None
+    """Only the tests through this provider. Then nothing is known of slots, because a failed test names no provider."""
+    far: Far | None = None
+    """Rows that the period leaves out because they are far from all others."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -49,7 +62,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """The successful tests of one bin (`bin_seconds` long)."""
+    """The successful tests of one bin (`bin_seconds` long, but for a change of the clocks in a bin of whole days)."""
 
     start: datetime
     tests: int
@@ -126,11 +139,19 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     tests: int
     """All tests, successful or failed, with or without a slot."""
+    failed: int
+    """Of all tests, those that failed."""
     by_hand: int
     """Rows without a slot: measured by hand, or by the original program."""
+    failed_by_hand: int
+    """Failed tests without a slot. They are in no outage and in no uptime."""
+    without_status: int
+    """Rows whose status is none of ok, failed and skipped: nobody knows what they say. They are in no other figure."""
     first: datetime | None
     last: datetime | None
     slots: Slots
+    uptime_percent: float | None
+    """Slots with a successful test ÷ slots with any test. Null if no slot has a test."""
     bin_seconds: int
     engines: list[EngineFigures]
     """The one with the most successful tests first. The report's first sentences are about that one."""
@@ -138,9 +159,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     failures_by_kind: dict[str, int]
     outages: list[Outage]
     """The longest outages, newest first."""
-    outages_in_all: int
+    outages_in_all: int | None
+    """Null if no slot has a test: then nobody knows whether there was an outage."""
     data_bytes: int
     bytes_by_month: dict[str, int]
-    """By UTC month."""
+    """By month of the wall clock in each row's zone."""
     intervals_seconds: list[float]
+    isp: str | None
+    """Only tests through this provider are counted, if it is not null. Then uptime and outages are unknown."""
+    providers: Providers
+    far: Far | None
+    zone: str
+    """The line's zone: that of its newest row. Days of the views are days there."""
     timezones: list[str]

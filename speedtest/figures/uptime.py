@@ -23,7 +23,9 @@ def line(rows: Rows, location: str, now: datetime) -> LineUptime:
     """Return the state and the uptime of a line. Raises the errors of `Rows.of`."""
     frame = state.newest(rows, location, now)
     uptime = {name: _uptime(frame, now - span, now) for name, span in SPANS.items()}
-    return LineUptime(**msgspec.structs.asdict(state.of_rows(frame, location, now)), uptime_percent=uptime)
+    return LineUptime(
+        **msgspec.structs.asdict(state.of_rows(frame, location, now, rows.folders.result_dir)), uptime_percent=uptime
+    )
 
 
 def _uptime(frame: pd.DataFrame, since: datetime, until: datetime) -> float | None:

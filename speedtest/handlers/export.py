@@ -19,7 +19,7 @@ from speedtest.data.files import whole
 from speedtest.data.schema import BY_NAME
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
-from speedtest.terminal.options import Locations, Output, Since, Until
+from speedtest.terminal.options import Locations, Output, Provider, Since, Until
 from speedtest.values import separators
 from speedtest.values.names import nearest
 from speedtest.values.period import Unclear, period
@@ -43,6 +43,7 @@ def export(  # noqa: PLR0913 (each is an option)
     since: Since = None,
     until: Until = None,
     location: Locations = None,
+    isp: Provider = None,
     form: Annotated[Format, typer.Option("--format", help="The output format.")] = Format.csv,
     output: Output = None,
     raw: Annotated[
@@ -73,7 +74,7 @@ def export(  # noqa: PLR0913 (each is an option)
     Exit codes: 0 done, 1 a file cannot be read or written, 64 wrong arguments, 78 wrong configuration.
     """
     from speedtest.data import lake, parquet  # noqa: PLC0415 (help and completion do not need it)
-    from speedtest.data.formats import write  # noqa: PLC0415 (the same)
+    from speedtest.data.formats import through, write  # noqa: PLC0415 (the same)
     from speedtest.data.spreadsheets import TooManyRows  # noqa: PLC0415 (the same)
 
     settings = startup.settings()
@@ -92,7 +93,8 @@ def export(  # noqa: PLR0913 (each is an option)
     )
     try:
         with _opened(output, form) as out:
-            write(days, form.value, out, raw=raw, columns=names, spreadsheet=marks)
+            chosen = days if isp is None else through(isp, days)
+            write(chosen, form.value, out, raw=raw, columns=names, spreadsheet=marks)
     except BrokenPipeError:
         raise
     except (parquet.Damaged, TooManyRows, OSError) as error:

@@ -15,15 +15,16 @@ from speedtest.data.files import whole
 from speedtest.data.partitions import Folders
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
-from speedtest.terminal.options import Locations, Output, Since, Until
+from speedtest.terminal.options import Locations, Output, Provider, Since, Until
 from speedtest.values.period import Unclear, period
 
 
-def report(
+def report(  # noqa: PLR0913 (each is an option)
     *,
     since: Since = None,
     until: Until = None,
     location: Locations = None,
+    isp: Provider = None,
     output: Output = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON array.")] = False,
 ) -> None:
@@ -54,7 +55,7 @@ def report(
     rows = Rows(Folders(settings.result_dir, settings.upload_dir))
     plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
     try:
-        asked = list(questions.questions(rows, first, last or now, location or []))
+        asked = list(questions.questions(rows, first, min(last or now, now), location or [], isp))
         if output:
             made = render.html(questions.with_evidence(rows, asked, plan), first, last or now, plan)
         else:

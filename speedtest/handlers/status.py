@@ -24,10 +24,19 @@ from speedtest.terminal.console import console, line
 from speedtest.values import amounts
 
 if TYPE_CHECKING:
-    from speedtest.figures.state import Result
+    from speedtest.figures.state import Condition, Result
     from speedtest.figures.uptime import LineUptime
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_STATES: "dict[Condition, tuple[str, str]]" = {
+    "up": ("up", "green"),
+    "down": ("down", "red"),
+    "test-failed": ("unknown: the test failed, but not as it does when the line is down", "yellow"),
+    "late": ("unknown: the last test is too old", "yellow"),
+    "not-seen": ("unknown: not seen from here, because this RESULT_DIR belongs to another line", "yellow"),
+    "no-test": ("unknown: there is no test", "yellow"),
+}
+"""The words and the colour of each condition."""
 
 
 class DaemonStatus(msgspec.Struct, kw_only=True):
@@ -109,8 +118,17 @@ def _show_line(found: "LineUptime", now: datetime) -> None:
     out = console()
     out.print()
     out.print(line("location", found.location))
+    words, style = _STATES[found.condition]
+    out.print(line("state", words, style))
     out.print(line("last test", _last(found.last, now), _style(found.last)))
-    out.print(line("failures in a row", found.failures_in_a_row, "red" if found.failures_in_a_row else ""))
+    if found.last and found.last.isp:
+        tunnel = " (tunnel)" if found.last.vpn else ""
+        address = f", {found.last.external_ip}" if found.last.external_ip else ""
+        out.print(line("provider", f"{found.last.isp}{tunnel}{address}"))
+    failures = "not known" if found.failures_in_a_row is None else found.failures_in_a_row
+    out.print(line("failures in a row", failures, "red" if found.failures_in_a_row else ""))
+    if found.rows_without_status:
+        out.print(line("without a status", f"{found.rows_without_status} rows of the last month", "red"))
     spans = (f"{name} {_share(share)}" for name, share in found.uptime_percent.items())
     out.print(line("uptime", ", ".join(spans)))
     out.print(line("data this month", amounts.data(found.data_bytes_of_month)))
@@ -133,7 +151,7 @@ def _last(last: "Result | None", now: datetime) -> str:
         speeds = ((last.download_mbps, "Mbit/s down"), (last.upload_mbps, "Mbit/s up"), (last.latency_ms, "ms"))
         told = ", ".join(f"{amounts.amount(value)} {unit}" for value, unit in speeds if value is not None)
     else:
-        told = f"{last.status}, {last.error_kind}: {last.error}"
+        told = f"{last.status}, {last.error_kind or 'no reason given'}" + (f": {last.error}" if last.error else "")
     return f"{_when(last.timestamp, now)}, {program}: {told}"
 
 

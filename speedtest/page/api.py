@@ -20,7 +20,7 @@ def routes(answers: Queries) -> list[Route]:
 
     async def results(request: Request) -> Response:
         given = request.query_params
-        parameters.only(given, ("since", "until", "location", "limit", "cursor"))
+        parameters.only(given, ("since", "until", "location", "isp", "limit", "cursor"))
         since, skip = parameters.cursor(given)
         question = parameters.question(given, await known(), "24h")
         if since:
@@ -29,7 +29,7 @@ def routes(answers: Queries) -> list[Route]:
         return as_json(Results(question.location, page.rows, _next(request, page, question.location)))
 
     async def summary(request: Request) -> Response:
-        parameters.only(request.query_params, ("since", "until", "location"))
+        parameters.only(request.query_params, ("since", "until", "location", "isp"))
         return as_json(await answers.summary(parameters.question(request.query_params, await known(), "30d")))
 
     async def locations(request: Request) -> Response:

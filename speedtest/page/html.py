@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from speedtest.figures.state import DaemonState, LineState
+from speedtest.figures.state import Condition, DaemonState, LineState
 from speedtest.figures.types import Summary
 from speedtest.page import parameters
 from speedtest.page.parameters import PageParameters
@@ -28,6 +28,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 _TEST_SECONDS = 45
 """Most tests have a result this long after they began."""
 _SHORTEST_REFRESH, _LONGEST_REFRESH = 60, 3600
+
+_VERDICTS: dict[Condition, tuple[str, str]] = {
+    "up": ("Up", "good"),
+    "down": ("Down", "bad"),
+    "test-failed": ("Test failed", "unknown"),
+    "late": ("Unknown", "unknown"),
+    "not-seen": ("Not seen from here", "unknown"),
+    "no-test": ("No test yet", "unknown"),
+}
+"""The words and the CSS class of each condition."""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +50,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def verdict(self) -> tuple[str, str]:
         """Return the state in words, and its CSS class."""
-        if self.line is None or self.line.last is None:
-            return "No results yet", "unknown"
-        if self.line.up is None:
-            return "Unknown", "unknown"
-        return ("Up", "good") if self.line.up else ("Down", "bad")
+        return ("No results yet", "unknown") if self.line is None else _VERDICTS[self.line.condition]
 
 
 def routes(answers: Queries) -> list[Route]:
@@ -93,7 +99,7 @@ def _page(shown: PageParameters, now: Now, summary: Summary, sections: Markup) -
         .get_template("page.html")
         .render(
             shown=shown,
-            head=Head(line=line, daemon=now.daemon, zone=words.zone(summary.timezones)),
+            head=Head(line=line, daemon=now.daemon, zone=ZoneInfo(summary.zone)),
             summary=summary,
             sections=sections,
             locations=_locations(now.lines),

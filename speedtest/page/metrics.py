@@ -41,7 +41,9 @@ class _Lines(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield from (_measured(self._now.lines, *what) for what in _MEASURED)
-        yield _of_lines(self._now.lines, "up", "1 if the last test succeeded, else 0; absent if it is old.", _up)
+        yield _conditions(self._now.lines)
+        yield _providers(self._now.lines)
+        yield _of_lines(self._now.lines, "up", "1: the last test succeeded; 0: the line is down; else absent.", _up)
         yield _of_lines(
             self._now.lines, "last_attempt_timestamp_seconds", "When the last test was made, failed or not.", _attempt
         )
@@ -56,8 +58,20 @@ class _Lines(Collector):
         )
         yield _of_lines(
             self._now.lines,
+            "down_in_a_row",
+            "Slots that failed as they do when the line is down, since a server last answered.",
+            lambda line: line.down_in_a_row,
+        )
+        yield _of_lines(
+            self._now.lines,
+            "rows_without_status",
+            "Rows of the last month whose status is not known.",
+            lambda line: line.rows_without_status,
+        )
+        yield _of_lines(
+            self._now.lines,
             "month_data_bytes",
-            "Bytes that tests moved in this calendar month of TZ.",
+            "Bytes that tests moved in this calendar month (local time).",
             lambda line: line.data_bytes_of_month,
         )
         if self._now.daemon:
@@ -84,6 +98,26 @@ def _of_lines(
     for line in lines:
         if (value := of(line)) is not None:
             family.add_metric([harmless(line.location)], value)
+    return family
+
+
+def _conditions(lines: Sequence[LineState]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "speedtest_condition", "1 for the condition that each line is in.", labels=["location", "condition"]
+    )
+    for line in lines:
+        family.add_metric([harmless(line.location), line.condition], 1)
+    return family
+
+
+def _providers(lines: Sequence[LineState]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "speedtest_provider", "1 for the provider of the last test.", labels=["location", "isp", "vpn"]
+    )
+    for line in lines:
+        if line.last and line.up and line.last.isp:
+            vpn = "true" if line.last.vpn else "false"
+            family.add_metric([harmless(line.location), harmless(line.last.isp), vpn], 1)
     return family
 
 

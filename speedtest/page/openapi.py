@@ -43,6 +43,12 @@ _LOCATION = {
     "description": "The location of the line. Default: the one with the newest rows.",
     "schema": {"type": "string"},
 }
+_ISP = {
+    "name": "isp",
+    "in": "query",
+    "description": "Only the tests that name this provider. Failed tests name none, so uptime and outages are unknown.",
+    "schema": {"type": "string"},
+}
 _UNTIL = {
     "name": "until",
     "in": "query",
@@ -75,8 +81,12 @@ def document() -> bytes:
             "description": "The measurements, read-only. Units: Mbit/s (10^6 bit/s), ms, percent. Times are UTC.",
         },
         "paths": {
-            "/api/results": _route(Results, "Rows in time order", _since("24h"), _UNTIL, _LOCATION, _LIMIT, _CURSOR),
-            "/api/summary": _route(Summary, "The figures of a line over a period", _since("30d"), _UNTIL, _LOCATION),
+            "/api/results": _route(
+                Results, "Rows in time order", _since("24h"), _UNTIL, _LOCATION, _ISP, _LIMIT, _CURSOR
+            ),
+            "/api/summary": _route(
+                Summary, "The figures of a line over a period", _since("30d"), _UNTIL, _LOCATION, _ISP
+            ),
             "/api/locations": _route(Locations, "The locations that have rows"),
             "/api/now": _route(Now, "The current state of every line and of the daemon"),
         },

@@ -73,7 +73,8 @@ def shown(parameters: Mapping[str, str], locations: Sequence[str]) -> PageParame
 def question(parameters: Mapping[str, str], locations: Sequence[str], since: str) -> Query:
     """Return what an API route is asked. `since` is the default start, if the request has no end either."""
     until = parameters.get("until") or None
-    return Query(location(parameters, locations), parameters.get("since") or (None if until else since), until)
+    begun = parameters.get("since") or (None if until else since)
+    return Query(location(parameters, locations), begun, until, parameters.get("isp") or None)
 
 
 def location(parameters: Mapping[str, str], locations: Sequence[str]) -> str:

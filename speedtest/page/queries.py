@@ -43,6 +43,7 @@ class Query(msgspec.Struct, frozen=True):
     location: str
     since: str | None = None
     until: str | None = None
+    isp: str | None = None
 
 
 class ResultPage(msgspec.Struct, frozen=True):
@@ -119,9 +120,12 @@ class Queries:
     def _computed(self, asked: Query, now: datetime) -> Summary:
         begun = self._rows.first(asked.location)
         since, until = _period(asked, begun, now)
-        question = Question(asked.location, since, until, known_before=begun is not None and begun < since)
+        far = self._rows.far(asked.location, None if since == begun else since, until)
+        question = Question(
+            asked.location, since, until, known_before=begun is not None and begun < since, isp=asked.isp, far=far
+        )
         try:
-            return summarise(self._rows.of(since, until, asked.location), question, self.plan)
+            return summarise(self._rows.of(since, until, asked.location, asked.isp), question, self.plan)
         finally:
             pa.default_memory_pool().release_unused()  # frees what the question needed: 30 MiB for a year
 
@@ -139,7 +143,7 @@ class Queries:
         rows: list[Result] = []
         while since < until and len(rows) <= limit:
             end = min(until, since + _AT_ONCE)
-            frame = self._recent.of(since, end, asked.location)
+            frame = self._recent.of(since, end, asked.location, asked.isp)
             wanted = frame.iloc[skip : skip + limit + 1 - len(rows)]
             rows += state.results(wanted)
             skip = max(0, skip - len(frame))

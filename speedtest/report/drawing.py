@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from speedtest.figures.evidence import Evidence
 from speedtest.figures.types import EngineFigures, Plan, Summary
-from speedtest.report import charts, words
+from speedtest.report import charts, sentences, words
 from speedtest.report.charts import NARROW, WIDE, Chart, Curve, Paper
 from speedtest.values import amounts
 
@@ -38,6 +38,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     summary: Summary
     sentence: str
+    notes: Sequence[str]
+    outages: str
+    changes: Sequence[str]
     zone: ZoneInfo
     zones: str
     engines: Sequence[EngineFigures]
@@ -55,7 +58,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View:
     """Draw a summary."""
-    zone = words.zone(summary.timezones)
+    zone = ZoneInfo(summary.zone)
     engines = summary.engines[:MOST_DRAWN]
     plans = {"download": plan.download_mbps, "upload": plan.upload_mbps}
 
@@ -68,9 +71,12 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
 
     return View(
         summary=summary,
-        sentence=sentence(summary),
+        sentence=sentences.lead(summary),
+        notes=sentences.notes(summary),
+        outages=sentences.outages(summary),
+        changes=[sentences.change(each, zone) for each in summary.providers.changes],
         zone=zone,
-        zones=", ".join(map(words.harmless, summary.timezones)) or "UTC (the rows name no time zone)",
+        zones=", ".join(map(words.harmless, summary.timezones)) or f"{summary.zone} (the rows name none)",
         engines=engines,
         planned=any(engine.plan_download or engine.plan_upload for engine in engines),
         plans=plans,
@@ -91,40 +97,6 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
         months=list(summary.bytes_by_month.items())[-_MONTHS_SHOWN:],
         evidence=evidence,
     )
-
-
-def sentence(summary: Summary) -> str:
-    """Say in a few sentences how the line did."""
-    zone = words.zone(summary.timezones)
-    if not summary.rows:
-        return "Nothing was measured in this period."
-    period = (
-        f"From {words.day(summary.first or summary.since, zone)} to {words.day(summary.last or summary.until, zone)}"
-    )
-    best = next((engine for engine in summary.engines if engine.download or engine.upload), None)
-    if not best:
-        return f"{period} no test succeeded: {amounts.count(summary.tests, 'test')} failed. {_outages(summary)}."
-    up = summary.slots.availability
-    lead = f"uptime was {amounts.share(up)}. The" if up is not None else "the"
-    speeds = [
-        f"{amounts.amount(spread.median)} Mbit/s {way}"
-        for way, spread in (("down", best.download), ("up", best.upload))
-        if spread
-    ]
-    measured = f"median test measured {' and '.join(speeds)} ({words.harmless(best.name)})"
-    return f"{period} {lead} {measured}. {_outages(summary)}."
-
-
-def _outages(summary: Summary) -> str:
-    if not summary.outages:
-        return "No outages"
-    zone = words.zone(summary.timezones)
-    longest = max(summary.outages, key=lambda outage: outage.seconds)
-    text = amounts.count(summary.outages_in_all, "outage")
-    if not longest.seconds:
-        return f"{text} of one slot{' each' if summary.outages_in_all > 1 else ''}"
-    lead = " of" if summary.outages_in_all == 1 else ", the longest"
-    return f"{text}{lead} {amounts.duration(longest.seconds)} on {words.day(longest.start, zone)}"
 
 
 def _shares(summary: Summary) -> Sequence[tuple[str, str, str, float, float]]:

@@ -1,16 +1,19 @@
 """The report: one self-contained HTML file without scripts or requests, or a summary for a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from speedtest.figures.evidence import Evidence
+from speedtest.figures.providers import Providers
 from speedtest.figures.types import Plan, Spread, Summary
-from speedtest.report import drawing, words
+from speedtest.report import drawing, sentences, words
 from speedtest.report.drawing import View
 from speedtest.values import amounts
 
 NOTHING = "No rows were found. Run `speedsnake status` to see whether the daemon runs and where it saves its rows."
+_SHOWN = 5
+"""Outages, providers and changes of the provider in the terminal, at most."""
 
 
 def html(answers: Iterable[tuple[Summary, Evidence]], since: datetime | None, until: datetime, plan: Plan) -> str:
@@ -33,14 +36,10 @@ def html(answers: Iterable[tuple[Summary, Evidence]], since: datetime | None, un
 def text(summary: Summary, plan: Plan) -> str:
     """Return a summary for a terminal. Control characters in rows are escaped."""
     shown: View = drawing.view(summary, plan)
-    lines = [f"{words.harmless(summary.location)}", shown.sentence, ""]
+    lines = [f"{words.harmless(summary.location)}", shown.sentence, *shown.notes, ""]
     if not summary.rows:
         return "\n".join(lines)
-    slots = summary.slots
-    lines.append(
-        f"Slots      {slots.due:,}: {slots.ok:,} successful, {slots.failed:,} failed, {slots.skipped:,} skipped, "
-        f"{slots.not_measured:,} not measured; uptime {amounts.share(slots.availability)}"
-    )
+    lines.append(f"Slots      {_slots(summary)}")
     for engine in summary.engines:
         lines.append(
             f"{words.harmless(engine.name):10} {amounts.count(engine.tests, 'test')}, {engine.failed:,} failed"
@@ -62,13 +61,35 @@ def text(summary: Summary, plan: Plan) -> str:
             for way, kept in (("download", engine.plan_download), ("upload", engine.plan_upload))
             if kept
         ]
-    for outage in summary.outages[:5]:
+    for outage in summary.outages[:_SHOWN]:
         end = words.instant(outage.end, shown.zone) if outage.end else "an unknown end"
         said = f": {words.harmless(outage.words[0])}" if outage.words else ""
         start = words.instant(outage.start, shown.zone)
         lines.append(f"Outage     {start} to {end}, {amounts.count(outage.slots, 'slot')}{said}")
+    lines += _providers(summary.providers, shown.zone)
     lines.append(f"Data       {amounts.data(summary.data_bytes)}")
     return "\n".join(lines)
+
+
+def _providers(providers: Providers, zone: ZoneInfo) -> Iterator[str]:
+    for change in providers.changes[:_SHOWN]:
+        yield f"Provider   changed {sentences.change(change, zone)}"
+    for each in providers.found[:_SHOWN]:
+        tunnel = " (tunnel)" if each.vpn else ""
+        addresses = amounts.count(each.addresses_in_all, "external address", "external addresses")
+        tests = f"{amounts.count(each.tests, 'test')} from {words.instant(each.first, zone)} on"
+        yield f"Provider   {words.harmless(each.isp)}{tunnel}: {tests}, {addresses}"
+
+
+def _slots(summary: Summary) -> str:
+    slots = summary.slots
+    if not slots.due:
+        return "none: no row has a slot, so the uptime is unknown"
+    up = "unknown" if summary.uptime_percent is None else amounts.share(summary.uptime_percent)
+    return (
+        f"{slots.due:,}: {slots.ok:,} successful, {slots.failed:,} failed, {slots.skipped:,} skipped, "
+        f"{slots.not_measured:,} not measured; uptime {up}"
+    )
 
 
 def _spread(spread: Spread, unit: str) -> str:

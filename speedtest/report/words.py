@@ -15,14 +15,6 @@ def harmless(text: object) -> str:
     return logging.harmless(line[:LONGEST_TEXT]) + ("…" if len(line) > LONGEST_TEXT else "")
 
 
-def zone(names: list[str]) -> ZoneInfo:
-    """Return the time zone to show: that of the rows if all have the same and it is known here, else UTC."""
-    try:
-        return ZoneInfo(names[0]) if len(names) == 1 else ZoneInfo("UTC")
-    except (OSError, ValueError):
-        return ZoneInfo("UTC")
-
-
 def instant(when: datetime | None, where: ZoneInfo) -> str:
     """Return the local date and time, to the minute."""
     return f"{when.astimezone(where):%d %b %Y %H:%M}" if when else amounts.NONE

@@ -12,6 +12,9 @@ Since = Annotated[
 ]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Stop before this time (same formats).")]
 Locations = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this location. Can be repeated.")]
+Provider = Annotated[
+    str | None, typer.Option("--isp", metavar="NAME", help="Only the tests that name this internet provider.")
+]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file instead of standard output.")
 ]

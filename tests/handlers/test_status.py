@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from command import Terminal, speedsnake
 from daemon import DaemonProcess, run
+from foreign import without_status
 from msgspec.structs import replace
 from samples import failed, keep, measured
 from standins import ookla
 from standins.ookla_behaviours import NOW
 from standins.ookla_results import V1_2_0, changed
 
+from speedtest.data import heartbeat
 from speedtest.measurement import Measurement
 
 NOON = datetime.now(UTC).replace(microsecond=0)
@@ -65,6 +67,7 @@ def test_a_running_daemon_is_on_time_and_its_next_test_is_told(tmp_path: Path) -
         assert timedelta(seconds=500) < due - datetime.now(UTC) < timedelta(seconds=601)
         shown = said(tmp_path)
         assert shown["daemon"] == "on time"
+        assert heartbeat.read(tmp_path / "results").location == ADDRESS
         assert re.search(r" UTC \(in (10|9) min\)$", shown["next test"])
         assert re.search(r"ago\), ookla 1.2.0.84: 290 Mbit/s down, 12.5 Mbit/s up, 15.4 ms$", shown["last test"])
         assert daemon.stop() == 0
@@ -95,6 +98,22 @@ def test_failures_in_a_row_are_those_since_the_last_good_test(tmp_path: Path) ->
     assert line["failures_in_a_row"] == 3
     assert (line["last"]["status"], line["last"]["error_kind"]) == ("failed", "exit")
     assert 'failed, exit: Cannot open socket, "again"' in said(tmp_path)["last test"]
+
+
+def test_failures_that_a_dead_line_does_not_have_leave_the_state_unknown(tmp_path: Path) -> None:
+    rows = [replace(row(timedelta(minutes=10 * number), good=False), error_kind="rate-limited") for number in (0, 1)]
+    keep(rows, tmp_path / "results")
+    shown = said(tmp_path)
+    assert shown["state"].startswith("unknown: the test failed")
+    assert (shown["failures in a row"], shown["uptime"][:8]) == ("2", "24h 0 %,")
+
+
+def test_rows_without_a_status_are_counted_and_nothing_good_is_said(tmp_path: Path) -> None:
+    without_status(tmp_path / "results", NOON - timedelta(hours=1), 3)
+    shown = said(tmp_path, SPEEDTEST_LOCATION_UUID=ADDRESS)
+    assert (shown["location"], shown["without a status"]) == (ADDRESS, "3 rows of the last month")
+    assert (shown["last test"], shown["failures in a row"]) == ("none", "not known")
+    assert shown["state"] == "unknown: there is no test"
 
 
 @pytest.mark.slow

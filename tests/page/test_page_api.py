@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from foreign import without_status
 from openapi_spec_validator import validate
 from pages import HOSTILE, Page, days_until_now, lake, serving, this_slot
 from paths import PROJECT
@@ -179,6 +180,62 @@ def test_a_failed_test_has_no_speed_and_is_not_up(tmp_path: Path) -> None:
     assert found["speedtest_up", HOME] == 0
     assert found["speedtest_failures_in_a_row", HOME] == 1
     assert not [name for name in found if name[0].endswith(("per_second", "latency_seconds", "ratio"))]
+
+
+def test_a_test_that_failed_for_another_reason_leaves_the_line_unknown_in_every_view(tmp_path: Path) -> None:
+    rows = [failed(this_slot() - number * timedelta(minutes=10), error_kind="rate-limited") for number in range(3)]
+    with serving(folders(tmp_path, rows)) as page:
+        found, line, summary = metrics(page), page.get("/api/now").json()["lines"][0], page.get("/api/summary").json()
+        shown = page.get("/").text
+    assert (line["condition"], line["up"], line["down_in_a_row"]) == ("test-failed", None, 0)
+    assert ("speedtest_up", HOME) not in found
+    assert found["speedtest_failures_in_a_row", HOME] == 3
+    assert found["speedtest_down_in_a_row", HOME] == 0
+    assert (summary["outages_in_all"], summary["slots"]["failed"], summary["uptime_percent"]) == (0, 3, 0)
+    assert '<p class="verdict unknown">Test failed</p>' in shown
+
+
+def test_rows_without_a_status_are_shown_as_what_they_are_in_every_view(tmp_path: Path) -> None:
+    where = folders(tmp_path, [])
+    without_status(where.result_dir, this_slot() - timedelta(minutes=30), 3)
+    with serving(where, SPEEDTEST_LOCATION_UUID=HOME) as page:
+        found, line, summary = metrics(page), page.get("/api/now").json()["lines"][0], page.get("/api/summary").json()
+        shown = page.get("/").text
+    assert (line["condition"], line["failures_in_a_row"], line["rows_without_status"]) == ("no-test", None, 3)
+    assert found["speedtest_rows_without_status", HOME] == 3
+    assert ("speedtest_failures_in_a_row", HOME) not in found
+    assert (summary["without_status"], summary["tests"], summary["outages_in_all"]) == (3, 0, None)
+    assert '<p class="verdict unknown">No test yet</p>' in shown
+    assert "3 rows of the last month have no known status" in shown
+    assert "There were no outages" not in shown
+
+
+def test_a_line_of_another_result_dir_is_not_seen_rather_than_late(tmp_path: Path) -> None:
+    """Two daemons share UPLOAD_DIR. Yesterday is converted for both; today's rows of the other one lie elsewhere."""
+    there = this_slot() - timedelta(days=2)
+    where = lake(tmp_path, [good(this_slot()), good(there, OFFICE)])
+    beat = Heartbeat(
+        pid=1,
+        interval_seconds=600,
+        timeout_seconds=120,
+        next_due=this_slot() + timedelta(minutes=20),
+        next_due_monotonic=0,
+    )
+    write(beat, where.result_dir)  # as an older version wrote it: it names no line
+    with serving(where) as page:
+        assert [line["condition"] for line in page.get("/api/now").json()["lines"]] == ["up", "late"]
+    beat.location = HOME
+    write(beat, where.result_dir)
+    with serving(where) as page:
+        now, text, shown = page.get("/api/now").json(), page.get("/metrics").text, page.get(f"/?location={OFFICE}").text
+    assert [line["condition"] for line in now["lines"]] == ["up", "not-seen"]
+    assert now["daemon"]["location"] == HOME
+    assert f'speedtest_condition{{condition="not-seen",location="{OFFICE}"}} 1.0' in text
+    assert "Not seen from here" in shown
+    assert "Next test due" not in shown
+    rules = yaml.safe_load((DOCS / "prometheus-rules.yml").read_text())["groups"][0]["rules"]
+    late = next(rule["expr"] for rule in rules if rule["alert"] == "NotMeasured")
+    assert late.endswith('unless on (location) speedtest_condition{condition="not-seen"}')
 
 
 def test_names_and_units_are_as_prometheus_wants_them(page: Page) -> None:

@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "page": {"report", "figures", "data"} | GROUND,
     "report": {"figures", "values", "logging"},
     "daemon": {"speedtest", "programs", "engines", "data"} | GROUND,
-    "figures": {"data", "measurement", "values"},
+    "figures": {"data", "environment", "measurement", "values"},
     "terminal": {"data", "engines"} | GROUND,
     "sample_year": {"data", "measurement"},
     "speedtest": {"programs", "engines"} | GROUND,

@@ -83,6 +83,7 @@ def test_the_sections_stand_in_the_order_of_the_questions(lake: Path) -> None:
         "Packet loss",
         "By hour and weekday",
         "Outages",
+        "Providers",
         "By program and server",
         "Data used",
         "How it was measured",
