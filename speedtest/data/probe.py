@@ -1,6 +1,7 @@
 """Find out whether a folder can be written, by writing: modes, mounts and file systems do not tell reliably."""
 
 import errno
+import os
 from pathlib import Path
 
 
@@ -18,6 +19,34 @@ def refusal(folder: Path) -> OSError | None:
             probe.unlink(missing_ok=True)
     except OSError as error:
         return error
+    return None
+
+
+def why(folder: Path, error: OSError) -> str:
+    """Return why a folder cannot be written, as a sentence; if its owner is the reason, with what to do about that."""
+    reason = error.strerror or str(error)
+    owned = _existing(folder)
+    if error.errno not in {errno.EACCES, errno.EPERM} or owned is None:
+        return reason
+    path, owner, group = owned
+    uid, gid = os.geteuid(), os.getegid()
+    if owner == uid:
+        return reason
+    return (
+        f"{reason}: this process runs as user {uid} and group {gid}, but {path} belongs to user {owner} and group "
+        f"{group}; give it to this process with `chown -R {uid}:{gid}` (a container's volume: on the host), or start "
+        f'the container as its owner, with `--user {owner}:{group}` or, in a compose file, `user: "{owner}:{group}"`'
+    )
+
+
+def _existing(folder: Path) -> tuple[Path, int, int] | None:
+    """Return the folder, or the nearest one above it that exists, with its owner and group. None if it is no folder."""
+    for step in (folder.absolute(), *folder.absolute().parents):
+        try:
+            status = step.stat()
+        except OSError:
+            continue
+        return (step, status.st_uid, status.st_gid) if step.is_dir() else None
     return None
 
 
