@@ -48,7 +48,7 @@ class Rows:
         Of the CSV files, only the last two days are read.
         """
         newest = {name: _last_day(folder) for name, folder in partitions.locations(self.folders.upload_dir).items()}
-        for day, _ in list(partitions.days(self.folders.result_dir))[-2:]:
+        for day in partitions.csv_days(self.folders.result_dir)[-2:]:
             rows = self.of(_midnight(day), _midnight(day) + _DAY)
             newest |= dict.fromkeys(rows["speedtest_address"].dropna().unique(), day)
         dated = [(day, name) for name, day in newest.items() if day]
@@ -58,7 +58,9 @@ class Rows:
         """Return the start (midnight UTC) of the first day that has rows of a location, None if no day has."""
         place = partitions.location_folder(self.folders.upload_dir, location)
         converted = next((day for day, _ in partitions.days(place)), None)
-        for day, _ in partitions.days(self.folders.result_dir, last=converted or date.max):
+        for day in partitions.csv_days(self.folders.result_dir):
+            if converted and day > converted:
+                break
             if len(self.of(_midnight(day), _midnight(day) + _DAY, location)):
                 return _midnight(day)
         return _midnight(converted) if converted else None
@@ -66,7 +68,7 @@ class Rows:
     def mark(self) -> str:
         """Return a text that changes when there are new rows. This is cheap, however large the lake is."""
         places = partitions.locations(self.folders.upload_dir).values()
-        return " ".join(_mark(folder) for folder in (self.folders.result_dir, *places))
+        return " ".join(_mark(folder) for folder in (*self.folders.csv, *places))
 
 
 def _last_day(place: Path) -> date | None:
