@@ -90,6 +90,7 @@ class Daemon:
             if self.clock.wait(LOOK_SECONDS):
                 return False
             self._look()
+            self._beat(self.ticks.next_due)
         stopped = self.clock.wait(self.ticks.next_due - self.clock.monotonic())
         self._look()
         return not stopped

@@ -35,27 +35,30 @@ def release(result_dir: Path, shift: Shift) -> int:
     The caller holds the daemon's lock. Raises OSError if the disk refuses; the next call continues.
     """
     redated = 0
-    base = held_folder(result_dir)
-    found = list(days(base))
+    found = list(days(held_folder(result_dir)))
     placed = _placed(result_dir) if found else {}
     for day, folder in found:
         for name in sorted(entry.name for entry in row_files(folder)):
-            try:
-                data = (folder / name).read_bytes()
-            except FileNotFoundError:  # a conversion has just deleted it: its row was re-dated before
-                continue
-            replacement, by = placed.get(results.digest(data)), shift(_token(name))
-            if not replacement and by is None:
-                continue
-            replacement = replacement or _redate(data, result_dir, by)
-            redated += replacement is not None
-            if not replacement:
-                replacement = day_folder(result_dir, day) / name
-                files.publish(replacement, data, base=result_dir)
-            _delete(folder / name, replacement)
+            redated += _release(folder / name, day_folder(result_dir, day), result_dir, placed, shift(_token(name)))
         files.sync_folder(folder)
         files.remove_empty(folder, base=result_dir)
     return redated
+
+
+def _release(path: Path, kept_in: Path, result_dir: Path, placed: dict[str, Path], by: timedelta | None) -> bool:
+    """Give a held row its place, unless its error is not known yet; return whether it was re-dated."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:  # a conversion has just deleted it: its row was re-dated before
+        return False
+    replacement = placed.get(results.digest(data))
+    if not replacement and by is None:
+        return False
+    replacement = replacement or _redate(data, result_dir, by)
+    if not replacement:
+        files.publish(kept_in / path.name, data, base=result_dir)
+    _delete(path, replacement or kept_in / path.name)
+    return replacement is not None
 
 
 def replaced(result_dir: Path) -> set[str]:

@@ -11,7 +11,7 @@ from speedtest.data.partitions import Folders
 from speedtest.data.table_cache import TableCache
 from speedtest.measurement import COMMON_COLUMNS
 
-_NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash"})
+_NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash", "clock_synced", "raw_timestamp"})
 COLUMNS = (*(name for name in COMMON_COLUMNS if name not in _NOT_SHOWN), "server_id", "server_name")
 OF_A_SUMMARY = tuple(name for name in COLUMNS if name not in ("started_at", "speedtest_address", "attempt"))
 """The columns that `summary.summarise` needs. `Rows.locations` needs all `COLUMNS`."""
