@@ -15,7 +15,7 @@ from speedtest.data.partitions import Folders
 from speedtest.data.table import Source, parse
 from speedtest.measurement import Measurement
 
-THEN, NOW = utc(2026, 3, 27, 13), utc(2026, 3, 28, 9)
+THEN, NOW = utc(2026, 3, 27, 13), utc(2026, 5, 6, 9)
 AHEAD = NOW - THEN
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")) | st.none()
 
@@ -54,7 +54,7 @@ def half(folders: Folders) -> None:
 
 def test_held_rows_are_read_and_not_converted(folders: Folders) -> None:
     assert len(read(folders)) == 4
-    assert convert(folders, HOME, date(2026, 4, 1)) == 0
+    assert convert(folders, HOME, date(2026, 7, 1)) == 0
     assert len(read(folders)) == 4
     assert len(list((folders.result_dir / "held").rglob("*.csv"))) == 3
     assert partitions.csv_days(folders.result_dir) == [THEN.date()]
@@ -69,7 +69,7 @@ def test_a_released_row_has_its_place_and_is_converted(folders: Folders, by: tim
             [*(THEN + by + timedelta(minutes=number) for number in range(3)), THEN + timedelta(minutes=9)]
         )
         assert frame["raw_timestamp"].notna().sum() == (3 if by else 0)
-        assert convert(folders, HOME, date(2026, 4, 1)) == 0
+        assert convert(folders, HOME, date(2026, 7, 1)) == 0
     assert not (folders.result_dir / "held").exists()
 
 
@@ -80,11 +80,11 @@ def test_rows_whose_error_is_not_known_yet_stay_held(folders: Folders) -> None:
 
 def test_both_files_of_a_killed_re_dating_are_one_row(folders: Folders) -> None:
     half(folders)
-    old, new = (date(2026, 3, day) for day in (27, 28))
+    old, new = THEN.date(), NOW.date()
     assert [len(read(folders, since=day, until=day + timedelta(days=1))) for day in (old, new)] == [1, 3]
     tables = lake.read_days(result_dir=folders.result_dir, upload_dir=folders.upload_dir)
     assert sum(table.num_rows for table in tables) == 4
-    assert convert(folders, HOME, date(2026, 4, 1)) == 0
+    assert convert(folders, HOME, date(2026, 7, 1)) == 0
     assert len(read(folders)) == 4
     assert not list((folders.result_dir / "held").rglob("*.csv"))
 
@@ -100,15 +100,17 @@ def test_the_next_start_ends_a_killed_re_dating(folders: Folders) -> None:
 @pytest.mark.parametrize("step", ["_waiting", "_published"])
 @pytest.mark.parametrize("by", [timedelta(0), AHEAD])
 @pytest.mark.parametrize("call", [0, 1])
-def test_a_row_that_is_moved_and_converted_between_two_steps_of_a_reader_is_there_once(
-    folders: Folders, monkeypatch: pytest.MonkeyPatch, step: str, by: timedelta, call: int
+@pytest.mark.parametrize("converted", [True, False])
+def test_a_row_that_is_moved_between_two_steps_of_a_reader_is_there_once(  # noqa: PLR0913 (each by name)
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, *, step: str, by: timedelta, call: int, converted: bool
 ) -> None:
     goes_on, calls = getattr(lake, step), iter(range(9))
 
     def move_first(*arguments: object) -> object:
         if next(calls) == call:
             release(folders, by)
-            convert(folders, HOME, date(2026, 4, 1))
+            if converted:
+                convert(folders, HOME, date(2026, 7, 1))
         return goes_on(*arguments)
 
     monkeypatch.setattr(lake, step, move_first)
