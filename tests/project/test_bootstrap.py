@@ -116,7 +116,7 @@ def test_demo_shows_a_year_without_a_speed_test_program_and_passes_its_options_o
 def test_faults_passes_its_options_on(fresh: Machine) -> None:
     ended = fresh.bootstrap("faults", "--short", "floods")
     assert ended.returncode == 2
-    assert "no family is called floods; there are kill, kill-twice" in ended.stderr
+    assert "no family is named floods; choose from kill, kill-twice" in ended.stderr
 
 
 def test_the_script_uses_nothing_that_bash_3_2_lacks() -> None:
