@@ -28,6 +28,7 @@ LARGEST_PORT = 65535
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _PREFIX = "SPEEDTEST_"
+_USER_OF_OTHERS = ("PUID", "PGID")
 _SHORT_NAME = 6
 """A shorter name resembles too many others, so only names one edit away count as misspelt, not two."""
 
@@ -151,7 +152,8 @@ def explain(settings: Settings, environment: Mapping[str, str], engines: Engines
 def unknown(environment: Mapping[str, str], engines: Engines) -> list[str]:
     """Return a line of warning for each variable that looks like a misspelt one of ours.
 
-    That is every unknown `SPEEDTEST_*`, and every name that is one or two edits away from one of ours.
+    That is every unknown `SPEEDTEST_*`, and every name that is one or two edits away from one of ours. The variables by
+    which other images choose their user are told too.
     """
     known = [name for variable in variables(engines) for name in _names(variable)]
     lines: list[str] = []
@@ -161,6 +163,12 @@ def unknown(environment: Mapping[str, str], engines: Engines) -> list[str]:
         elif not (near := next((each for each in known if _is_near(name, each)), "")):
             continue
         lines.append(f"{name} is not a variable of SpeedSnake and is ignored; did you mean {near}?")
+    if given := [name for name in _USER_OF_OTHERS if environment.get(name)]:
+        user = ":".join(environment.get(name) or name for name in _USER_OF_OTHERS)
+        lines.append(
+            f"{' and '.join(given)} of other images {'is' if len(given) == 1 else 'are'} not used here: to choose the "
+            f'user, start the container with `--user {user}` or, in a compose file, with `user: "{user}"`'
+        )
     return lines
 
 

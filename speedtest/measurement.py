@@ -44,6 +44,8 @@ class Measurement(msgspec.Struct, kw_only=True):
     timezone: str | None = None
     slot: datetime | None = None
     attempt: int | None = None
+    clock_synced: bool | None = None
+    raw_timestamp: datetime | None = None
     raw: dict[str, str | None] = {}
     """The program's own JSON, flattened, each value as printed; None for null."""
 

@@ -1,12 +1,14 @@
 """The attempts of one slot: one engine after the other, retries after a delay, and a confirmation of a low result."""
 
 from collections.abc import Generator, Iterator, Mapping
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from speedtest import programs, speedtest
 from speedtest.daemon import data_use, schedule
-from speedtest.daemon.clock import Clock
+from speedtest.daemon.clock import Clock, Reading
+from speedtest.daemon.clock_watch import ClockWatch, dated
 from speedtest.daemon.schedule import Memory
 from speedtest.engines.engine import Target
 from speedtest.environment import Settings
@@ -29,6 +31,7 @@ class Attempts:
         settings: Settings,
         remembered: Memory,
         clock: Clock,
+        watch: ClockWatch,
         environment: Mapping[str, str],
         stop: Stop,
     ) -> None:
@@ -37,6 +40,7 @@ class Attempts:
         self._settings = settings
         self._memory = remembered
         self._clock = clock
+        self._watch = watch
         self._environment = environment
         self._stop = stop
         self._slot: Slot
@@ -49,7 +53,7 @@ class Attempts:
         Pauses and data use are noted before a row is yielded, so the caller may take all rows at once.
         """
         if why := self._refusal():
-            yield schedule.skipped(slot, why, self._settings)
+            yield replace(schedule.skipped(slot, why, self._settings), clock_synced=self._watch.look().synced)
             return
         self._slot, self._pinned, self._turn = slot, True, self._memory.slots_measured
         self._memory.slots_measured += 1
@@ -98,6 +102,7 @@ class Attempts:
             return None
         if not self._programs[item].is_unchanged():
             self._programs[item] = programs.find_one(item, self._environment, self._stop) or self._programs[item]
+        before = self._look()
         row = speedtest.run(
             self._programs[item],
             self._settings,
@@ -105,14 +110,23 @@ class Attempts:
             self._environment,
             self._stop,
             where=where,
-            started_at=self._clock.now(),
+            started_at=before.wall,
         )
         if row is None:
             events.info("test_cancelled", "cancelled the running test because the daemon is stopping: it has no row")
         else:
+            row = dated(row, before, self._look())
             self._note(row)
         self._slot = replace(self._slot, attempt=self._slot.attempt + 1)
         return row
+
+    def _look(self) -> Reading:
+        """Look at the clocks. If the wall clock has jumped, the slot keeps its moment by the new time."""
+        before = self._watch.offset
+        now = self._watch.look()
+        by = timedelta(seconds=round(self._watch.offset - before, 3))
+        self._slot = replace(self._slot, due=self._slot.due + by) if by else self._slot
+        return now
 
     def _note(self, row: Measurement) -> None:
         """Note pauses and data use for later attempts, and warn when the data budget is nearly or fully used."""

@@ -8,10 +8,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from speedtest import logging as logs
 from speedtest.daemon import data_use, memory, schedule
 from speedtest.daemon.attempts import Attempts
 from speedtest.daemon.clock import Clock
+from speedtest.daemon.clock_watch import ClockWatch
 from speedtest.daemon.due import Ticks
 from speedtest.daemon.schedule import BUSY, Memory
 from speedtest.data import heartbeat, partitions, results
@@ -27,6 +30,8 @@ from speedtest.values import amounts
 
 events = Events(__name__)
 
+LOOK_SECONDS = 30.0
+"""How often the clocks are looked at while rows are held back for their dates."""
 CONVERSION_SECONDS = 600.0
 """The time limit of a conversion. The next cycle converts what is left."""
 
@@ -56,8 +61,15 @@ class Daemon:
         self.stop = stop
         self.ticks = Ticks(settings, clock)
         self.waiting = RowQueue(settings.result_dir)
+        self._watch = ClockWatch(clock, settings.result_dir)
         self._attempts = Attempts(
-            programs=programs, settings=settings, remembered=remembered, clock=clock, environment=environment, stop=stop
+            programs=programs,
+            settings=settings,
+            remembered=remembered,
+            clock=clock,
+            watch=self._watch,
+            environment=environment,
+            stop=stop,
         )
         self._cost_told = False
         self._memory = remembered
@@ -79,7 +91,20 @@ class Daemon:
     def wait_for_next_slot(self) -> bool:
         """Wait until the next slot is due; False if a stop was requested."""
         self._beat(self.ticks.next_due)
-        return not self.clock.wait(self.ticks.next_due - self.clock.monotonic())
+        while self._watch.holds and self.ticks.next_due - self.clock.monotonic() > LOOK_SECONDS:
+            if self.clock.wait(LOOK_SECONDS):
+                return False
+            self._look()
+            self._beat(self.ticks.next_due)
+        stopped = self.clock.wait(self.ticks.next_due - self.clock.monotonic())
+        self._look()
+        return not stopped
+
+    def _look(self) -> None:
+        """Look at the clocks, and give held rows their places when that is possible. Rows in memory come first."""
+        self._watch.look()
+        if not self.waiting:
+            self._watch.settle()
 
     def measure(self, slot: Slot) -> Iterator[Measurement]:
         """Yield the row of each attempt for this slot, or one row that says why there is no attempt.
@@ -91,14 +116,18 @@ class Daemon:
             yield measurement
             self._beat(max(slot.ends, self.clock.monotonic()))
 
+    def release(self) -> None:
+        """Give the rows that an earlier run held their places; their dates stay as they are."""
+        self._watch.release()
+
     def missed(self) -> Iterator[Measurement]:
         """Yield a row for each slot that became due while the last test ran."""
         for slot in self.ticks.missed():
-            yield schedule.skipped(slot, BUSY, self.settings)
+            yield replace(schedule.skipped(slot, BUSY, self.settings), clock_synced=self._watch.look().synced)
 
     def keep(self, measurement: Measurement) -> None:
         """Save the row, or let it wait for the disk, and log what was measured."""
-        path = self.waiting.keep(results.encode(measurement))
+        path = self.waiting.keep(results.encode(measurement, held=self._watch.hold(measurement)))
         _log(measurement, str(path) if path else None)
         if measurement.status == "skipped":
             return
@@ -113,6 +142,7 @@ class Daemon:
 
     def convert_complete_days(self) -> None:
         """Start a conversion in the background if a day is complete, no conversion is running and no row waits."""
+        self._look()
         if (self._conversion and self._conversion.is_alive()) or self.waiting or self.stop.requested:
             return
         if self._has_complete_day():
@@ -149,6 +179,7 @@ class Daemon:
         if self._conversion:
             self._conversion.join()
         self.waiting.save()
+        self._watch.release()
         self.waiting.give_up()
 
     def _convert(self) -> None:

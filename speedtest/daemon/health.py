@@ -19,7 +19,7 @@ def reason(settings: Settings) -> str | None:
     """Return why the daemon with these settings is unhealthy; None if it is healthy."""
     for name, folder in (("RESULT_DIR", settings.result_dir), ("UPLOAD_DIR", settings.upload_dir)):
         if why := probe.refusal(folder):
-            return f"{name} {folder} cannot be written: {why.strerror}"
+            return f"{name} {folder} cannot be written: {probe.why(folder, why)}"
     return judge(settings.result_dir)
 
 

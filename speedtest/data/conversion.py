@@ -6,13 +6,13 @@ The crash promise: every row is in the lake exactly once, whichever instruction 
   a row whose source is listed in any location's files of that day is in the lake and is not written again.
 - After the commit, exactly those CSV files are deleted that were read at the beginning. A Parquet file is never
   changed, deleted or overwritten. If one cannot be read, its day is not converted.
+- A row that was re-dated may still lie in its old place as well (see `data.held`): it is deleted there first.
 - A CSV file that is not valid is moved to `RESULT_DIR/quarantine/`, unchanged, with the reason beside it.
 All this happens under the lock of `UPLOAD_DIR`. One thread does the file work, day after day. Meanwhile a second
 thread parses and encodes the next days, a few at once. Two more threads close files whose names are deleted.
 """
 
 import contextlib
-import errno
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from speedtest.data import files
+from speedtest.data import files, held
 from speedtest.data.deferred_close import DeferredClose
 from speedtest.data.parquet import Damaged, encode, highest_number, recover, verify
 from speedtest.data.partitions import Folders, complete_days, day_folder, location_folder, locations, row_files
@@ -144,6 +144,7 @@ def _read(folders: Folders, day: _Day, closing: DeferredClose) -> bool:
         for location in locations(folders.upload_dir).values():
             day.listed |= recover(day_folder(location, day.date))
         _freeze(day, closing)
+        held.drop_replaced(folders.result_dir, day.folder, [source.name for source in day.sources])
     except (OSError, Damaged) as error:
         _log_failure(day, error)
         return False
@@ -256,12 +257,4 @@ def _remove(folders: Folders, day: _Day) -> None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{day.folder}/{source.name}")  # noqa: PTH108 (a Path for each file doubles the cost)
     files.sync_folder(day.folder)
-    for folder in (day.folder, *day.folder.parents):
-        if folder == folders.result_dir:
-            return
-        try:
-            folder.rmdir()
-        except OSError as error:
-            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
-                raise
-            return
+    files.remove_empty(day.folder, base=folders.result_dir)

@@ -228,6 +228,19 @@ def sync_file(path: Path) -> None:
     _sync(path, os.O_RDONLY)
 
 
+def remove_empty(folder: Path, *, base: Path) -> None:
+    """Remove a folder and its parents below `base`, as far as they are empty. The removal need not be durable."""
+    for step in (folder, *folder.parents):
+        if step == base:
+            return
+        try:
+            step.rmdir()
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
+                raise
+            return
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable. Does nothing where folders cannot be synced (SMB, FUSE, no read right)."""
     try:

@@ -1,7 +1,8 @@
 """Read the lake: the rows of Parquet files and of unconverted CSV files as one pandas DataFrame, each row once.
 
-CSV files are listed and read first, Parquet files second. A CSV row is dropped if a Parquet file lists its source.
-Because of this order, a conversion that runs meanwhile can neither hide a row nor show it twice.
+Held rows (see `data.held`) are listed and read first, then other CSV files, then Parquet files. A CSV row is dropped if
+a Parquet file lists its source, and a held row if a file read after it has or replaces it. Because of this order, a
+conversion or a daemon that moves rows meanwhile can neither hide a row nor show it twice.
 """
 
 import itertools
@@ -17,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from speedtest import environment
+from speedtest.data import held
 from speedtest.data.parquet import parquet_files, sources_of
-from speedtest.data.partitions import days, location_of, locations, row_files
+from speedtest.data.partitions import day_folder, days, held_folder, location_of, locations, row_files
 from speedtest.data.results import read_bounded
-from speedtest.data.table import SCHEMA, SOURCE, Source, parse
+from speedtest.data.table import SCHEMA, SOURCE, Source, file_of, parse
 from speedtest.data.table_cache import TableCache
 from speedtest.logging import Events
 
@@ -78,7 +80,8 @@ def read_days(
     Only one table is in memory at a time. Each is consistent in itself. A day that begins meanwhile is left out.
     """
     asked = _Asked(since, until, location, upload_dir, result_dir)
-    filed = {day for day, _ in days(asked.results, *asked.around)} | {*_published(asked.uploads, *asked.around)}
+    filed = {day for base in (held_folder(asked.results), asked.results) for day, _ in days(base, *asked.around)}
+    filed |= {*_published(asked.uploads, *asked.around)}
     for few in itertools.batched(sorted(filed), _DAYS_AT_ONCE, strict=False):
         yield _rows(asked, (few[0], few[-1]), SCHEMA.names, TableCache())
 
@@ -115,8 +118,12 @@ class _Asked(msgspec.Struct, frozen=True):
 def _rows(asked: _Asked, around: tuple[date, date], columns: list[str], opened: TableCache) -> pa.Table:
     """Return the rows filed from the first to the last of these days, in time order."""
     wanted = asked.locations
+    replaced = held.replaced(asked.results)
+    kept_back = _waiting(days(held_folder(asked.results), *around))
     waiting = _waiting(days(asked.results, *around))
     published = _published(asked.uploads, *around)
+    if kept_back:
+        waiting += _still_held(asked.results, kept_back, replaced, waiting, published)
     tables = [_unlisted(table, published[day]).select(columns) for day, table in waiting if table.num_rows]
     paths = [path for paths in published.values() for path in paths if _is_wanted(path, wanted)]
     tables.append(opened.read(paths, columns))
@@ -138,10 +145,14 @@ def _days_around(first: datetime | None, last: datetime | None) -> tuple[date, d
     return earliest, latest
 
 
-def _waiting(found: Iterable[tuple[date, Path]]) -> list[tuple[date, pa.Table]]:
-    """Return the rows of CSV files, with their sources, day by day."""
+type _Waiting = list[tuple[date, pa.Table]]
+"""Rows of CSV files, with their sources, day by day."""
+
+
+def _waiting(found: Iterable[tuple[date, Path]]) -> _Waiting:
+    """Return the rows of the CSV files in these folders."""
     address: str = environment.value("SPEEDTEST_LOCATION_UUID", os.environ)
-    waiting: list[tuple[date, pa.Table]] = []
+    waiting: _Waiting = []
     for day, folder in found:
         table, unreadable = parse(_sources(folder), address)
         for name, why in unreadable.items():
@@ -163,6 +174,31 @@ def _sources(folder: Path) -> Iterator[Source]:
             continue
         if data is not None:
             yield Source(name, data)
+
+
+def _still_held(
+    results: Path, kept_back: _Waiting, replaced: set[str], waiting: _Waiting, published: dict[date, list[Path]]
+) -> _Waiting:
+    """Return the held rows without those that a file read after them has or replaces.
+
+    While a held file exists, no Parquet file has its row. So only if one has gone, the lists of Parquet files are read.
+    """
+    sources = {source for _, table in waiting for source in _sources_in(table)}
+    base = held_folder(results)
+    places = (day_folder(base, day) / file_of(source) for day, table in kept_back for source in _sources_in(table))
+    if not all(place.exists() for place in places):
+        sources |= set().union(*(sources_of(path) for paths in published.values() for path in paths))
+    replaced = replaced | held.replaced_by(sources)
+    return [(day, _without(table, sources, replaced)) for day, table in kept_back]
+
+
+def _sources_in(table: pa.Table) -> list[str]:
+    return [str(source) for source in table[SOURCE].to_pylist()]
+
+
+def _without(table: pa.Table, sources: set[str], digests: set[str]) -> pa.Table:
+    stays = [source not in sources and source.split(" ")[0] not in digests for source in _sources_in(table)]
+    return table.filter(pa.array(stays, pa.bool_()))
 
 
 def _published(uploads: Path, first: date, last: date) -> dict[date, list[Path]]:

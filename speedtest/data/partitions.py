@@ -4,6 +4,7 @@
 same folders with Parquet. Days are UTC days.
 """
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -31,6 +32,21 @@ class Folders(msgspec.Struct, frozen=True):
     def quarantine(self) -> Path:
         """The folder of CSV files that do not hold valid rows."""
         return self.result_dir / "quarantine"
+
+    @property
+    def csv(self) -> tuple[Path, Path]:
+        """The folders that have days with CSV files of rows."""
+        return self.result_dir, held_folder(self.result_dir)
+
+
+def held_folder(result_dir: Path) -> Path:
+    """Return the folder of rows whose dates may be wrong; it has folders of days like RESULT_DIR. See `data.held`."""
+    return result_dir / "held"
+
+
+def csv_days(result_dir: Path) -> list[date]:
+    """Return the days that hold CSV files, held ones too, oldest first."""
+    return sorted({day for base in (result_dir, held_folder(result_dir)) for day, _ in days(base)})
 
 
 def location_folder(upload_dir: Path, name: str) -> Path:
@@ -104,7 +120,7 @@ def row_files(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 def temporaries(result_dir: Path) -> Iterator[Path]:
     """Yield the files that a killed daemon left half written."""
-    for _, folder in days(result_dir):
+    for _, folder in itertools.chain(days(result_dir), days(held_folder(result_dir))):
         yield from sorted(folder.glob(".speedtest_*.csv.tmp"))
 
 

@@ -35,6 +35,34 @@ def _write(folder: Path) -> None:
         probe.unlink(missing_ok=True)
 
 
+def why(folder: Path, error: OSError) -> str:
+    """Return why a folder cannot be written, as a sentence; if its owner is the reason, with what to do about that."""
+    reason = error.strerror or str(error)
+    owned = _existing(folder)
+    if error.errno not in {errno.EACCES, errno.EPERM} or owned is None:
+        return reason
+    path, owner, group = owned
+    uid, gid = os.geteuid(), os.getegid()
+    if owner == uid:
+        return reason
+    return (
+        f"{reason}: this process runs as user {uid} and group {gid}, but {path} belongs to user {owner} and group "
+        f"{group}; give it to this process with `chown -R {uid}:{gid}` (a container's volume: on the host), or start "
+        f'the container as its owner, with `--user {owner}:{group}` or, in a compose file, `user: "{owner}:{group}"`'
+    )
+
+
+def _existing(folder: Path) -> tuple[Path, int, int] | None:
+    """Return the folder, or the nearest one above it that exists, with its owner and group. None if it is no folder."""
+    for step in (folder.absolute(), *folder.absolute().parents):
+        try:
+            status = step.stat()
+        except OSError:
+            continue
+        return (step, status.st_uid, status.st_gid) if step.is_dir() else None
+    return None
+
+
 def may_pass(error: OSError) -> bool:
     """Return whether an error may end by itself or when there is room. Then the daemon measures anyway."""
     return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR}

@@ -3,29 +3,34 @@
 Path: `RESULT_DIR/year=YYYY/month=MM/day=DD/speedtest_HH-MM-SS.csv`, in UTC, from the row's `timestamp`. A second row in
 the same second gets the suffix `_2`, and so on.
 
+A row whose date may be wrong (`Row.held`) goes to `RESULT_DIR/held/` instead, see `data.held`.
+
 Format: a header line and one row, RFC 4180, UTF-8, LF. Null is an empty field, empty text is `""`, booleans are `true`
 and `false`, instants are ISO 8601 in UTC. NUL becomes U+FFFD, because no CSV reader takes NUL. The common columns come
 first, then the program's own fields.
 """
 
+import csv
 import errno
+import io
 import itertools
 import os
 import re
 import stat
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from speedtest.data import files
-from speedtest.data.partitions import day_folder
+from speedtest.data.partitions import day_folder, held_folder
 from speedtest.measurement import COMMON_COLUMNS, Measurement
 
 LARGEST_FILE = 1024 * 1024
 """In bytes; a larger file is not a file of rows."""
 
+_MOVED = ("timestamp", "started_at", "slot")
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]')
 
 
@@ -34,15 +39,37 @@ class Row(msgspec.Struct, frozen=True):
 
     timestamp: datetime
     data: bytes
+    held: str | None = None
+    """Of a row whose date may be wrong: the end of its file's name, unique in all folders."""
 
 
-def encode(measurement: Measurement) -> Row:
+def encode(measurement: Measurement, *, held: str | None = None) -> Row:
     """Return a measurement as the bytes of its file."""
-    columns = common_texts(measurement) | measurement.raw
-    header = ",".join(_field(name) for name in columns)
-    values = ",".join(_field(value) for value in columns.values())
-    text = f"{header}\n{values}\n".replace("\0", "\ufffd")
-    return Row(measurement.timestamp.astimezone(UTC), text.encode("utf-8", "replace"))
+    data = _file(common_texts(measurement) | measurement.raw)
+    return Row(measurement.timestamp.astimezone(UTC), data, held)
+
+
+def redated(data: bytes, by: timedelta) -> Row:
+    """Return the row of a file that `encode` made, with all its instants moved. The rest is unchanged.
+
+    `raw_timestamp` is what the program said, also of a row that was moved before. Raises ValueError or OverflowError
+    for a file without a timestamp, and for an instant outside the calendar.
+    """
+    csv.field_size_limit(LARGEST_FILE)
+    text = io.StringIO(data.decode(), newline="")
+    names, values = csv.reader(text, strict=True, quoting=csv.QUOTE_NOTNULL)
+    columns: dict[str, str | None] = dict(zip(names, values, strict=True))
+    columns["raw_timestamp"] = columns.get("raw_timestamp") or columns["timestamp"]
+    moved = {name: datetime.fromisoformat(value) + by for name in _MOVED if (value := columns.get(name))}
+    columns |= {name: _as_text(instant) for name, instant in moved.items()}
+    return Row(moved["timestamp"], _file(columns))
+
+
+def digest(data: bytes) -> str:
+    """Return the digest by which a file of rows is known."""
+    import hashlib  # noqa: PLC0415 (it loads OpenSSL, which a daemon with a right clock never needs)
+
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
 def save(row: Row, result_dir: Path, suffix: str = "") -> Path:
@@ -50,8 +77,8 @@ def save(row: Row, result_dir: Path, suffix: str = "") -> Path:
 
     A process that writes beside the daemon has its own `suffix`, so that no two processes write the same file.
     """
-    folder = day_folder(result_dir, row.timestamp.date())
-    stem = f"speedtest_{row.timestamp:%H-%M-%S}{suffix}"
+    folder = day_folder(held_folder(result_dir) if row.held else result_dir, row.timestamp.date())
+    stem = f"speedtest_{row.timestamp:%H-%M-%S}{f'_{row.held}' if row.held else suffix}"
     names = (folder / (f"{stem}.csv" if number == 1 else f"{stem}_{number}.csv") for number in itertools.count(1))
     return files.first_free(names, lambda path: files.publish(path, row.data, base=result_dir))
 
@@ -85,9 +112,17 @@ def read_bounded(path: str, close: Callable[[int], object] = os.close) -> bytes 
 def _as_text(value: datetime | float | str | None) -> str | None:
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return repr(value)
+
+
+def _file(columns: Mapping[str, str | None]) -> bytes:
+    header = ",".join(_field(name) for name in columns)
+    values = ",".join(_field(value) for value in columns.values())
+    return f"{header}\n{values}\n".replace("\0", "\ufffd").encode("utf-8", "replace")
 
 
 def _field(text: str | None) -> str:

@@ -19,6 +19,9 @@ MOST_ROWS = 10_000
 """How many rows can wait: two months at an interval of ten minutes, about 25 MB."""
 
 
+type _Folder = tuple[date, bool]
+
+
 class RowQueue:
     """Saves every row, and keeps those that the disk refuses."""
 
@@ -53,14 +56,14 @@ class RowQueue:
         saved: dict[Row, Path] = {}
         refused_before = self._refused
         self._refused = False
-        refused_days: set[date] = set()
+        refused: set[_Folder] = set()
         for row in list(self._rows):
-            if row.timestamp.date() in refused_days:
+            if _folder(row) in refused:
                 continue
             try:
                 saved[row] = save(row, self._result_dir, self._suffix)
             except OSError as error:
-                refused_days.add(row.timestamp.date())
+                refused.add(_folder(row))
                 self._refuse(error, first=not (refused_before or self._refused))
             else:
                 self._rows.remove(row)
@@ -89,6 +92,11 @@ class RowQueue:
     def _print_down_to(self, most: int) -> None:
         while len(self._rows) > most:
             _print(self._rows.popleft())
+
+
+def _folder(row: Row) -> _Folder:
+    """Return what tells the row's folder from others."""
+    return row.timestamp.date(), row.held is not None
 
 
 def _print(row: Row) -> None:

@@ -1,8 +1,11 @@
-"""The columns of the lake: name, type, unit. Every file has the same columns in the same order.
+"""The columns of the lake: name, type, unit. Every file of a version has the same columns in the same order.
 
 First come the common columns, then the flattened fields of Ookla's CLI and of speedtest-cli. The last column is
 `extra`: a JSON object, name to text, of every field that has no column or whose value does not fit its column. A later
-version may only add columns at the end, and then increases `SCHEMA_VERSION`.
+version may only add columns, common ones behind the common ones, and then increases `SCHEMA_VERSION`. Files of an
+earlier version stay as they are, so a reader finds columns by name, and a column that a file lacks is null.
+
+Versions: 1, the first; 2 adds `clock_synced` and `raw_timestamp`.
 """
 
 from collections.abc import Callable
@@ -11,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 type Kind = Literal["text", "float64", "int64", "int32", "bool", "instant"]
 type Value = str | float | int | bool | datetime
@@ -53,6 +56,12 @@ COMMON: tuple[Column, ...] = (
     Column("timezone", "text", "the time zone (IANA) of the daemon"),
     Column("slot", "instant", "when this test was due"),
     Column("attempt", "int32", "which attempt for this slot, from 1; skipped: null"),
+    Column(
+        "clock_synced",
+        "bool",
+        "was the clock synchronised at the start; null: the system does not say",
+    ),
+    Column("raw_timestamp", "instant", "of a row that was re-dated: the time that the program printed"),
 )
 
 

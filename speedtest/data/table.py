@@ -10,7 +10,6 @@ A row's source is `DIGEST NAME`: 16 hexadecimal digits of the BLAKE2b digest of 
 """
 
 import csv
-import hashlib
 import io
 import itertools
 import re
@@ -26,7 +25,7 @@ from pyarrow import csv as arrow_csv
 
 from speedtest import engines
 from speedtest.data import schema
-from speedtest.data.results import LARGEST_FILE, common_texts
+from speedtest.data.results import LARGEST_FILE, common_texts, digest
 from speedtest.values.names import is_location
 
 SOURCE = "source"
@@ -121,9 +120,8 @@ def _by_header(days: Sequence[Iterable[Source]], unreadable: list[dict[str, str]
             if isinstance(header, str):
                 unreadable[day][source.name] = header
                 continue
-            digest = hashlib.blake2b(source.data, digest_size=8).hexdigest()
             stem = source.name.removeprefix("speedtest_").removesuffix(".csv")
-            header.files.append(_File(day, source.name, body, f"{digest} {stem}"))
+            header.files.append(_File(day, source.name, body, f"{digest(source.data)} {stem}"))
     return [header for header in headers.values() if isinstance(header, _Header)]
 
 

@@ -47,8 +47,9 @@ def _parquet(uploads: Path, asked: Question) -> Iterator[Path]:
 
 
 def _csv(result_dir: Path, asked: Question) -> Iterator[Path]:
-    for _, folder in _days(result_dir, asked):
-        yield from sorted(Path(entry.path) for entry in partitions.row_files(folder))
+    for base in (partitions.held_folder(result_dir), result_dir):
+        for _, folder in _days(base, asked):
+            yield from sorted(Path(entry.path) for entry in partitions.row_files(folder))
 
 
 def _days(base: Path, asked: Question) -> Iterator[tuple[object, Path]]:

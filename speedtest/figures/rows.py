@@ -13,7 +13,7 @@ from speedtest.figures import span
 from speedtest.figures.types import Far
 from speedtest.measurement import COMMON_COLUMNS
 
-_NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash"})
+_NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash", "clock_synced", "raw_timestamp"})
 _OF_A_PROVIDER = {
     "isp": ("isp", "client_isp"),
     "external_ip": ("interface_externalIp", "client_ip"),
@@ -66,7 +66,7 @@ class Rows:
         Of the CSV files, only the last two days are read.
         """
         newest = {name: _last_day(folder) for name, folder in partitions.locations(self.folders.upload_dir).items()}
-        for day in span.near([day for day, _ in partitions.days(self.folders.result_dir)])[-2:]:
+        for day in span.near(partitions.csv_days(self.folders.result_dir))[-2:]:
             rows = self.of(_midnight(day), _midnight(day) + _DAY)
             newest |= dict.fromkeys(rows["speedtest_address"].dropna().unique(), day)
         dated = [(day, name) for name, day in newest.items() if day]
@@ -102,7 +102,7 @@ class Rows:
     def _days(self, location: str) -> tuple[list[date], list[date]]:
         """Return the days of a location with Parquet files, and the days of any location with CSV files."""
         place = partitions.location_folder(self.folders.upload_dir, location)
-        return [day for day, _ in partitions.days(place)], [day for day, _ in partitions.days(self.folders.result_dir)]
+        return [day for day, _ in partitions.days(place)], partitions.csv_days(self.folders.result_dir)
 
     def _has(self, location: str, day: date) -> bool:
         return len(self.of(_midnight(day), _midnight(day) + _DAY, location)) > 0
@@ -110,7 +110,7 @@ class Rows:
     def mark(self) -> str:
         """Return a text that changes when there are new rows. This is cheap, however large the lake is."""
         places = partitions.locations(self.folders.upload_dir).values()
-        return " ".join(_mark(folder) for folder in (self.folders.result_dir, *places))
+        return " ".join(_mark(folder) for folder in (*self.folders.csv, *places))
 
 
 def _is_asked(day: date, since: datetime | None, until: datetime) -> bool:

@@ -169,7 +169,7 @@ def newest(rows: Rows, location: str, now: datetime) -> pd.DataFrame:
 
 def _ends(rows: Rows, location: str) -> Iterator[datetime]:
     """Yield the ends of the last day with CSV files (any location) and with Parquet files (this one), newest first."""
-    places = (rows.folders.result_dir, partitions.location_folder(rows.folders.upload_dir, location))
+    places = (*rows.folders.csv, partitions.location_folder(rows.folders.upload_dir, location))
     last = {days[-1] for place in places if (days := span.near([day for day, _ in partitions.days(place)]))}
     for day in sorted(last, reverse=True):
         yield datetime(day.year, day.month, day.day, tzinfo=UTC) + _DAY

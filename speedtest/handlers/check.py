@@ -35,7 +35,9 @@ def check(
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     startup.warn_of_unknown_variables()
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir, "LOG_DIR": settings.log_dir}
-    refused = {name: probe.refusal(folder) for name, folder in folders.items()}
+    refused = {
+        name: probe.why(folder, error) if (error := probe.refusal(folder)) else None for name, folder in folders.items()
+    }
     found = list(programs.find_all(settings, os.environ, Stop()).values())
     explained = environment.explain(settings, os.environ, ENGINES)
     (_say_json if as_json else _say)(explained, refused, found)
@@ -46,9 +48,9 @@ def check(
     sys.exit(exits.OK)
 
 
-def _say(explained: list[Explained], refused: dict[str, OSError | None], found: list[Program]) -> None:
+def _say(explained: list[Explained], refused: dict[str, str | None], found: list[Program]) -> None:
     lines = [(each.name, f"{each.value or 'not set'}{_origin(each)}") for each in explained]
-    lines += [(f"{name} writable", f"no: {why.strerror}" if why else "yes") for name, why in refused.items()]
+    lines += [(f"{name} writable", f"no: {why}" if why else "yes") for name, why in refused.items()]
     lines += [("program", f"{each.path} ({each.engine.name} {each.version})") for each in found]
     for name, value in lines if found else [*lines, ("program", "none")]:
         sys.stdout.write(f"{name:<34}{value}\n")
@@ -61,7 +63,7 @@ def _origin(each: Explained) -> str:
     return f" ({each.origin}; default {each.default or 'not set'})"
 
 
-def _say_json(explained: list[Explained], refused: dict[str, OSError | None], found: list[Program]) -> None:
+def _say_json(explained: list[Explained], refused: dict[str, str | None], found: list[Program]) -> None:
     whole = {
         "settings": {each.name: each.value for each in explained},
         "variables": explained,

@@ -74,7 +74,8 @@ def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None
 
     logs.configure(log_level, commit_hash=settings.commit_hash)
     if (why := probe.refusal(settings.upload_dir)) and not probe.may_pass(why):
-        exits.end(exits.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {why.strerror}")
+        reason = probe.why(settings.upload_dir, why)
+        exits.end(exits.MISCONFIGURED, f"UPLOAD_DIR {settings.upload_dir} cannot be written: {reason}")
     folders = Folders(settings.result_dir, settings.upload_dir)
     try:
         with alone(settings.upload_dir):

@@ -16,6 +16,7 @@ import msgspec
 import typer
 
 from speedtest import logging as logs, programs, speedtest
+from speedtest.daemon.clock import is_synchronised
 from speedtest.data import results
 from speedtest.data.row_queue import RowQueue
 from speedtest.engines.progress import Listener
@@ -69,6 +70,7 @@ def once(
 
 def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurement, Path | None] | None:
     """Make one attempt and save its row; return None if a signal ended it. The bar is shown until the row is saved."""
+    clock_synced = is_synchronised()
     watching = LiveBar(console.console(errors=True), program.engine.name)
     listener = Listener(program.engine.progress, watching.tell) if program.engine.progress else None
     with watching.shown():
@@ -77,7 +79,9 @@ def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurem
         )
         if measurement is None:
             return None
-        measurement = msgspec.structs.replace(measurement, slot=None, attempt=None, interval_seconds=None)
+        measurement = msgspec.structs.replace(
+            measurement, slot=None, attempt=None, interval_seconds=None, clock_synced=clock_synced
+        )
         return measurement, _keep(measurement, settings.result_dir)
 
 

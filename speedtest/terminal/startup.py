@@ -53,7 +53,7 @@ def alone(lock_name: str, busy: str, **folders: Path) -> Lock:
         why = probe.refusal(folder)
         if why and not probe.may_pass(why):
             advice = f"set {name} to another folder, or change its owner or mode"
-            exits.end(exits.MISCONFIGURED, f"{name} {folder} cannot be written: {why.strerror}; {advice}")
+            exits.end(exits.MISCONFIGURED, f"{name} {folder} cannot be written: {probe.why(folder, why)}; {advice}")
         if why:
             events.error("folder_refused", "%s %s cannot be written now: %s", name, folder, why.strerror)
     name, folder = next(iter(folders.items()))

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -153,6 +155,54 @@ def test_a_folder_that_cannot_be_written_ends_the_start_with_78(tmp_path: Path, 
     ended = run(tmp_path, "loop", programs=tmp_path / "bin", **{name: str(tmp_path / "file" / "below")})
     assert ended.returncode == 78
     assert f"{name} {tmp_path / 'file' / 'below'} cannot be written: Not a directory" in ended.stderr
+
+
+def as_user(uid: int, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Start the daemon as an ordinary user, who may be unable to read our interpreter: so that is imported before."""
+    become = f"os.setgroups([]); os.setgid({uid}); os.setuid({uid})"
+    return subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import os, speedtest.handlers.loop as loop; loop.startup.settings(); {become}; loop.main()",
+        ],
+        cwd="/",
+        env=variables(folder, folder / "bin", **more),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as another user")
+@pytest.mark.parametrize("name", ["RESULT_DIR", "UPLOAD_DIR"])
+def test_a_folder_of_another_owner_is_told_with_both_users_and_what_to_do(name: str) -> None:
+    with TemporaryDirectory() as where:
+        folder, home = Path(where, "of another"), Path(where, "home")
+        program(home)
+        for path, uid in ((Path(where), 0), (home, 4321), (folder, 1234)):
+            path.mkdir(exist_ok=True)
+            os.chown(path, uid, uid)
+            path.chmod(0o755)
+        folders = {"RESULT_DIR": str(home / "results"), "UPLOAD_DIR": str(home / "uploads"), "LOG_DIR": str(home)}
+        ended = as_user(4321, home, **folders | {name: str(folder / "new")})
+        assert ended.returncode == 78, ended.stderr
+        assert f"{name} {folder / 'new'} cannot be written: Permission denied" in ended.stderr
+        assert f"user 4321 and group 4321, but {folder} belongs to user 1234 and group 1234" in ended.stderr
+        for advice in ("chown -R 4321:4321", "--user 1234:1234", 'user: "1234:1234"'):
+            assert advice in ended.stderr
+        os.chown(folder, 4321, 4321)
+        folder.chmod(0o500)
+        ended = as_user(4321, home, **folders | {name: str(folder / "new")})
+        assert (ended.returncode, "belongs to" in ended.stderr) == (78, False)
+
+
+def test_the_user_variables_of_other_images_are_not_ignored_in_silence(tmp_path: Path) -> None:
+    program(tmp_path)
+    with DaemonProcess(tmp_path, tmp_path / "bin", PUID="1000", PGID="1000") as daemon:
+        until(lambda: daemon.logged("unknown_variable", "PUID and PGID"), "warning")
+        assert daemon.stop() == 0
 
 
 def test_a_log_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:

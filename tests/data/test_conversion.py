@@ -121,7 +121,7 @@ def test_every_file_has_the_columns_types_and_metadata_of_the_schema(lake: Folde
     for address in (HOME, OFFICE):
         file = pq.ParquetFile(partition(lake, address) / "speedtest_001.parquet")
         assert file.schema_arrow.remove_metadata().equals(SCHEMA)
-        assert (file.metadata.metadata or {})[b"speedsnake.schema_version"] == b"1"
+        assert (file.metadata.metadata or {})[b"speedsnake.schema_version"] == str(schema.SCHEMA_VERSION).encode()
         assert b"ARROW:schema" not in (file.metadata.metadata or {})
         assert {file.metadata.row_group(0).column(i).compression for i in range(len(SCHEMA))} == {"ZSTD"}
 

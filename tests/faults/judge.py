@@ -24,6 +24,8 @@ from tests.faults.scenarios import RECEIPT, RESULTS, UPLOADS, Scenario, finish
 
 _NUMBERED = re.compile(r"(.+)/speedtest_(\d{3,})\.(?:parquet|receipt\.json)")
 _PARQUET = re.compile(r"location=[^/]+/year=\d{4}/month=\d\d/day=\d\d/speedtest_(\d{3,})\.parquet")
+_REPLACES = re.compile(r"_was-([0-9a-f]{16})$")
+HELD = "held"
 _CSV = re.compile(r"year=\d{4}/month=\d\d/day=\d\d/speedtest_(.+)\.csv")
 
 
@@ -58,7 +60,10 @@ class Expected(msgspec.Struct):
 def expected(scenario: Scenario, reported: Iterable[str] = ()) -> Expected:
     """Return what must be found after a scenario that reported these lines."""
     saved = {row.name for row in scenario.saved} | {line.partition(" ")[2] for line in reported}
-    contents = {row.data for row in scenario.rows.values()} | {*scenario.files.values(), *scenario.damaged.values()}
+    contents = {data for row in scenario.rows.values() for data in row.contents} | {
+        *scenario.files.values(),
+        *scenario.damaged.values(),
+    }
     return Expected(scenario.rows, saved, contents, scenario.damaged)
 
 
@@ -124,20 +129,29 @@ def _count(found: Iterable[Mapping[str, Any]], wanted: Expected, verdict: Verdic
 
 def _is_as_kept(record: Mapping[str, Any], row: Row) -> bool:
     """Compare values. A row of the original program lacks some of them before its conversion."""
-    given = (record["timestamp"], record["download_mbps"], record["speedtest_address"])
-    return all(value in {kept, None, ""} for value, kept in zip(given, row.values, strict=True))
+    given = (record["download_mbps"], record["speedtest_address"])
+    kept = (row.mbps, row.address)
+    return record["timestamp"] in row.instants and all(
+        value in {known, None, ""} for value, known in zip(given, kept, strict=True)
+    )
 
 
 def _by_hand(tree: Path, wanted: Expected, verdict: Verdict) -> list[dict[str, Any]]:
-    """Read CSV first, then Parquet, and drop the CSV rows that a Parquet file lists."""
+    """Read held rows first, then CSV, then Parquet, and drop rows that were found twice."""
+    held = list(_csv_rows(tree / RESULTS / HELD, wanted, verdict))
     waiting = list(_csv_rows(tree / RESULTS, wanted, verdict))
     converted, listed = _parquet_rows(tree / UPLOADS, verdict)
+    found = listed | {source for source, _ in waiting}
+    replaced = {match[1] for source in found if (match := _REPLACES.search(source))}
+    waiting += [
+        (source, record) for source, record in held if source not in found and source.split(" ")[0] not in replaced
+    ]
     return converted + [record for source, record in waiting if source not in listed]
 
 
 def _visible(folder: Path) -> Iterator[tuple[str, Path]]:
     for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != "quarantine"]
+        folders[:] = [name for name in folders if name not in {"quarantine", HELD}]
         for name in sorted(names):
             if not name.startswith("."):
                 path = Path(parent, name)
@@ -208,6 +222,7 @@ def _look_for_damaged(tree: Path, wanted: Expected, verdict: Verdict) -> None:
 def _unsettled(tree: Path) -> list[str]:
     """Return what should not be left: unconverted CSV files, temporary files, wrong numbers."""
     left = [f"{name} is not converted" for name, _ in _visible(tree / RESULTS)]
+    left += [f"{name} is held" for name, _ in _visible(tree / RESULTS / HELD)]
     left += [f"{path.name} was left behind" for path in tree.rglob(".*.tmp")]
     numbers: dict[str, list[int]] = {}
     for name, _ in _visible(tree / UPLOADS):

@@ -59,6 +59,17 @@ MUTANTS: Mapping[str, Mutant] = {
     "the queue is not printed at the end": Mutant(
         of_files.queue_not_printed, _ERRORS, "rows", r"ENOSPC.*\+ at (mkdir|write)", by_words=True
     ),
+    "a held row is deleted before its new file is published": Mutant(
+        of_files.held_deleted_before_published, _KILL, "re-dating"
+    ),
+    "a re-dated row does not count as the held one": Mutant(of_files.redated_names_nothing, _KILL, "half re-dated"),
+    "a conversion leaves held rows that were re-dated": Mutant(of_files.conversion_leaves_held, _KILL, "half re-dated"),
+    "a held row is deleted though its new file's folder was not synced": Mutant(
+        of_files.held_deleted_before_sync, _POWER, "re-dating", "killed at link.*was|EIO"
+    ),
+    "a conversion does not sync what it deleted of held rows": Mutant(
+        of_files.conversion_trusts_unsynced_deletion, _POWER, "half re-dated", "a clean run"
+    ),
     "no lock": Mutant(of_files.no_lock, ("lock",), by_words=True),
     "today by local time": Mutant(of_files.local_today, ("clock",), by_words=True),
     "sources are unlinked before publishing": Mutant(

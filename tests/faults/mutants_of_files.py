@@ -2,13 +2,14 @@
 
 import fcntl
 import os
+import re
 import stat
-from collections.abc import Callable
-from datetime import datetime, tzinfo
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Self, override
 
-from speedtest.data import files, row_queue
+from speedtest.data import files, held, results, row_queue
 from speedtest.data.results import Row
 from speedtest.data.row_queue import RowQueue
 from speedtest.handlers import convert
@@ -148,6 +149,45 @@ def queue_dropped() -> None:
 
 def queue_not_printed() -> None:
     put(RowQueue, "give_up", lambda _: nothing)
+
+
+def held_deleted_before_published() -> None:
+    def make(redate: Callable[..., Path | None]) -> Callable[..., Path | None]:
+        def deleted_first(data: bytes, result_dir: Path, by: timedelta | None) -> Path | None:
+            if by:
+                for path in (result_dir / "held").rglob("*.csv"):
+                    if path.read_bytes() == data:
+                        path.unlink()
+            return redate(data, result_dir, by)
+
+        return deleted_first
+
+    put(held, "_redate", make)
+
+
+def redated_names_nothing() -> None:
+    put(held, "_REPLACES", lambda _: re.compile("never"))
+
+
+def conversion_leaves_held() -> None:
+    put(held, "drop_replaced", lambda _: nothing)
+
+
+def held_deleted_before_sync() -> None:
+    def delete(path: Path, _: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    put(held, "_delete", lambda _: delete)
+
+
+def conversion_trusts_unsynced_deletion() -> None:
+    def drop(result_dir: Path, _: Path, names: Iterable[str]) -> None:
+        digests = held.replaced_by(names)
+        for path in (result_dir / "held").rglob("*.csv"):
+            if results.digest(path.read_bytes()) in digests:
+                path.unlink()
+
+    put(held, "drop_replaced", lambda _: drop)
 
 
 def no_lock() -> None:

@@ -8,6 +8,7 @@ from typing import override
 import msgspec
 
 from speedtest.data import results
+from speedtest.data.results import Row as Row_
 from speedtest.measurement import Measurement
 
 HERE, THERE = "here", "there"
@@ -41,9 +42,14 @@ class Row(msgspec.Struct, frozen=True):
         return results.encode(self.measurement).data
 
     @property
-    def values(self) -> tuple[datetime, float | None, str]:
-        """The values that a reader must find with the name."""
-        return (self.when, self.mbps, self.address)
+    def contents(self) -> set[bytes]:
+        """The bytes that its file may have."""
+        return {self.data}
+
+    @property
+    def instants(self) -> set[datetime]:
+        """The instants under which a reader may find it."""
+        return {self.when}
 
 
 def row(number: int, day: int, second: int | None = None, address: str = HERE) -> Row:
@@ -56,6 +62,39 @@ def together(*rows: Row) -> bytes:
     """Return a file with several rows. Only people make such files."""
     first, *others = [row.data for row in rows]
     return first + b"".join(data.partition(b"\n")[2] for data in others)
+
+
+AHEAD = timedelta(hours=20, seconds=3)
+"""By how much the clock of a held row is behind."""
+TOKEN = "0a1b2c3d"  # noqa: S105 (it ends a file's name)
+
+
+class Held(Row, frozen=True):
+    """A row measured while the clock was not synchronised, and found wrong later."""
+
+    @property
+    @override
+    def measurement(self) -> Measurement:
+        return msgspec.structs.replace(super().measurement, clock_synced=False)
+
+    @property
+    def redated(self) -> Row_:
+        return results.redated(self.data, AHEAD)
+
+    @property
+    def redated_name(self) -> str:
+        when = self.redated.timestamp
+        return f"year={when:%Y/month=%m/day=%d}/speedtest_{when:%H-%M-%S}_was-{results.digest(self.data)}.csv"
+
+    @property
+    @override
+    def contents(self) -> set[bytes]:
+        return {self.data, self.redated.data}
+
+    @property
+    @override
+    def instants(self) -> set[datetime]:
+        return {self.when, self.when + AHEAD}
 
 
 class Original(Row, frozen=True):

@@ -7,16 +7,21 @@ reports each row that is saved. `finish` follows every fault: the next start of 
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import override
 
 import msgspec
 
+from speedtest.daemon.clock import Clock
+from speedtest.daemon.clock_watch import ClockWatch
 from speedtest.data import results
 from speedtest.data.row_queue import RowQueue
 from speedtest.handlers import convert, loop
+from speedtest.process import Stop
 from speedtest.terminal import startup
 from tests.faults.child import Report
-from tests.faults.rows import HERE, THERE, Original, Row, row, together
+from tests.faults.rows import AHEAD, HERE, THERE, TOKEN, Held, Original, Row, row, together
 
 RESULTS, UPLOADS = "results", "uploads"
 RECEIPT = "location=here/year=2026/month=01/day=02/speedtest_006.receipt.json"
@@ -59,7 +64,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 def _save(tree: Path, rows: list[Row]) -> None:
     """Save rows as the daemon does, except those that share a file in `files`."""
     for each in rows:
-        if each.name not in _TOGETHER:
+        if each.name not in _TOGETHER and not isinstance(each, Held):
             results.save(results.encode(each.measurement), tree / RESULTS)
 
 
@@ -71,15 +76,44 @@ def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir}
     with startup.alone(loop.LOCK_NAME, "another daemon", **folders):
         loop._sweep(folder)  # noqa: SLF001 (a step of the daemon's start)
-        waiting = RowQueue(folder)
-        names = {results.encode(each.measurement): each.name for each in rows}
+        waiting, clock = RowQueue(folder), _SetClock()
+        watch = ClockWatch(clock, folder)
+        watch._token = TOKEN  # noqa: SLF001 (each run has the same names)
+        watch.release()
+        names = {results.encode(each.measurement, held=watch.hold(each.measurement)): each.name for each in rows}
         for row_ in names:
             waiting.add(row_)
             for saved in waiting.save():
                 report(f"saved {names[saved]}")
-        for saved in waiting.save():
-            report(f"saved {names[saved]}")
+        clock.ahead = AHEAD
+        for _ in range(2):
+            for saved in waiting.save():
+                report(f"saved {names[saved]}")
+            watch.look()
+            if not waiting:
+                watch.settle()
+        watch.release()
         waiting.give_up()
+
+
+class _SetClock(Clock):
+    """A clock that is unsynchronised, stands still, and is set later."""
+
+    def __init__(self) -> None:
+        super().__init__(Stop())
+        self.ahead = timedelta(0)
+
+    @override
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, 12, tzinfo=UTC) + self.ahead
+
+    @override
+    def elapsed(self) -> float:
+        return 0.0
+
+    @override
+    def synced(self) -> bool | None:
+        return False
 
 
 def run_conversion(tree: Path) -> None:
@@ -121,6 +155,8 @@ _FIRST = [
 ]
 _TOGETHER = {"row-23", "row-24"}
 _ORIGINAL = Original("row-25", row(25, 2).when, 25.25)
+_WRONG = [Held(f"row-{number}", row(number, 1).when, number + 0.25) for number in (51, 52, 53)]
+"""Dated January 1, 12:00, and in truth measured on January 2, 08:00."""
 _DAY_1 = "year=2026/month=01/day=01"
 _DAY_2 = "year=2026/month=01/day=02"
 
@@ -154,6 +190,17 @@ SCENARIOS = {
                 f"{RESULTS}/{_DAY_2}/speedtest_12-00-22.csv": _FIRST[4].data,
                 f"{RESULTS}/{_DAY_1}/.speedtest_12-00-36.csv.tmp": row(36, 1).data[:99],
                 f"{UPLOADS}/location=here/{_DAY_1}/.speedtest_002.parquet.tmp": b"PAR1",
+            },
+        ),
+        Scenario(name="re-dating", act=_keep_rows, saved=[row(54, 1), row(55, 2)], new=[*_WRONG[:2], row(56, 2)]),
+        Scenario(
+            name="half re-dated",
+            act=_convert,
+            saved=[row(57, 1), row(58, 2), *_WRONG],
+            files={
+                **{f"{RESULTS}/held/{_DAY_1}/speedtest_12-00-{each.when:%S}_{TOKEN}.csv": each.data for each in _WRONG},
+                f"{RESULTS}/{_WRONG[0].redated_name}": _WRONG[0].redated.data,
+                f"{RESULTS}/{_DAY_1}/speedtest_12-00-52_{TOKEN}.csv": _WRONG[1].data,
             },
         ),
         Scenario(

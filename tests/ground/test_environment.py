@@ -140,6 +140,22 @@ def test_an_unknown_variable_is_told_with_the_nearest_known_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        ({"PUID": "1000", "PGID": "100"}, ("PUID and PGID", '`user: "1000:100"`')),
+        ({"PUID": "1000"}, ("PUID of other images is not used", '`user: "1000:PGID"`')),
+        ({"PGID": "100"}, ("PGID of other images is not used", "`--user PUID:100`")),
+    ],
+)
+def test_the_user_variables_of_other_images_are_told_with_what_to_use(
+    given: dict[str, str], chosen: tuple[str, ...]
+) -> None:
+    (line,) = environment.unknown(given, ENGINES)
+    assert all(words in line for words in chosen)
+    assert environment.unknown({"PUID": "", "PGID": ""}, ENGINES) == []
+
+
+@pytest.mark.parametrize(
     ("name", "near"),
     [
         ("QUIET_HOUR", "QUIET_HOURS"),

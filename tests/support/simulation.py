@@ -153,6 +153,14 @@ class SimulatedClock(Clock):
         return self._passed
 
     @override
+    def elapsed(self) -> float:
+        return self.monotonic()
+
+    @override
+    def synced(self) -> bool | None:
+        return None
+
+    @override
     def now(self) -> datetime:
         instant = self._start + timedelta(seconds=self.monotonic())
         self.environment["SIMULATED_NOW"] = f"{instant:%Y-%m-%dT%H:%M:%SZ}"
