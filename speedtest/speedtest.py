@@ -1,7 +1,8 @@
 """Make one attempt: run a speed-test program within limits and return one Measurement, good or failed."""
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -17,6 +18,9 @@ from speedtest.process import Finished, Sieve, Stop
 from speedtest.programs import Program
 
 events = Events(__name__)
+
+TRIED = "servers_tried"
+"""The field of a row that says which servers were asked before, and why they did not measure."""
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -102,7 +106,7 @@ def run(  # noqa: PLR0913 (what to run, where, when and in which environment)
         started_at=started_at,
         engine=program.engine.name,
         engine_version=program.version,
-        exit_code=steps.ended[-1].exit_code if steps.ended else None,
+        exit_code=_exit_code(measurement, steps),
         duration_seconds=round(steps.seconds, 3) if steps.ended else None,
         interval_seconds=settings.sleep_seconds,
         speedtest_address=settings.speedtest_location_uuid,
@@ -113,24 +117,91 @@ def run(  # noqa: PLR0913 (what to run, where, when and in which environment)
     )
 
 
+def _exit_code(measurement: Measurement, steps: Steps) -> int | None:
+    """Return how the last step exited. A good result has 0, whatever became of a step that it did not need."""
+    if not steps.ended:
+        return None
+    return 0 if measurement.status == "ok" else steps.ended[-1].exit_code
+
+
 def _attempt(engine: Engine, where: Target, steps: Steps) -> Measurement:
+    """Measure at the first of the engine's servers that can. Raises the last failure, `server-busy` before others."""
     if where.excluded_id and engine.listing:
         listed = engine.listing.read(steps.run(engine.listing.arguments(where)))
         where = msgspec.structs.replace(
             where, server_id=next((server for server in listed if server != where.excluded_id), None)
         )
+    failures: dict[str, Failure] = {}
+    for place in engine.places(where):
+        try:
+            return _after(failures, _test(engine, place, steps))
+        except Failure as failure:
+            failures[place.server or ""] = failure
+            if not engine.passes_on(failure) or not steps.left:
+                break
+    *_, last = failures.values()
+    worst = next((failure for failure in failures.values() if failure.kind == "server-busy"), last)
+    worst.data_bytes = _sum(failure.data_bytes for failure in failures.values())
+    if len(failures) > 1:
+        worst.raw = worst.raw | {TRIED: _told(failures)}
+    raise worst
+
+
+def _test(engine: Engine, where: Target, steps: Steps) -> Measurement:
+    """Run the steps of a test at one server. Raises Failure with what is known of a test that failed."""
     finished: list[Finished] = []
-    for arguments in engine.arguments(where):
-        finished.append(steps.run(arguments))
-        if engine.step_failed(finished[-1]):
-            break
     try:
+        _run_steps(engine, where, steps, finished)
         return engine.read(finished)
-    except Failure:
+    except Failure as failure:
+        kept = engine.kept(finished)
+        failure.raw = failure.raw or kept.raw
+        failure.data_bytes = failure.data_bytes if kept.data_bytes is None else kept.data_bytes
+        raise
+    except (Stopped, OSError):
         raise
     except Exception as error:
         events.bug("could not read the output of %s; please report this", engine.name)
         raise Failure("malformed", f"SpeedSnake could not read the output: {error!r}; please report this") from error
+
+
+def _run_steps(engine: Engine, where: Target, steps: Steps, finished: list[Finished]) -> None:
+    """Run the steps up to the first needed one that fails. Appends each one that ran, also one that was ended."""
+    arguments = engine.arguments(where)
+    needed = len(arguments) if engine.needed is None else engine.needed
+    limits = itertools.chain(engine.seconds(where), itertools.repeat(math.inf))
+    before = len(steps.ended)
+    for number, (step, seconds) in enumerate(zip(arguments, limits, strict=False), 1):
+        if number > needed and not steps.left:
+            return
+        try:
+            steps.run(step, seconds)
+        except (Failure, OSError) as error:
+            if number <= needed:
+                raise
+            if isinstance(error, OSError):
+                return
+        finally:
+            finished[:] = steps.ended[before:]
+        if number <= needed and engine.step_failed(finished[-1]):
+            return
+
+
+def _after(failures: Mapping[str, Failure], measurement: Measurement) -> Measurement:
+    """Add what failed at other servers before to the measurement."""
+    if not failures:
+        return measurement
+    moved = _sum([measurement.data_bytes, *(failure.data_bytes for failure in failures.values())])
+    return msgspec.structs.replace(measurement, data_bytes=moved, raw=measurement.raw | {TRIED: _told(failures)})
+
+
+def _told(failures: Mapping[str, Failure]) -> str:
+    return "; ".join(f"{server}: {failure.words}" for server, failure in failures.items())
+
+
+def _sum(moved: Iterable[int | None]) -> int | None:
+    known = [some for some in moved if some is not None]
+    return sum(known) if known else None
 
 
 def _in_utc(measurement: Measurement) -> Measurement:
@@ -139,11 +210,16 @@ def _in_utc(measurement: Measurement) -> Measurement:
         timestamp = measurement.timestamp.astimezone(UTC)
     except OverflowError:
         words = f"the timestamp {measurement.timestamp.isoformat()} is outside the calendar in UTC"
-        raise Failure("rejected", words, measurement.raw) from None
+        raise Failure("rejected", words, measurement.raw, data_bytes=measurement.data_bytes) from None
     return msgspec.structs.replace(measurement, timestamp=timestamp)
 
 
 def _failed(started_at: datetime, failure: Failure) -> Measurement:
     return Measurement(
-        timestamp=started_at, status="failed", error_kind=failure.kind, error=failure.words, raw=failure.raw
+        timestamp=started_at,
+        status="failed",
+        data_bytes=failure.data_bytes,
+        error_kind=failure.kind,
+        error=failure.words,
+        raw=failure.raw,
     )

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from speedtest.measurement import Measurement
+from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished
 
 
@@ -25,6 +25,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """How long to measure each direction, if the program has an option for it."""
     udp_mbps: float | None = None
     """The rate of UDP datagrams, for programs that measure jitter and loss only on request."""
+    one_of_many: bool = False
+    """Whether there are other servers to ask if this one does not answer."""
     live: bool = False
     """Whether the program should report its progress while it runs, if it can."""
 
@@ -58,6 +60,13 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """Return the servers' numbers, the nearest first; empty if the program listed none."""
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What is known of a test that failed: the fields that its steps printed, and the bytes that they moved."""
+
+    raw: dict[str, str | None] = {}
+    data_bytes: int | None = None
+
+
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of speed-test program: its name, how to start it and how to read its output."""
 
@@ -71,13 +80,24 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """Finds the version, as group 1, in the output of `--version`; finds nothing in another program's output."""
     arguments: Callable[[Target], list[list[str]]]
     """Return the arguments of each step of a test. Steps run one after the other, within one time limit."""
+    needed: int | None = None
+    """How many steps, from the first, a result needs; None: all. The result stands if a later one fails."""
+    seconds: Callable[[Target], Sequence[float]] = lambda _target: ()
+    """Return the most seconds that each step may take, infinite from the end of the list on."""
     step_failed: Callable[[Finished], bool] = lambda finished: finished.exit_code != 0
-    """Return whether a step that ended by itself failed. If it did, no further step is started."""
+    """Return whether a step that ended by itself failed. If it was needed, no further step is started."""
     read: Callable[[Sequence[Finished]], Measurement]
-    """Return the result that the steps printed: all steps, or those up to the first that failed.
+    """Return the result that the steps printed: all steps, or those up to the first needed one that failed.
 
-    Raises Failure if they printed no result, or one that cannot be true.
+    A step that was not needed may have been ended at its time limit. Raises Failure if they printed no result, or one
+    that cannot be true.
     """
+    kept: Callable[[Sequence[Finished]], Known] = lambda _steps: Known()
+    """Return what can be told of a test of several steps that failed. Never raises."""
+    places: Callable[[Target], list[Target]] = lambda target: [target]
+    """Return the servers that one attempt may ask in turn, until one measures. At least one."""
+    passes_on: Callable[[Failure], bool] = lambda _failure: False
+    """Return whether another server may still measure after this failure."""
     progress: Callable[[bytes], Progress | None] | None = None
     """Return the progress that a printed line reports; None if the line belongs to the result.
 

@@ -22,7 +22,8 @@ import msgspec
 
 from speedtest.engines.engine import Engine, Place, Target
 from speedtest.engines.interface import is_address
-from speedtest.engines.output import Amount, Count, believed, check, complaint, documents, flatten, last_words, texts
+from speedtest.engines.output import Amount, Count, both, check, complaint, documents, flatten, last_words, texts
+from speedtest.engines.plausible import believed
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished
 
@@ -36,10 +37,10 @@ class _Fields(msgspec.Struct):
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     download: Amount
     upload: Amount
-    ping: Amount
-    jitter: Amount
-    bytes_sent: Count
-    bytes_received: Count
+    ping: Amount | None = None
+    jitter: Amount | None = None
+    bytes_sent: Count | None = None
+    bytes_received: Count | None = None
 
 
 def _arguments(target: Target) -> list[list[str]]:
@@ -73,9 +74,10 @@ def _read(steps: Sequence[Finished]) -> Measurement:
     if not found:
         raise Failure("malformed", complaint(finished.stdout))
     result = flatten(found[-1])
-    fields = check(result, _Fields)
+    fields, doubts = check(result, _Fields)
     result = {f"raw_{name}" if name in _IN_MEGABITS else name: value for name, value in result.items()}
-    return believed(_measurement(fields, texts(result, kept_as_common="timestamp")), result)
+    measurement = _measurement(fields, texts(result, kept_as_common="timestamp"))
+    return believed(measurement, result, finished.seconds, doubts)
 
 
 def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
@@ -87,7 +89,7 @@ def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
         upload_mbps=fields.upload,
         latency_ms=fields.ping,
         jitter_ms=fields.jitter,
-        data_bytes=fields.bytes_sent + fields.bytes_received,
+        data_bytes=both(fields.bytes_sent, fields.bytes_received),
         raw=raw,
     )
 

@@ -18,8 +18,9 @@ from speedtest.engines.interface import is_address
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
+    Count,
     Flat,
-    believed,
+    both,
     check,
     complaint,
     convert,
@@ -28,6 +29,7 @@ from speedtest.engines.output import (
     last_words,
     texts,
 )
+from speedtest.engines.plausible import believed
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished
 
@@ -46,8 +48,8 @@ class _Fields(msgspec.Struct):
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     download_bandwidth: Amount
     upload_bandwidth: Amount
-    download_bytes: Amount | None = None
-    upload_bytes: Amount | None = None
+    download_bytes: Count | None = None
+    upload_bytes: Count | None = None
     ping_latency: Amount | None = None
     ping_jitter: Amount | None = None
     packetLoss: Amount | None = None  # noqa: N815 (the program's own spelling)
@@ -129,8 +131,9 @@ def _read(steps: Sequence[Finished]) -> Measurement:
     if finished.exit_code:
         raise Failure("exit", _error(finished))
     result = _result(finished)
-    measurement = _measurement(check(result, _Fields), texts(result, kept_as_common="timestamp"))
-    return believed(measurement, result)
+    fields, doubts = check(result, _Fields)
+    measurement = _measurement(fields, texts(result, kept_as_common="timestamp"))
+    return believed(measurement, result, finished.seconds, doubts)
 
 
 def _result(finished: Finished) -> Flat:
@@ -152,7 +155,6 @@ def _result(finished: Finished) -> Flat:
 
 
 def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
-    moved = (fields.download_bytes, fields.upload_bytes)
     return Measurement(
         timestamp=fields.timestamp,
         status="ok",
@@ -164,7 +166,7 @@ def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
         packet_loss_percent=fields.packetLoss,
         download_latency_ms=fields.download_latency_iqm,
         upload_latency_ms=fields.upload_latency_iqm,
-        data_bytes=None if None in moved else int(sum(part or 0 for part in moved)),
+        data_bytes=both(fields.download_bytes, fields.upload_bytes),
         raw=raw,
     )
 
@@ -200,8 +202,8 @@ def _message(document: bytes) -> str | None:
 
 
 def _derive(row: Mapping[str, str]) -> Measurement | None:
-    fields = convert(row, _Fields)
-    return believed(_measurement(fields, {}), {}) if fields else None
+    found = convert(row, _Fields)
+    return believed(_measurement(found[0], {}), {}) if found else None
 
 
 ENGINE = Engine(

@@ -59,6 +59,32 @@ def test_iperf3_is_told_host_and_port(server: str, told: list[str]) -> None:
         assert step[at : at + len(told) + 2] == [*told, "--bind-dev", "eth1"]
 
 
+@pytest.mark.parametrize(
+    ("servers", "asked"),
+    [
+        ("h", ["h"]),
+        ("h:5201-5203", ["h:5201", "h:5202", "h:5203"]),
+        ("h:5201-5202+[2001:db8::1]:7+h:5202+2001:db8::2", ["h:5201", "h:5202", "[2001:db8::1]:7", "2001:db8::2"]),
+    ],
+)
+def test_iperf3_asks_each_port_of_each_server_once_in_the_order_in_which_they_are_named(
+    servers: str, asked: list[str]
+) -> None:
+    place = ENGINES["iperf3"].place
+    assert place
+    assert place.fits(servers)
+    assert [target.server for target in ENGINES["iperf3"].places(Target(server=servers))] == asked
+
+
+@pytest.mark.parametrize(
+    "servers", ["", "+h", "h+", "h:5209-5201", "h:0", "h:65536", "h:1-65535", "h:5201-", "a/b", "a,b"]
+)
+def test_servers_that_iperf3_cannot_ask_are_refused(servers: str) -> None:
+    place = ENGINES["iperf3"].place
+    assert place
+    assert not place.fits(servers)
+
+
 def test_an_interface_has_its_address_and_one_that_is_not_there_is_a_failure() -> None:
     assert [address_of(name) for name in ("lo", "192.0.2.7", "fe80::1%eth0")] == [
         "127.0.0.1",

@@ -21,7 +21,7 @@ GOOD = {
     "LOG_DIR": ["./logs"],
     "COMMIT_HASH": ["0123abc", "v1.2.3-4-gdeadbee", "x" * 100],
     "SPEEDTEST_ENGINE": ["auto", "ookla", "speedtest-cli", "ookla,speedtest-cli", "speedtest-cli, ookla"],
-    "SPEEDTEST_SERVER": ["iperf3=h", "librespeed=/etc/servers.json,iperf3=[2001:db8::1]:5202"],
+    "SPEEDTEST_SERVER": ["iperf3=h", "librespeed=/etc/servers.json,iperf3=[2001:db8::1]:5202", "iperf3=a:5201-5209+b"],
     "SPEEDTEST_SERVER_ID": ["1", "12345", "1,2", "12345, 67890"],
     "SPEEDTEST_INTERFACE": ["eth0", "wlan0.7", "192.0.2.7", "2001:db8::7", "fe80::1%eth0"],
     "SPEEDTEST_SECONDS_PER_DIRECTION": ["1", "59"],
