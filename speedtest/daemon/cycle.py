@@ -53,15 +53,21 @@ class Daemon:
         self.stop = stop
         self.ticks = Ticks(settings, clock)
         self.waiting = RowQueue(settings.result_dir)
+        self._memory = remembered
+        self._refused: set[str] = set()
         self._attempts = Attempts(
-            programs=programs, settings=settings, remembered=remembered, clock=clock, environment=environment, stop=stop
+            programs=programs,
+            settings=settings,
+            remembered=remembered,
+            clock=clock,
+            environment=environment,
+            stop=stop,
+            remember=self._remember,
         )
         self._cost_told = False
-        self._memory = remembered
         self._environment = environment
         self._conversion: threading.Thread | None = None
         self._complaint: bytes | None = None
-        self._refused: set[str] = set()
         self._heartbeat = Heartbeat(
             pid=os.getpid(),
             interval_seconds=settings.sleep_seconds,
@@ -104,7 +110,7 @@ class Daemon:
         else:
             self._heartbeat.failures_in_a_row += 1
         self._cost_told = self._cost_told or data_use.tell(self.settings, measurement)
-        self._write("the schedule's notes", lambda: memory.write(self._memory, self.settings.result_dir))
+        self._remember()
 
     def convert_complete_days(self) -> None:
         """Start a conversion in the background if a day is complete, no conversion is running and no row waits."""
@@ -127,6 +133,9 @@ class Daemon:
         self._heartbeat.next_due = self.clock.now() + timedelta(seconds=next_due - self.clock.monotonic())
         self._heartbeat.rows_waiting = len(self.waiting)
         self._write("the heartbeat", lambda: heartbeat.write(self._heartbeat, self.settings.result_dir))
+
+    def _remember(self) -> None:
+        self._write("the schedule's notes", lambda: memory.write(self._memory, self.settings.result_dir))
 
     def _write(self, what: str, write: Callable[[], None]) -> None:
         """Write a file that holds no rows. If the disk refuses it, warn the first time only."""

@@ -278,7 +278,7 @@ ENGINE = Engine(
     places=_places,
     passes_on=_passes_on,
     place=Place(
-        allowed="the host or host:port of your iperf3 server, host:port-port for a range, or several with a + between them",
+        allowed="the host or host:port of your iperf3 server, host:port-port, or several joined by +",
         fits=_are_servers,
         needed=True,
     ),

@@ -222,7 +222,7 @@ def test_a_server_is_given_to_the_engine_that_it_is_for(variables: dict[str, str
     assert environment.read(variables, ENGINES).speedtest_server == servers
 
 
-IPERF3 = "the host or host:port of your iperf3 server"
+IPERF3 = "the host or host:port of your iperf3 server, host:port-port, or several joined by +"
 LIST = "the URL (http://… or https://…) or the file name of a list of servers in JSON"
 
 
