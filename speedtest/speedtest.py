@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import re
+import shlex
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -13,11 +15,16 @@ from speedtest.engines.engine import Engine, Target
 from speedtest.engines.steps import Steps, Stopped
 from speedtest.environment import Settings
 from speedtest.logging import Events
-from speedtest.measurement import Failure, Measurement
+from speedtest.measurement import ERROR_WORDS_LIMIT, Failure, Measurement
 from speedtest.process import Finished, Sieve, Stop
 from speedtest.programs import Program
 
 events = Events(__name__)
+
+ARGUMENTS = "arguments"
+"""The field of a row that holds the user's own arguments for the program."""
+
+_UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED|certificate signed by unknown authority|certificate verify failed")
 
 TRIED = "servers_tried"
 """The field of a row that says which servers were asked before, and why they did not measure."""
@@ -44,6 +51,9 @@ def target(engine: Engine, settings: Settings, turn: int) -> Target:
         server_id=ids[turn % len(ids)] if ids and counted else None,
         server=settings.speedtest_server.get(engine.name),
         interface=settings.speedtest_interface,
+        ip_version=settings.speedtest_ip_version,
+        arguments=settings.speedtest_arguments.get(engine.name, ()),
+        ca_file=str(settings.speedtest_ca_file) if settings.speedtest_ca_file else None,
         seconds=settings.speedtest_seconds_per_direction,
         udp_mbps=settings.speedtest_udp_mbps,
     )
@@ -89,9 +99,8 @@ def run(  # noqa: PLR0913 (what to run, where, when and in which environment)
     started_at = started_at or datetime.now(UTC)
     where = where or target(program.engine, settings, round(slot.due.timestamp() / settings.sleep_seconds))
     where = msgspec.structs.replace(where, live=sieve is not None)
-    steps = Steps(
-        program.path, settings.speedtest_timeout_seconds, stop, programs.child_environment(environment), sieve
-    )
+    around = programs.child_environment(environment, settings.speedtest_ca_file)
+    steps = Steps(program.path, settings.speedtest_timeout_seconds, stop, around, sieve)
     try:
         measurement = _in_utc(_attempt(program.engine, where, steps))
     except Stopped:
@@ -100,7 +109,9 @@ def run(  # noqa: PLR0913 (what to run, where, when and in which environment)
         words = f"could not start {program.path}: {error.strerror}"
         measurement = _failed(started_at, Failure("not-found", words))
     except Failure as failure:
-        measurement = _failed(started_at, failure)
+        measurement = _failed(started_at, _advised(failure, settings))
+    if where.arguments:
+        measurement.raw = measurement.raw | {ARGUMENTS: shlex.join(where.arguments)}
     return msgspec.structs.replace(
         measurement,
         started_at=started_at,
@@ -212,6 +223,21 @@ def _in_utc(measurement: Measurement) -> Measurement:
         words = f"the timestamp {measurement.timestamp.isoformat()} is outside the calendar in UTC"
         raise Failure("rejected", words, measurement.raw, data_bytes=measurement.data_bytes) from None
     return msgspec.structs.replace(measurement, timestamp=timestamp)
+
+
+def _advised(failure: Failure, settings: Settings) -> Failure:
+    """Add what to do if the program does not trust the server's certificate."""
+    if not _UNTRUSTED.search(failure.words):
+        return failure
+    ca_file = settings.speedtest_ca_file
+    advice = (
+        f"SPEEDTEST_CA_FILE={ca_file} does not have its authority"
+        if ca_file
+        else "if it is a server of your own, set SPEEDTEST_CA_FILE to its authority's certificate"
+    )
+    advice = f"the server's certificate is not trusted: {advice}"
+    words = f"{failure.words[: ERROR_WORDS_LIMIT - len(advice) - 2]}; {advice}"
+    return Failure(failure.kind, words, failure.raw, data_bytes=failure.data_bytes)
 
 
 def _failed(started_at: datetime, failure: Failure) -> Measurement:

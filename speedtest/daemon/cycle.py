@@ -1,6 +1,7 @@
 """The daemon's state between cycles, and the steps of a cycle."""
 
 import logging
+import math
 import os
 import re
 import sys
@@ -10,6 +11,7 @@ from datetime import timedelta
 
 from speedtest import logging as logs
 from speedtest.daemon import data_use, memory, schedule
+from speedtest.daemon.aligned import AlignedTicks
 from speedtest.daemon.attempts import Attempts
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.due import Ticks
@@ -29,6 +31,9 @@ events = Events(__name__)
 
 CONVERSION_SECONDS = 600.0
 """The time limit of a conversion. The next cycle converts what is left."""
+
+LOOK_SECONDS = 60.0
+"""How long to wait before looking at the wall clock again, if it says when tests are due."""
 
 _CONVERT = (sys.executable, "-m", "speedtest.handlers.convert")
 _TIMESTAMP = re.compile(rb'"timestamp": *"[^"]*"')
@@ -51,7 +56,7 @@ class Daemon:
         self.settings = settings
         self.clock = clock
         self.stop = stop
-        self.ticks = Ticks(settings, clock)
+        self.ticks = AlignedTicks(settings, clock) if settings.sleep_align else Ticks(settings, clock)
         self.waiting = RowQueue(settings.result_dir)
         self._memory = remembered
         self._refused: set[str] = set()
@@ -80,7 +85,11 @@ class Daemon:
     def wait_for_next_slot(self) -> bool:
         """Wait until the next slot is due; False if a stop was requested."""
         self._beat(self.ticks.next_due)
-        return not self.clock.wait(self.ticks.next_due - self.clock.monotonic())
+        longest = LOOK_SECONDS if self.settings.sleep_align else math.inf
+        while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
+            if self.clock.wait(min(left, longest)):
+                return False
+        return not self.clock.wait(0.0)
 
     def measure(self, slot: Slot) -> Iterator[Measurement]:
         """Yield the row of each attempt for this slot, or one row that says why there is no attempt.

@@ -21,6 +21,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The value of `SPEEDTEST_SERVER` for this program: a host, or a list of servers."""
     interface: str | None = None
     """The name or the address of the network interface to measure over."""
+    ip_version: int | None = None
+    """4 or 6, if only that kind of address may be used."""
+    arguments: tuple[str, ...] = ()
+    """Arguments of the user's own, from `SPEEDTEST_ARGUMENTS`."""
+    ca_file: str | None = None
+    """The file of the authorities to trust, for programs that do not honour `SSL_CERT_FILE`."""
     seconds: int | None = None
     """How long to measure each direction, if the program has an option for it."""
     udp_mbps: float | None = None
@@ -58,6 +64,48 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     arguments: Callable[[Target], list[str]]
     read: Callable[[Finished], list[str]]
     """Return the servers' numbers, the nearest first; empty if the program listed none."""
+
+
+def options(*lines: str) -> frozenset[str]:
+    """Return the options in these lines."""
+    return frozenset(option for line in lines for option in line.split())
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Which arguments of the user's own a program may get."""
+
+    refused: frozenset[str] = frozenset()
+    """Options that break the reading of what it prints, or that SpeedSnake sets itself: they have variables."""
+    flags: str = ""
+    """Letters of short options without a value: after one, another may follow in the same argument."""
+    harmless: frozenset[str] = frozenset()
+    """Options that cannot change what is measured."""
+
+    def refusal(self, arguments: Sequence[str]) -> str | None:
+        """Return the first argument that is refused; None if there is none. Programs accept shortened long options."""
+        return next((argument for argument in arguments if self._is_refused(argument)), None)
+
+    def doubtful(self, arguments: Sequence[str]) -> list[str]:
+        """Return the options that may change what is measured."""
+        options = [argument.partition("=")[0] for argument in arguments if argument.startswith("-")]
+        return [option for option in options if option not in self.harmless]
+
+    def _is_refused(self, argument: str) -> bool:
+        name = argument.partition("=")[0]
+        if argument == "--" or name in self.refused:
+            return True
+        if name.startswith("--"):
+            return any(option.startswith(name) for option in self.refused)
+        if not name.startswith("-"):
+            return False
+        if f"-{name}" in self.refused:  # some programs take one hyphen for two
+            return True
+        for letter in name[1:]:
+            if f"-{letter}" in self.refused:
+                return True
+            if letter not in self.flags:
+                break
+        return False
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -111,6 +159,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """Return whether a failed attempt's words mean that the pinned server does not exist any more."""
     listing: Listing | None = None
     """How to find another server if `arguments` cannot exclude one; None if they can, or if there is no other."""
+    options: Options = Options()
+    """Which arguments `SPEEDTEST_ARGUMENTS` may add."""
     place: Place | None = None
     """What `SPEEDTEST_SERVER` may contain; None if the program does not use it."""
 

@@ -29,8 +29,8 @@ from typing import Annotated
 
 import msgspec
 
-from speedtest.engines.engine import Engine, Known, Place, Target
-from speedtest.engines.interface import is_address
+from speedtest.engines.engine import Engine, Known, Options, Place, Target, options
+from speedtest.engines.interface import is_address, version_of
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
@@ -105,8 +105,11 @@ class _Moved(msgspec.Struct):
 
 def _arguments(target: Target) -> list[list[str]]:
     wait = str((_CONNECT_SECONDS_OF_MANY if target.one_of_many else _CONNECT_SECONDS) * 1000)
-    always = ["--json", "--interval", "0", "--connect-timeout", wait, *_server(target), *_interface(target)]
-    loaded = [*always, "--parallel", "4", "--time", str(target.seconds or _SECONDS)]
+    always = [*target.arguments, "--json", "--interval", "0", "--connect-timeout", wait]
+    always += [*_server(target), *_interface(target)]
+    has_streams = any(argument.startswith(("-P", "--parallel")) for argument in target.arguments)
+    loaded = [*always, *([] if has_streams else ["--parallel", "4"]), "--time", str(target.seconds or _SECONDS)]
+    always += ["--parallel", "1"] if has_streams else []
     idle = [*always, "--time", str(_IDLE_SECONDS), "--bitrate", "200K", "--length", "1K"]
     steps = [[*loaded, "--reverse"], loaded, idle]
     if target.udp_mbps:
@@ -142,9 +145,11 @@ def _server(target: Target) -> list[str]:
 
 
 def _interface(target: Target) -> list[str]:
+    version = version_of(target.interface) or target.ip_version
+    kind = [f"-{version}"] if version else []
     if not target.interface:
-        return []
-    return ["--bind" if is_address(target.interface) else "--bind-dev", target.interface]
+        return kind
+    return ["--bind" if is_address(target.interface) else "--bind-dev", target.interface, *kind]
 
 
 def _are_servers(text: str) -> bool:
@@ -277,6 +282,16 @@ ENGINE = Engine(
     kept=_kept,
     places=_places,
     passes_on=_passes_on,
+    options=Options(
+        refused=options(
+            "-J --json --json-stream -c --client -s --server -p --port -R --reverse --bidir -u --udp -i",
+            "--interval -f --format -h --help -v --version --logfile -d --debug -B --bind --bind-dev -4",
+            "--version4 -6 --version6 -t --time -n --bytes -k --blockcount -D --daemon -1 --one-off --sctp",
+            "--connect-timeout --get-server-output",
+        ),
+        flags="46NZVRdJ",
+        harmless=options("-T --title -I --pidfile -V --verbose"),
+    ),
     place=Place(
         allowed="the host or host:port of your iperf3 server, host:port-port, or several joined by +",
         fits=_are_servers,

@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from speedtest.engines.engine import Engine, Listing, Progress, Target
-from speedtest.engines.interface import is_address
+from speedtest.engines.engine import Engine, Listing, Options, Progress, Target, options
+from speedtest.engines.interface import address_of, is_address
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
@@ -92,13 +92,14 @@ class _Event(msgspec.Struct):
 
 def _arguments(target: Target) -> list[list[str]]:
     chosen = [f"--server-id={target.server_id}"] if target.server_id else []
-    return [[*(_LIVE if target.live else _ALWAYS), *_interface(target), *chosen]]
+    trusted = [f"--ca-certificate={target.ca_file}"] if target.ca_file else []
+    return [[*target.arguments, *(_LIVE if target.live else _ALWAYS), *trusted, *_interface(target), *chosen]]
 
 
 def _interface(target: Target) -> list[str]:
-    if not target.interface:
-        return []
-    return [f"--ip={target.interface}" if is_address(target.interface) else f"--interface={target.interface}"]
+    if target.ip_version or (target.interface and is_address(target.interface)):
+        return [f"--ip={address_of(target.interface, target.ip_version or 4)}"]
+    return [f"--interface={target.interface}"] if target.interface else []
 
 
 def _listed(finished: Finished) -> list[str]:
@@ -217,5 +218,14 @@ ENGINE = Engine(
     derive=_derive,
     numbers="speedtest.net",
     vanished=lambda error: "NoServersException" in error,
+    options=Options(
+        refused=options(
+            "-f --format -p --progress --progress-update-interval -h --help -V --version -L --servers -s",
+            "--server-id -I --interface -i --ip --output-header --ca-certificate --accept-license",
+            "--accept-gdpr",
+        ),
+        flags="aAbBv",
+        harmless=options("-v -a -A -b -B -u --unit -P --precision --selection-details"),
+    ),
     listing=Listing(arguments=lambda target: [*_ALWAYS, *_interface(target), "--servers"], read=_listed),
 )

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from speedtest.engines.engine import Engine, Target
+from speedtest.engines.engine import Engine, Options, Target, options
 from speedtest.engines.interface import address_of
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
@@ -46,13 +46,13 @@ class _Fields(msgspec.Struct):
 
 
 def _arguments(target: Target) -> list[list[str]]:
-    arguments = ["--secure", "--json"]
+    arguments = [*target.arguments, "--secure", "--json"]
     if target.server_id:
         arguments += ["--server", target.server_id]
     if target.excluded_id:
         arguments += ["--exclude", target.excluded_id]
-    if target.interface:
-        arguments += ["--source", address_of(target.interface)]
+    if target.interface or target.ip_version:
+        arguments += ["--source", address_of(target.interface, target.ip_version or 4)]
     return [arguments]
 
 
@@ -98,6 +98,13 @@ ENGINE = Engine(
     arguments=_arguments,
     read=_read,
     derive=_derive,
+    options=Options(
+        refused=options(
+            "--json --csv --csv-delimiter --csv-header --simple --list --version -h --help --no-download",
+            "--no-upload --server --exclude --source",
+        ),
+        harmless=options("--secure --timeout --bytes"),
+    ),
     numbers="speedtest.net",
     vanished=lambda error: "No matched servers" in error,
 )

@@ -55,6 +55,7 @@ def once(
     settings = startup.settings()
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     startup.warn_of_unknown_variables()
+    startup.warn_of_arguments(settings)
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with startup.alone(LOCK_NAME, "another `speedsnake once` is running", RESULT_DIR=settings.result_dir):
