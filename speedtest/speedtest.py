@@ -4,7 +4,7 @@ import itertools
 import math
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -25,6 +25,9 @@ ARGUMENTS = "arguments"
 """The field of a row that holds the user's own arguments for the program."""
 
 _UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED|certificate signed by unknown authority|certificate verify failed")
+
+STEP_TRIES = 3
+STEP_PAUSE_SECONDS = 0.5
 
 TRIED = "servers_tried"
 """The field of a row that says which servers were asked before, and why they did not measure."""
@@ -181,21 +184,27 @@ def _run_steps(engine: Engine, where: Target, steps: Steps, finished: list[Finis
     arguments = engine.arguments(where)
     needed = len(arguments) if engine.needed is None else engine.needed
     limits = itertools.chain(engine.seconds(where), itertools.repeat(math.inf))
-    before = len(steps.ended)
     for number, (step, seconds) in enumerate(zip(arguments, limits, strict=False), 1):
         if number > needed and not steps.left:
             return
+        before = len(steps.ended)
         try:
-            steps.run(step, seconds)
+            _run_step(engine, steps, step, seconds, tries=STEP_TRIES if number > 1 else 1)
         except (Failure, OSError) as error:
             if number <= needed:
                 raise
             if isinstance(error, OSError):
                 return
         finally:
-            finished[:] = steps.ended[before:]
+            finished += steps.ended[before:][-1:]
         if number <= needed and engine.step_failed(finished[-1]):
             return
+
+
+def _run_step(engine: Engine, steps: Steps, step: Sequence[str], seconds: float, *, tries: int) -> None:
+    """Run a step, again after a moment if the server was not ready for it: it may still be busy with the last one."""
+    while engine.is_busy(steps.run(step, seconds)) and (tries := tries - 1) and steps.left > STEP_PAUSE_SECONDS:
+        steps.wait(STEP_PAUSE_SECONDS)
 
 
 def _after(failures: Mapping[str, Failure], measurement: Measurement) -> Measurement:

@@ -134,6 +134,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """Return the most seconds that each step may take, infinite from the end of the list on."""
     step_failed: Callable[[Finished], bool] = lambda finished: finished.exit_code != 0
     """Return whether a step that ended by itself failed. If it was needed, no further step is started."""
+    is_busy: Callable[[Finished], bool] = lambda _finished: False
+    """Return whether the server refused a step because it is busy: it may be so with the step before."""
     read: Callable[[Sequence[Finished]], Measurement]
     """Return the result that the steps printed: all steps, or those up to the first needed one that failed.
 

@@ -170,6 +170,10 @@ def _step_failed(finished: Finished) -> bool:
     return finished.exit_code != 0 or _error(finished) is not None
 
 
+def _is_busy(finished: Finished) -> bool:
+    return _BUSY in (_error(finished) or "")
+
+
 def _error(finished: Finished) -> str | None:
     for document in documents(finished.stdout):
         try:
@@ -278,6 +282,7 @@ ENGINE = Engine(
     needed=_NEEDED,
     seconds=_seconds,
     step_failed=_step_failed,
+    is_busy=_is_busy,
     read=_read,
     kept=_kept,
     places=_places,

@@ -44,6 +44,11 @@ class Steps:
         """How many seconds are left for further steps; 0 if the time is up."""
         return max(self._deadline - time.monotonic(), 0.0)
 
+    def wait(self, seconds: float) -> None:
+        """Wait. Raises Stopped if the daemon stops."""
+        if self._stop.wait(seconds):
+            raise Stopped
+
     def run(self, arguments: Sequence[str], seconds: float = math.inf) -> Finished:
         """Run the program once, at most for so many seconds, and return how it exited.
 

@@ -208,6 +208,20 @@ def test_an_attempt_ends_at_the_first_step_that_fails_and_keeps_the_fields_of_th
     assert len(calls.read_text().splitlines()) == 2
 
 
+@pytest.mark.parametrize(("times", "status"), [(2, "ok"), (3, "failed")])
+def test_a_server_that_is_still_busy_with_the_step_before_is_asked_again(
+    tmp_path: Path, times: int, status: str
+) -> None:
+    busy = '{"end":{},"error":"the server is busy running a test. try again later"}'
+    path, calls = iperf3_that(
+        tmp_path, f"""[ $count -gt 1 ] && [ $count -le {times + 1} ] && echo '{busy}' || echo '{iperf3_answer(1500)}'"""
+    )
+    row = attempt(path, "iperf3", SPEEDTEST_SERVER="192.0.2.1")
+    assert (row.status, row.error_kind) == (status, None if status == "ok" else "server-busy")
+    assert row.data_bytes == (3_000_000 if status == "ok" else 1_000_000)
+    assert len(calls.read_text().splitlines()) == (5 if status == "ok" else 4)
+
+
 def iperf3_answer(rtt: int) -> str:
     """Return the fields of an iperf3 run that SpeedSnake reads, with speeds in whole Mbit/s."""
     moved = {"bytes": 1_000_000, "bits_per_second": 8_000_000}
