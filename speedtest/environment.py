@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from speedtest.values import hours, names, numbers, secrets, targets
+from speedtest.values import hours, names, numbers, secrets, targets, written
 from speedtest.values.hours import Hours
 from speedtest.values.targets import Engines
 
 SHORTEST_INTERVAL_SECONDS = 0.001
 LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
+SECONDS_PER_DAY = 24 * 3600
 LONGEST_TEST_SECONDS = 3600
 LONGEST_DIRECTION_SECONDS = 300
 LONGEST_COMMIT = 100
@@ -47,6 +48,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """By engine."""
     speedtest_server_id: tuple[str, ...]
     speedtest_interface: str | None
+    speedtest_ip_version: int | None
+    speedtest_arguments: dict[str, tuple[str, ...]]
+    """By engine."""
+    speedtest_ca_file: Path | None
     speedtest_seconds_per_direction: int | None
     speedtest_udp_mbps: float | None
     speedtest_timeout_seconds: float
@@ -57,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speedtest_confirm_below_mbps: tuple[float, float] | None
     """Download and upload, Mbit/s."""
     sleep_jitter_seconds: float
+    sleep_align: bool
+    """Whether slots are at multiples of the interval since local midnight, and not since the start."""
     quiet_hours: Hours | None
     data_budget_gb_per_month: float | None
     plan_download_mbps: float | None
@@ -114,7 +121,8 @@ def read(environment: Mapping[str, str], engines: Engines) -> Settings:
             values[variable.name.lower()] = _value(variable, environment)
         except ValueError as error:
             wrong.append(str(error))
-    if wrong := wrong or _wrong_together(values):
+    values["speedtest_arguments"] = values.get("speedtest_arguments") or {}
+    if wrong := wrong or _wrong_together(values) + targets.refusals(values["speedtest_arguments"], engines):
         raise Mistakes(wrong)
     try:
         servers = targets.settle(values["speedtest_server"], values["speedtest_engine"], engines)
@@ -140,12 +148,12 @@ def explain(settings: Settings, environment: Mapping[str, str], engines: Engines
     return [
         Explained(
             variable.name,
-            _hidden(written) if variable.secret else written,
+            _hidden(text) if variable.secret else text,
             variable.default,
             _origin(variable, environment),
         )
         for variable in variables(engines)
-        for written in [_as_written(getattr(settings, variable.name.lower()))]
+        for text in [written.as_set(getattr(settings, variable.name.lower()))]
     ]
 
 
@@ -212,6 +220,13 @@ def _wrong_together(values: Mapping[str, Any]) -> list[str]:
         wrong.append(
             f"SLEEP_JITTER_SECONDS={jitter:g} is not allowed: it must be at most SLEEP_SECONDS, which is {interval:g}"
         )
+    if values["sleep_align"] and not 1 <= interval <= SECONDS_PER_DAY:
+        wrong.append(f"SLEEP_ALIGN=1 is not allowed with SLEEP_SECONDS={interval:g}: it must be from 1 to a day")
+    interface, version = values["speedtest_interface"] or "", values["speedtest_ip_version"]
+    if version and (kind := targets.version_of(interface)) and kind != version:
+        wrong.append(
+            f"SPEEDTEST_IP_VERSION={version} is not allowed with SPEEDTEST_INTERFACE={interface}, an IPv{kind} address"
+        )
     seconds, limit = values["speedtest_seconds_per_direction"], values["speedtest_timeout_seconds"]
     if seconds and seconds * 2 >= limit:
         wrong.append(
@@ -221,23 +236,8 @@ def _wrong_together(values: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-def _as_written(value: object) -> str | None:
-    """Return a value as a person would set it, None if it is not set."""
-    match value:
-        case None | () | {} if not value:
-            return None
-        case tuple():
-            return ",".join(f"{item:.15g}" if isinstance(item, float) else str(item) for item in value)
-        case dict():
-            return ",".join(f"{name}={item}" for name, item in value.items())
-        case float():
-            return f"{value:.15g}"
-        case _:
-            return str(value)
-
-
-def _hidden(written: str | None) -> str | None:
-    return None if written is None else "hidden"
+def _hidden(text: str | None) -> str | None:
+    return None if text is None else "hidden"
 
 
 def variables(engines: Engines) -> tuple[Variable, ...]:
@@ -282,6 +282,14 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             "the name of a network interface, such as eth0, or its address",
             targets.interface,
         ),
+        Variable("SPEEDTEST_IP_VERSION", None, "4 or 6", targets.ip_version),
+        Variable("SPEEDTEST_ARGUMENTS", None, targets.ALLOWED_ARGUMENTS, targets.arguments(engines)),
+        Variable(
+            "SPEEDTEST_CA_FILE",
+            None,
+            "the path of a file of certificates in PEM that can be read",
+            targets.certificates,
+        ),
         Variable(
             "SPEEDTEST_SECONDS_PER_DIRECTION",
             None,
@@ -315,6 +323,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             "a number of seconds from 0 to SLEEP_SECONDS",
             numbers.number(LONGEST_INTERVAL_SECONDS),
         ),
+        Variable("SLEEP_ALIGN", "0", "0 or 1", numbers.switch),
         Variable(
             "QUIET_HOURS",
             None,

@@ -10,7 +10,10 @@ from typing import Literal
 import msgspec
 
 type Status = Literal["ok", "failed", "skipped"]
-type ErrorKind = Literal["timeout", "exit", "signal", "no-output", "malformed", "rejected", "rate-limited", "not-found"]
+type ErrorKind = Literal[
+    "timeout", "exit", "signal", "no-output", "malformed", "rejected", "rate-limited", "server-busy", "not-found"
+]
+"""How an attempt failed. `server-busy` says nothing of the line: the server measured with somebody else."""
 type SkipKind = Literal["quiet-hours", "data-budget", "backing-off", "busy"]
 """Why a slot was skipped."""
 
@@ -55,11 +58,17 @@ COMMON_COLUMNS: tuple[str, ...] = tuple(name for name in Measurement.__struct_fi
 
 
 class Failure(Exception):
-    """An attempt failed: `kind` says how, `words` says why (often in the program's words), `raw` holds its fields."""
+    """An attempt failed: `kind` says how, `words` says why (often in the program's words), `raw` holds its fields.
 
-    def __init__(self, kind: ErrorKind, words: str, raw: dict[str, str | None] | None = None) -> None:
+    `data_bytes` is what the attempt moved as far as the program says; None if it does not say.
+    """
+
+    def __init__(
+        self, kind: ErrorKind, words: str, raw: dict[str, str | None] | None = None, *, data_bytes: int | None = None
+    ) -> None:
         """Put the words on one line and cut them to `ERROR_WORDS_LIMIT` characters."""
         self.kind: ErrorKind = kind
         self.words = "; ".join(line.strip() for line in words.splitlines() if line.strip())[:ERROR_WORDS_LIMIT]
         self.raw = raw or {}
+        self.data_bytes = data_bytes
         super().__init__(f"{self.kind}: {self.words}")

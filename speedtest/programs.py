@@ -81,14 +81,16 @@ def find_one(item: str, environment: Mapping[str, str], stop: Stop) -> Program |
     return None
 
 
-def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def child_environment(environment: Mapping[str, str], ca_file: Path | None = None) -> dict[str, str]:
     """Return the environment of a speed-test program: no secrets, no Python paths of ours, and always a HOME.
+
+    With a `ca_file`, librespeed-cli (Go) and speedtest-cli (OpenSSL) trust the authorities in it.
 
     Ookla's CLI aborts without HOME. With our PYTHONPATH, the Python program imports this package instead of its own.
     """
     passed = {name: value for name, value in environment.items() if name not in _PYTHON and not _SECRET.search(name)}
     passed["HOME"] = passed.get("HOME") or passed.get("TMPDIR") or "/tmp"  # noqa: S108 (for its settings file, no secret)
-    return passed
+    return passed | ({"SSL_CERT_FILE": str(ca_file.absolute())} if ca_file else {})
 
 
 def _on_path(name: str, environment: Mapping[str, str]) -> Iterator[Path]:

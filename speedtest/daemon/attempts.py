@@ -1,15 +1,16 @@
 """The attempts of one slot: one engine after the other, retries after a delay, and a confirmation of a low result."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import timedelta
 
 from msgspec.structs import replace
 
 from speedtest import programs, speedtest
-from speedtest.daemon import data_use, schedule
+from speedtest.daemon import data_use, memory, schedule
 from speedtest.daemon.clock import Clock, Reading
 from speedtest.daemon.clock_watch import ClockWatch, dated
 from speedtest.daemon.schedule import Memory
+from speedtest.engines import counters
 from speedtest.engines.engine import Target
 from speedtest.environment import Settings
 from speedtest.logging import Events
@@ -34,8 +35,9 @@ class Attempts:
         watch: ClockWatch,
         environment: Mapping[str, str],
         stop: Stop,
+        remember: Callable[[], None],
     ) -> None:
-        """Take the programs by item of `SPEEDTEST_ENGINE`, and what the last run remembered."""
+        """Take the programs by item of `SPEEDTEST_ENGINE`, what the last run remembered, and how to write it."""
         self._programs = dict(programs)
         self._settings = settings
         self._memory = remembered
@@ -43,6 +45,8 @@ class Attempts:
         self._watch = watch
         self._environment = environment
         self._stop = stop
+        self._remember = remember
+        self._count_lost(None)
         self._slot: Slot
         self._pinned = True
         self._turn = 0
@@ -102,6 +106,9 @@ class Attempts:
             return None
         if not self._programs[item].is_unchanged():
             self._programs[item] = programs.find_one(item, self._environment, self._stop) or self._programs[item]
+        self._memory.running = self._programs[item].engine.name
+        self._remember()
+        counted = counters.read()
         before = self._look()
         row = speedtest.run(
             self._programs[item],
@@ -112,10 +119,13 @@ class Attempts:
             where=where,
             started_at=before.wall,
         )
+        moved = counters.moved(counted, counters.read(), self._settings.speedtest_interface)
         if row is None:
             events.info("test_cancelled", "cancelled the running test because the daemon is stopping: it has no row")
+            self._count_lost(moved)
         else:
             row = dated(row, before, self._look())
+            row = schedule.with_count(row, moved, self._memory)
             self._note(row)
         self._slot = replace(self._slot, attempt=self._slot.attempt + 1)
         return row
@@ -128,11 +138,20 @@ class Attempts:
         self._slot = replace(self._slot, due=self._slot.due + by) if by else self._slot
         return now
 
+    def _count_lost(self, moved: int | None) -> None:
+        """Count the bytes of the test that has no row: it was cancelled now, or the last run ended during it."""
+        if engine := self._memory.running:
+            moved = schedule.assumed(self._memory, engine) if moved is None else moved
+            schedule.count(self._memory.bytes_by_month, moved, self._clock.now())
+            self._memory.running = None
+            self._remember()
+
     def _note(self, row: Measurement) -> None:
         """Note pauses and data use for later attempts, and warn when the data budget is nearly or fully used."""
         now = self._clock.now()
         before = schedule.gigabytes(self._memory, now)
         schedule.note(self._memory, row, now)
+        self._memory.running = None
         data_use.warn(self._settings, before, schedule.gigabytes(self._memory, now))
 
     def _wait_for_retry(self, retry: int) -> bool:
@@ -156,4 +175,5 @@ class Attempts:
 
     def _refusal(self) -> schedule.Skip | None:
         engines = [program.engine.name for program in self._programs.values()]
+        self._memory.by_hand = memory.by_hand(self._settings.result_dir, self._memory.by_hand)
         return schedule.refusal(self._settings, engines, self._memory, self._clock.now())

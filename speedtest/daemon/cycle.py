@@ -1,6 +1,7 @@
 """The daemon's state between cycles, and the steps of a cycle."""
 
 import logging
+import math
 import os
 import re
 import sys
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from speedtest import logging as logs
 from speedtest.daemon import data_use, memory, schedule
+from speedtest.daemon.aligned import AlignedTicks
 from speedtest.daemon.attempts import Attempts
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
@@ -31,7 +33,7 @@ from speedtest.values import amounts
 events = Events(__name__)
 
 LOOK_SECONDS = 30.0
-"""How often the clocks are looked at while rows are held back for their dates."""
+"""How often the clocks are looked at while rows are held for their dates, or while the wall clock times the slots."""
 CONVERSION_SECONDS = 600.0
 """The time limit of a conversion. The next cycle converts what is left."""
 
@@ -59,9 +61,11 @@ class Daemon:
         self.settings = settings
         self.clock = clock
         self.stop = stop
-        self.ticks = Ticks(settings, clock)
+        self.ticks = AlignedTicks(settings, clock) if settings.sleep_align else Ticks(settings, clock)
         self.waiting = RowQueue(settings.result_dir)
         self._watch = ClockWatch(clock, settings.result_dir)
+        self._memory = remembered
+        self._refused: set[str] = set()
         self._attempts = Attempts(
             programs=programs,
             settings=settings,
@@ -70,13 +74,12 @@ class Daemon:
             watch=self._watch,
             environment=environment,
             stop=stop,
+            remember=self._remember,
         )
         self._cost_told = False
-        self._memory = remembered
         self._environment = environment
         self._conversion: threading.Thread | None = None
         self._complaint: bytes | None = None
-        self._refused: set[str] = set()
         self._heartbeat = Heartbeat(
             pid=os.getpid(),
             interval_seconds=settings.sleep_seconds,
@@ -91,14 +94,14 @@ class Daemon:
     def wait_for_next_slot(self) -> bool:
         """Wait until the next slot is due; False if a stop was requested."""
         self._beat(self.ticks.next_due)
-        while self._watch.holds and self.ticks.next_due - self.clock.monotonic() > LOOK_SECONDS:
-            if self.clock.wait(LOOK_SECONDS):
+        while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
+            longest = LOOK_SECONDS if self.settings.sleep_align or self._watch.holds else math.inf
+            if self.clock.wait(min(left, longest)):
                 return False
             self._look()
-            self._beat(self.ticks.next_due)
-        stopped = self.clock.wait(self.ticks.next_due - self.clock.monotonic())
-        self._look()
-        return not stopped
+            if left > longest:
+                self._beat(self.ticks.next_due)
+        return not self.clock.wait(0.0)
 
     def _look(self) -> None:
         """Look at the clocks, and give held rows their places when that is possible. Rows in memory come first."""
@@ -138,7 +141,7 @@ class Daemon:
         else:
             self._heartbeat.failures_in_a_row += 1
         self._cost_told = self._cost_told or data_use.tell(self.settings, measurement)
-        self._write("the schedule's notes", lambda: memory.write(self._memory, self.settings.result_dir))
+        self._remember()
 
     def convert_complete_days(self) -> None:
         """Start a conversion in the background if a day is complete, no conversion is running and no row waits."""
@@ -162,6 +165,9 @@ class Daemon:
         self._heartbeat.next_due = self.clock.now() + timedelta(seconds=next_due - self.clock.monotonic())
         self._heartbeat.rows_waiting = len(self.waiting)
         self._write("the heartbeat", lambda: heartbeat.write(self._heartbeat, self.settings.result_dir))
+
+    def _remember(self) -> None:
+        self._write("the schedule's notes", lambda: memory.write(self._memory, self.settings.result_dir))
 
     def _write(self, what: str, write: Callable[[], None]) -> None:
         """Write a file that holds no rows. If the disk refuses it, warn the first time only."""

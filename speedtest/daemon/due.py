@@ -34,11 +34,9 @@ class Ticks:
 
         Slots missed before it have no row: the process or the machine was suspended.
         """
-        if (held := self._latest() - self._next) > 0:
-            events.warning(
-                "slots_missed", "skipped %d tests: the process or the machine was suspended", held, slots=held
-            )
-            self._next += held
+        held = self._latest() - self._next
+        self._warn_of_held(held)
+        self._next += max(held, 0)
         slot = self._slot(self._next)
         self._next += 1
         return slot
@@ -48,6 +46,12 @@ class Ticks:
         missed = range(self._next, self._latest() + 1)[:MOST_MISSED]
         self._next += len(missed)
         return [self._slot(tick) for tick in missed]
+
+    def _warn_of_held(self, held: int) -> None:
+        if held > 0:
+            events.warning(
+                "slots_missed", "skipped %d tests: the process or the machine was suspended", held, slots=held
+            )
 
     def _latest(self) -> int:
         """Return the latest tick whose slot is due now."""

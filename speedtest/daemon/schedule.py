@@ -5,6 +5,7 @@ so quiet hours follow the wall clock when daylight saving changes: an hour that 
 that comes twice is quiet twice.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ LONGEST_PAUSE_SECONDS = 2 * 3600.0
 FIRST_DELAY_SECONDS = 15.0
 BYTES_PER_GB = 10**9
 DAYS_PER_MONTH = 30
+COUNTED = "counted_bytes"
+"""The field of a row that holds its bytes for the budget, if they are not all in `data_bytes`."""
 _MONTHS_KEPT = 13
 _SECONDS_PER_DAY = 24 * 3600
 
@@ -34,13 +37,26 @@ class Pause(msgspec.Struct, frozen=True):
     seconds: Annotated[float, msgspec.Meta(gt=0)]
 
 
+class Typical(msgspec.Struct, frozen=True):
+    """What a good test of an engine moved, and how long it took."""
+
+    data_bytes: Annotated[int, msgspec.Meta(ge=0)]
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
+
+
 class Memory(msgspec.Struct, kw_only=True):
     """What must survive a restart. It decides when a test starts; no row depends on it."""
 
     pauses: dict[str, Pause] = msgspec.field(default_factory=dict, name="rests")
     """By engine name. A pause that is over stays until a success, so that the next one is longer."""
     bytes_by_month: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
-    """Bytes that tests used in each local calendar month, `YYYY-MM`."""
+    """Bytes that the daemon's tests used in each local calendar month, `YYYY-MM`."""
+    by_hand: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
+    """The same of `speedsnake once`, which keeps it in a file of its own: this is what was read there last."""
+    last_good: dict[str, Typical] = {}
+    """The last good test by engine: what is assumed of one whose bytes nothing tells."""
+    running: str | None = None
+    """The engine that was started last, until its bytes are counted: after a crash they are assumed."""
     slots_measured: int = 0
     """How many slots had an attempt. Pinned servers take turns by it."""
 
@@ -109,11 +125,45 @@ def note(memory: Memory, measurement: Measurement, now: datetime) -> None:
         memory.pauses[engine] = Pause(now + timedelta(seconds=seconds), seconds)
     elif engine and measurement.status == "ok":
         memory.pauses.pop(engine, None)
-    if measurement.data_bytes:
+    count(memory.bytes_by_month, counted(measurement), now)
+    if engine and measurement.status == "ok" and measurement.data_bytes:
+        memory.last_good[engine] = Typical(measurement.data_bytes, measurement.duration_seconds or 0.0)
+
+
+def count(bytes_by_month: dict[str, int], moved: int, now: datetime) -> None:
+    """Add bytes to the month."""
+    if moved:
         this = month(now)
-        memory.bytes_by_month[this] = memory.bytes_by_month.get(this, 0) + measurement.data_bytes
-        for old in sorted(memory.bytes_by_month)[:-_MONTHS_KEPT]:
-            del memory.bytes_by_month[old]
+        bytes_by_month[this] = bytes_by_month.get(this, 0) + moved
+        for old in sorted(bytes_by_month)[:-_MONTHS_KEPT]:
+            del bytes_by_month[old]
+
+
+def counted(measurement: Measurement) -> int:
+    """Return the bytes of a row that count towards the data budget."""
+    return int(measurement.raw.get(COUNTED) or measurement.data_bytes or 0)
+
+
+def with_count(measurement: Measurement, by_interface: int | None, memory: Memory) -> Measurement:
+    """Return the row with the bytes that count towards the budget, if the program did not tell them all.
+
+    Those are what the network interface moved meanwhile, else what the engine's last good test moved in that time; at
+    least what the program told. A program that was not started moved nothing.
+    """
+    if measurement.duration_seconds is None or (measurement.status == "ok" and measurement.data_bytes is not None):
+        return measurement
+    if by_interface is None:
+        by_interface = assumed(memory, measurement.engine, measurement.duration_seconds)
+    moved = max(by_interface, measurement.data_bytes or 0)
+    return msgspec.structs.replace(measurement, raw=measurement.raw | {COUNTED: str(moved)})
+
+
+def assumed(memory: Memory, engine: str | None, seconds: float = math.inf) -> int:
+    """Return the bytes of the engine's last good test, or as much of them as fits into so many seconds."""
+    last = memory.last_good.get(engine or "")
+    if last is None:
+        return 0
+    return last.data_bytes if seconds >= last.seconds else round(last.data_bytes * seconds / last.seconds)
 
 
 def month(now: datetime) -> str:
@@ -123,7 +173,8 @@ def month(now: datetime) -> str:
 
 def gigabytes(memory: Memory, now: datetime) -> float:
     """Return the data that this month's tests have used, in GB of 10^9 bytes."""
-    return memory.bytes_by_month.get(month(now), 0) / BYTES_PER_GB
+    this = month(now)
+    return (memory.bytes_by_month.get(this, 0) + memory.by_hand.get(this, 0)) / BYTES_PER_GB
 
 
 def is_below(settings: Settings, measurement: Measurement) -> bool:

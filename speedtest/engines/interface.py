@@ -1,33 +1,79 @@
-"""The network interface to measure over: some programs need its name, others its address."""
+"""The network interface and the kind of address to measure over: some programs need a name, others an address."""
 
 import sys
+from pathlib import Path
 
 from speedtest.measurement import Failure
 
 _SIOCGIFADDR = 0x8915 if sys.platform == "linux" else 0xC0206921
 _IFREQ_NAME, _IFREQ_ADDRESS = 16, slice(20, 24)
+_IPV6_ADDRESSES = Path("/proc/net/if_inet6")
+_GLOBAL, _HOST = "00", "10"
+_UNUSABLE = 0x08 | 0x20 | 0x40  # a duplicate, deprecated, tentative
+_ELSEWHERE = {4: "192.0.2.1", 6: "2001:db8::1"}
+"""Addresses of documentation: to ask which of ours leads to the world. Nothing is sent to them."""
+
+
+def version_of(interface: str | None) -> int | None:
+    """Return 4 or 6 if an interface is given as an address of that kind; None if as a name, or not at all."""
+    import socket  # noqa: PLC0415 (saves the daemon memory: only SPEEDTEST_INTERFACE needs it)
+
+    for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+        try:
+            socket.inet_pton(family, (interface or "").partition("%")[0])
+        except OSError:
+            continue
+        return version
+    return None
 
 
 def is_address(interface: str) -> bool:
     """Return whether an interface is given as an IPv4 or IPv6 address, and not as a name."""
-    import socket  # noqa: PLC0415 (saves the daemon memory: only SPEEDTEST_INTERFACE needs it)
-
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, interface.partition("%")[0])
-        except OSError:
-            continue
-        return True
-    return False
+    return version_of(interface) is not None
 
 
-def address_of(interface: str) -> str:
-    """Return an interface's current IPv4 address, for programs that do not accept its name.
+def address_of(interface: str | None, version: int = 4) -> str:
+    """Return an interface's current IPv4 or IPv6 address, for programs that do not accept its name.
 
-    An address is returned unchanged. Raises Failure `not-found` if the interface has no IPv4 address.
+    Without an interface: this machine's address for connections to elsewhere. An address is returned unchanged. Raises
+    Failure `not-found` if there is no such address.
     """
-    if is_address(interface):
+    if interface and is_address(interface):
         return interface
+    found = _own_address(version) if interface is None else _ipv6(interface) if version == 6 else _ipv4(interface)  # noqa: PLR2004 (IPv6)
+    if found:
+        return found
+    whose = "this machine has no way to the internet by" if interface is None else f"the interface {interface} has no"
+    advice = "set SPEEDTEST_INTERFACE to another one, or to an address" if interface else "change SPEEDTEST_IP_VERSION"
+    raise Failure("not-found", f"{whose} IPv{version}{' address' if interface else ''}: {advice}")
+
+
+def _own_address(version: int) -> str | None:
+    import socket  # noqa: PLC0415 (the same)
+
+    with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as asked:  # noqa: PLR2004 (IPv4)
+        try:
+            asked.connect((_ELSEWHERE[version], 9))
+        except OSError:
+            return None
+        return str(asked.getsockname()[0])
+
+
+def _ipv6(interface: str) -> str | None:
+    import ipaddress  # noqa: PLC0415 (the same)
+
+    try:
+        lines = [line.split() for line in _IPV6_ADDRESSES.read_text(encoding="ascii").splitlines()]
+    except OSError:
+        return None
+    for scope in (_GLOBAL, _HOST):
+        for number, _, _, of, flags, name in lines:
+            if (name, of) == (interface, scope) and not int(flags, 16) & _UNUSABLE:
+                return str(ipaddress.IPv6Address(int(number, 16)))
+    return None
+
+
+def _ipv4(interface: str) -> str | None:
     import fcntl  # noqa: PLC0415 (the same)
     import socket  # noqa: PLC0415 (the same)
     import struct  # noqa: PLC0415 (the same)
@@ -35,7 +81,6 @@ def address_of(interface: str) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         try:
             answer = fcntl.ioctl(asked, _SIOCGIFADDR, struct.pack("256s", interface.encode()[: _IFREQ_NAME - 1]))
-        except OSError as error:
-            words = f"the interface {interface} has no IPv4 address: {error.strerror}"
-            raise Failure("not-found", f"{words}; set SPEEDTEST_INTERFACE to another one, or to an address") from error
+        except OSError:
+            return None
     return socket.inet_ntop(socket.AF_INET, answer[_IFREQ_ADDRESS])

@@ -8,9 +8,9 @@ passes to the system as sent, so an upload that the server refuses still has a s
 measured latency below one millisecond. It is measured over HTTP, never ICMP: ICMP needs rights that a container does
 not have, and the program would switch between the two without notice.
 
-If no server answered, it prints `null` and exits 0: that is `no-output`. A speed of 0, also with exit code 0, is
-`rejected`. A row has its `download` and `upload` as `raw_download` and `raw_upload`, because the columns `download`
-and `upload` are bit/s.
+If no server answered, it prints `null` and exits 0: that is `no-output`. Only with `--debug` it says why, on standard
+error. A speed of 0, also with exit code 0, is `rejected`. A row has its `download` and `upload` as `raw_download` and
+`raw_upload`, because the columns `download` and `upload` are bit/s.
 """
 
 import re
@@ -20,9 +20,10 @@ from typing import Annotated
 
 import msgspec
 
-from speedtest.engines.engine import Engine, Place, Target
-from speedtest.engines.interface import is_address
-from speedtest.engines.output import Amount, Count, believed, check, complaint, documents, flatten, last_words, texts
+from speedtest.engines.engine import Engine, Options, Place, Target, options
+from speedtest.engines.interface import is_address, version_of
+from speedtest.engines.output import Amount, Count, both, check, complaint, documents, flatten, last_words, texts
+from speedtest.engines.plausible import believed
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished
 
@@ -36,20 +37,22 @@ class _Fields(msgspec.Struct):
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     download: Amount
     upload: Amount
-    ping: Amount
-    jitter: Amount
-    bytes_sent: Count
-    bytes_received: Count
+    ping: Amount | None = None
+    jitter: Amount | None = None
+    bytes_sent: Count | None = None
+    bytes_received: Count | None = None
 
 
 def _arguments(target: Target) -> list[list[str]]:
-    arguments = ["--json", "--no-icmp", "--telemetry-level", "disabled"]
+    arguments = [*target.arguments, "--json", "--debug", "--no-icmp", "--telemetry-level", "disabled"]
     if target.server:
         arguments += ["--server-json" if _is_url(target.server) else "--local-json", target.server]
     if target.server_id:
         arguments += ["--server", target.server_id]
     elif target.excluded_id:
         arguments += ["--exclude", target.excluded_id]
+    if version := version_of(target.interface) or target.ip_version:
+        arguments.append(f"--ipv{version}")
     if target.interface:
         arguments += ["--source" if is_address(target.interface) else "--interface", target.interface]
     if target.seconds:
@@ -68,14 +71,16 @@ def _read(steps: Sequence[Finished]) -> Measurement:
         raise Failure("exit", words)
     printed = finished.stdout.strip()
     if printed in (b"", b"null", b"[]"):
-        raise Failure("no-output", last_words(finished.stderr) or "the program printed no result: no server answered")
+        said = last_words(finished.stderr)
+        raise Failure("no-output", f"the program printed no result: no server answered{': ' if said else ''}{said}")
     found = list(documents(printed[1:-1] if printed.startswith(b"[") and printed.endswith(b"]") else printed))
     if not found:
         raise Failure("malformed", complaint(finished.stdout))
     result = flatten(found[-1])
-    fields = check(result, _Fields)
+    fields, doubts = check(result, _Fields)
     result = {f"raw_{name}" if name in _IN_MEGABITS else name: value for name, value in result.items()}
-    return believed(_measurement(fields, texts(result, kept_as_common="timestamp")), result)
+    measurement = _measurement(fields, texts(result, kept_as_common="timestamp"))
+    return believed(measurement, result, finished.seconds, doubts)
 
 
 def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
@@ -87,7 +92,7 @@ def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
         upload_mbps=fields.upload,
         latency_ms=fields.ping,
         jitter_ms=fields.jitter,
-        data_bytes=fields.bytes_sent + fields.bytes_received,
+        data_bytes=both(fields.bytes_sent, fields.bytes_received),
         raw=raw,
     )
 
@@ -98,6 +103,14 @@ ENGINE = Engine(
     version=_VERSION,
     arguments=_arguments,
     read=_read,
+    options=Options(
+        refused=options(
+            "--json --csv --csv-delimiter --csv-header --simple --list --version -h --help --no-download",
+            "--no-upload --bytes --mebibytes --server --exclude --server-json --local-json --source",
+            "--interface --duration -4 --ipv4 -6 --ipv6 --ca-cert --telemetry-level",
+        ),
+        harmless=options("--no-pre-allocate --distance --timeout --skip-cert-verify --debug"),
+    ),
     numbers="librespeed",
     vanished=lambda error: "specified server(s) not found" in error,
     place=Place(

@@ -13,13 +13,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from speedtest.engines.engine import Engine, Listing, Progress, Target
-from speedtest.engines.interface import is_address
+from speedtest.engines.engine import Engine, Listing, Options, Progress, Target, options
+from speedtest.engines.interface import address_of, is_address
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
+    Count,
     Flat,
-    believed,
+    both,
     check,
     complaint,
     convert,
@@ -28,6 +29,7 @@ from speedtest.engines.output import (
     last_words,
     texts,
 )
+from speedtest.engines.plausible import believed
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished
 
@@ -46,8 +48,8 @@ class _Fields(msgspec.Struct):
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     download_bandwidth: Amount
     upload_bandwidth: Amount
-    download_bytes: Amount | None = None
-    upload_bytes: Amount | None = None
+    download_bytes: Count | None = None
+    upload_bytes: Count | None = None
     ping_latency: Amount | None = None
     ping_jitter: Amount | None = None
     packetLoss: Amount | None = None  # noqa: N815 (the program's own spelling)
@@ -90,13 +92,14 @@ class _Event(msgspec.Struct):
 
 def _arguments(target: Target) -> list[list[str]]:
     chosen = [f"--server-id={target.server_id}"] if target.server_id else []
-    return [[*(_LIVE if target.live else _ALWAYS), *_interface(target), *chosen]]
+    trusted = [f"--ca-certificate={target.ca_file}"] if target.ca_file else []
+    return [[*target.arguments, *(_LIVE if target.live else _ALWAYS), *trusted, *_interface(target), *chosen]]
 
 
 def _interface(target: Target) -> list[str]:
-    if not target.interface:
-        return []
-    return [f"--ip={target.interface}" if is_address(target.interface) else f"--interface={target.interface}"]
+    if target.ip_version or (target.interface and is_address(target.interface)):
+        return [f"--ip={address_of(target.interface, target.ip_version or 4)}"]
+    return [f"--interface={target.interface}"] if target.interface else []
 
 
 def _listed(finished: Finished) -> list[str]:
@@ -129,8 +132,9 @@ def _read(steps: Sequence[Finished]) -> Measurement:
     if finished.exit_code:
         raise Failure("exit", _error(finished))
     result = _result(finished)
-    measurement = _measurement(check(result, _Fields), texts(result, kept_as_common="timestamp"))
-    return believed(measurement, result)
+    fields, doubts = check(result, _Fields)
+    measurement = _measurement(fields, texts(result, kept_as_common="timestamp"))
+    return believed(measurement, result, finished.seconds, doubts)
 
 
 def _result(finished: Finished) -> Flat:
@@ -152,7 +156,6 @@ def _result(finished: Finished) -> Flat:
 
 
 def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
-    moved = (fields.download_bytes, fields.upload_bytes)
     return Measurement(
         timestamp=fields.timestamp,
         status="ok",
@@ -164,7 +167,7 @@ def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
         packet_loss_percent=fields.packetLoss,
         download_latency_ms=fields.download_latency_iqm,
         upload_latency_ms=fields.upload_latency_iqm,
-        data_bytes=None if None in moved else int(sum(part or 0 for part in moved)),
+        data_bytes=both(fields.download_bytes, fields.upload_bytes),
         raw=raw,
     )
 
@@ -200,8 +203,8 @@ def _message(document: bytes) -> str | None:
 
 
 def _derive(row: Mapping[str, str]) -> Measurement | None:
-    fields = convert(row, _Fields)
-    return believed(_measurement(fields, {}), {}) if fields else None
+    found = convert(row, _Fields)
+    return believed(_measurement(found[0], {}), {}) if found else None
 
 
 ENGINE = Engine(
@@ -215,5 +218,14 @@ ENGINE = Engine(
     derive=_derive,
     numbers="speedtest.net",
     vanished=lambda error: "NoServersException" in error,
+    options=Options(
+        refused=options(
+            "-f --format -p --progress --progress-update-interval -h --help -V --version -L --servers -s",
+            "--server-id -I --interface -i --ip --output-header --ca-certificate --accept-license",
+            "--accept-gdpr",
+        ),
+        flags="aAbBv",
+        harmless=options("-v -a -A -b -B -u --unit -P --precision --selection-details"),
+    ),
     listing=Listing(arguments=lambda target: [*_ALWAYS, *_interface(target), "--servers"], read=_listed),
 )

@@ -1,12 +1,12 @@
 """What engines share: find the JSON in a program's output, check it against types, flatten it as printed."""
 
+import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC
 from typing import Annotated
 
 import msgspec
 
-from speedtest.measurement import COMMON_COLUMNS, Failure, Measurement
+from speedtest.measurement import COMMON_COLUMNS, Failure
 
 MOST_TEXT = 1_000_000
 """The most bytes for a result's names and values. A row's file may have 1 MiB; known programs need 2,000 bytes."""
@@ -16,9 +16,8 @@ MOST_LISTS = 1_000
 
 _DEEPEST = 6
 _COMMON = frozenset(COMMON_COLUMNS)
-
-LATENCY_LIMIT_MS = 600_000
-"""A latency of this value or more means that no server answered (speedtest-cli prints 1800000.0)."""
+_NO_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*+"?|-?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE)
+"""A text, to pass over it, or what C and Python print for a figure that is no number."""
 
 BITS_PER_MEGABIT = 1_000_000
 
@@ -29,19 +28,22 @@ type Amount = Annotated[float, msgspec.Meta(ge=-(2.0**62), lt=2.0**62)]
 """A measured quantity. An integer column can hold the sum of two."""
 
 
-type Count = Annotated[int, msgspec.Meta(ge=-(2**62), lt=2**62)]
-"""A number of bytes. An integer column can hold the sum of two."""
+type Count = Annotated[float, msgspec.Meta(ge=0, lt=2.0**60)]
+"""A number of bytes. An integer column can hold the sum of several. Ookla's 1.0.0 may print it as a float."""
 
 
 def documents(stream: bytes) -> Iterator[bytes]:
-    """Yield each JSON object in a stream: the whole stream if it is one object, else each line that is one."""
+    """Yield each JSON object in a stream: the whole stream if it is one object, else each line that is one.
+
+    A bare `nan` or `inf`, which is no JSON, becomes a text, so that one such figure does not hide all others.
+    """
     whole = stream.strip()
-    if _is_object(whole):
-        yield whole
+    if found := _as_object(whole):
+        yield found
         return
     for line in whole.splitlines():
-        if _is_object(line.strip()):
-            yield line.strip()
+        if found := _as_object(line.strip()):
+            yield found
 
 
 def complaint(stream: bytes) -> str:
@@ -104,50 +106,69 @@ def texts(flat: Flat, kept_as_common: str | None = None) -> dict[str, str | None
     return row
 
 
-def check[Fields](flat: Flat, fields: type[Fields]) -> Fields:
-    """Check the flattened values against types. Raises Failure `malformed`, which names the field and keeps all."""
-    names = [name for name in getattr(fields, "__struct_fields__", ()) if name in flat]
-    document = b"{" + b",".join(b'"%b":%b' % (name.encode(), bytes(flat[name])) for name in names) + b"}"
+def check[Fields: msgspec.Struct](flat: Flat, fields: type[Fields]) -> tuple[Fields, list[str]]:
+    """Check the flattened values against types. Return the fields, and why some of them got their defaults instead.
+
+    A field without a default is needed: if it is missing or of the wrong type, this raises Failure `malformed`, which
+    names the field and keeps all. One of the others that does not fit is left out.
+    """
+    known = {field.name: field for field in msgspec.structs.fields(fields) if field.name in flat}
+    doubts: list[str] = []
+    for name, field in list(known.items()):
+        if not field.required and (why := _misfit(flat[name], field.type)):
+            doubts.append(f"{name} is {bytes(flat[name])[:40].decode('utf-8', 'replace')}: {why}")
+            del known[name]
+    document = b"{" + b",".join(b'"%b":%b' % (name.encode(), bytes(flat[name])) for name in known) + b"}"
     try:
-        return msgspec.json.decode(document, type=fields)
+        return msgspec.json.decode(document, type=fields), doubts
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Failure("malformed", f"the result does not have the documented form: {error}", texts(flat)) from error
 
 
-def believed(measurement: Measurement, flat: Flat) -> Measurement:
-    """Return the measurement if it can be true. Raises Failure `rejected`, which keeps the fields, if it cannot.
-
-    Programs print a speed of 0 with exit code 0 when no data came through. Also rejected are figures below 0, latencies
-    that mean "no answer", and timestamps before the year 1 or after 9999 in UTC.
-    """
+def _misfit(value: msgspec.Raw, kind: object) -> str | None:
     try:
-        measurement.timestamp.astimezone(UTC)
-    except OverflowError:
-        words = f"the timestamp {measurement.timestamp} is outside the calendar in UTC"
-        raise Failure("rejected", words, texts(flat)) from None
-    for direction, mbps in (("download", measurement.download_mbps), ("upload", measurement.upload_mbps)):
-        if not mbps or mbps < 0:
-            raise Failure("rejected", f"the program reported a {direction} speed of {mbps or 0:g} Mbit/s", texts(flat))
-    if not 0 <= (measurement.latency_ms or 0) < LATENCY_LIMIT_MS:
-        words = f"the program reported a latency of {measurement.latency_ms:.0f} ms: no server answered"
-        raise Failure("rejected", words, texts(flat))
-    if min(measurement.jitter_ms or 0, measurement.packet_loss_percent or 0, measurement.data_bytes or 0) < 0:
-        raise Failure("rejected", "the program reported a figure below 0", texts(flat))
-    return measurement
+        msgspec.json.decode(bytes(value), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return str(error)
+    return None
 
 
-def convert[Fields](row: Mapping[str, str], fields: type[Fields]) -> Fields | None:
-    """Convert the texts of a saved row to the same types; None if they do not fit."""
+def both(one: float | None, other: float | None) -> int | None:
+    """Return the sum of the bytes of two directions; None if one is not known, for half is no sum."""
+    return None if one is None or other is None else int(one + other)
+
+
+def convert[Fields: msgspec.Struct](row: Mapping[str, str], fields: type[Fields]) -> tuple[Fields, list[str]] | None:
+    """Convert the texts of a saved row to the same types, as `check` does; None if a needed one does not fit."""
+    flat: Flat = {}
+    for field in msgspec.structs.fields(fields):
+        if field.name in row:
+            try:
+                value = msgspec.convert(row[field.name], field.type, strict=False)
+            except msgspec.MsgspecError:
+                value = row[field.name]
+            flat[field.name] = msgspec.Raw(msgspec.json.encode(value))
     try:
-        return msgspec.convert(dict(row), fields, strict=False)
-    except msgspec.MsgspecError:
+        return check(flat, fields)
+    except Failure:
         return None
 
 
-def _is_object(text: bytes) -> bool:
-    """Return whether the text is one JSON object."""
+def _as_object(text: bytes) -> bytes | None:
+    """Return the text if it is one JSON object, perhaps with texts in place of figures that are no numbers."""
     if not (text.startswith(b"{") and text.endswith(b"}")):
-        return False
+        return None
+    if _is_object(text):
+        return text
+    mended = _NO_NUMBER.sub(_as_text, text)
+    return mended if mended != text and _is_object(mended) else None
+
+
+def _as_text(found: re.Match[bytes]) -> bytes:
+    return found[0] if found[0].startswith(b'"') else b'"%b"' % found[0]
+
+
+def _is_object(text: bytes) -> bool:
     try:
         msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

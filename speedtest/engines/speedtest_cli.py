@@ -12,13 +12,13 @@ from typing import Annotated
 
 import msgspec
 
-from speedtest.engines.engine import Engine, Target
+from speedtest.engines.engine import Engine, Options, Target, options
 from speedtest.engines.interface import address_of
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
     Count,
-    believed,
+    both,
     check,
     complaint,
     convert,
@@ -27,6 +27,7 @@ from speedtest.engines.output import (
     last_words,
     texts,
 )
+from speedtest.engines.plausible import believed
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished
 
@@ -39,19 +40,19 @@ class _Fields(msgspec.Struct):
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     download: Amount
     upload: Amount
-    ping: Amount
-    bytes_sent: Count
-    bytes_received: Count
+    ping: Amount | None = None
+    bytes_sent: Count | None = None
+    bytes_received: Count | None = None
 
 
 def _arguments(target: Target) -> list[list[str]]:
-    arguments = ["--secure", "--json"]
+    arguments = [*target.arguments, "--secure", "--json"]
     if target.server_id:
         arguments += ["--server", target.server_id]
     if target.excluded_id:
         arguments += ["--exclude", target.excluded_id]
-    if target.interface:
-        arguments += ["--source", address_of(target.interface)]
+    if target.interface or target.ip_version:
+        arguments += ["--source", address_of(target.interface, target.ip_version or 4)]
     return [arguments]
 
 
@@ -66,8 +67,9 @@ def _read(steps: Sequence[Finished]) -> Measurement:
     if not found:
         raise Failure("malformed", complaint(finished.stdout))
     result = flatten(found[-1])
-    measurement = _measurement(check(result, _Fields), texts(result, kept_as_common="timestamp"))
-    return believed(measurement, result)
+    fields, doubts = check(result, _Fields)
+    measurement = _measurement(fields, texts(result, kept_as_common="timestamp"))
+    return believed(measurement, result, finished.seconds, doubts)
 
 
 def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
@@ -78,14 +80,14 @@ def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
         download_mbps=fields.download / BITS_PER_MEGABIT,
         upload_mbps=fields.upload / BITS_PER_MEGABIT,
         latency_ms=fields.ping,
-        data_bytes=fields.bytes_sent + fields.bytes_received,
+        data_bytes=both(fields.bytes_sent, fields.bytes_received),
         raw=raw,
     )
 
 
 def _derive(row: Mapping[str, str]) -> Measurement | None:
-    fields = convert(row, _Fields)
-    return believed(_measurement(fields, {}), {}) if fields else None
+    found = convert(row, _Fields)
+    return believed(_measurement(found[0], {}), {}) if found else None
 
 
 ENGINE = Engine(
@@ -96,6 +98,13 @@ ENGINE = Engine(
     arguments=_arguments,
     read=_read,
     derive=_derive,
+    options=Options(
+        refused=options(
+            "--json --csv --csv-delimiter --csv-header --simple --list --version -h --help --no-download",
+            "--no-upload --server --exclude --source",
+        ),
+        harmless=options("--secure --timeout --bytes"),
+    ),
     numbers="speedtest.net",
     vanished=lambda error: "No matched servers" in error,
 )

@@ -1,5 +1,7 @@
 """The steps of one attempt: runs of a program, one after the other, within one time limit."""
 
+import math
+import shlex
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -37,22 +39,34 @@ class Steps:
         """How long the program has run, all steps together."""
         return sum(finished.seconds for finished in self.ended)
 
-    def run(self, arguments: Sequence[str]) -> Finished:
-        """Run the program once and return how it exited.
+    @property
+    def left(self) -> float:
+        """How many seconds are left for further steps; 0 if the time is up."""
+        return max(self._deadline - time.monotonic(), 0.0)
+
+    def wait(self, seconds: float) -> None:
+        """Wait. Raises Stopped if the daemon stops."""
+        if self._stop.wait(seconds):
+            raise Stopped
+
+    def run(self, arguments: Sequence[str], seconds: float = math.inf) -> Finished:
+        """Run the program once, at most for so many seconds, and return how it exited.
 
         Raises Failure at the time limit or if a signal ended it, Stopped if the daemon stops, OSError if it cannot be
-        started.
+        started. `ended` has the step then too, unless the daemon stops.
         """
         command = [str(self._path), *arguments]
-        events.debug("program_started", "started %s", " ".join(command))
-        left = max(self._deadline - time.monotonic(), 0.0)
-        finished = run(command, seconds=left, stop=self._stop, environment=self._environment, sieve=self._sieve)
+        events.debug("program_started", "started %s", shlex.join(command))
+        left = self.left
+        limit = min(left, seconds)
+        finished = run(command, seconds=limit, stop=self._stop, environment=self._environment, sieve=self._sieve)
         if finished.ended == "stopped":
             raise Stopped
         self.ended.append(finished)
         words = last_words(finished.stderr, finished.stdout)
         if finished.ended == "timeout":
-            raise Failure("timeout", f"ended after {self._limit:g} s{': ' if words else ''}{words}")
+            after = seconds if seconds < left else self._limit
+            raise Failure("timeout", f"ended after {after:g} s{': ' if words else ''}{words}")
         if finished.exit_code < 0:
             raise Failure("signal", f"ended by {_signal_name(-finished.exit_code)}{': ' if words else ''}{words}")
         return finished

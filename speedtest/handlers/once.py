@@ -16,11 +16,14 @@ import msgspec
 import typer
 
 from speedtest import logging as logs, programs, speedtest
+from speedtest.daemon import memory, schedule
 from speedtest.daemon.clock import is_synchronised
 from speedtest.data import results
 from speedtest.data.row_queue import RowQueue
+from speedtest.engines import counters
 from speedtest.engines.progress import Listener
 from speedtest.environment import Settings
+from speedtest.logging import Events
 from speedtest.measurement import COMMON_COLUMNS, Measurement
 from speedtest.process import Stop
 from speedtest.programs import Program
@@ -28,6 +31,8 @@ from speedtest.speedtest import Slot
 from speedtest.terminal import console, exits, row, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.live_bar import LiveBar
+
+events = Events("speedtest.handlers.once")
 
 LOCK_NAME = ".once.lock"
 SUFFIX = "_once"
@@ -40,8 +45,9 @@ def once(
 ) -> None:
     """Measure now and save the row.
 
-    Uses the first speed-test program of SPEEDTEST_ENGINE that is found. Ignores QUIET_HOURS and the data budget. Also
-    works while the daemon runs; if both measure at the same time, they share the line and both results may be too low.
+    Uses the first speed-test program of SPEEDTEST_ENGINE that is found. Ignores QUIET_HOURS and the data budget, but
+    its data counts towards the budget. Also works while the daemon runs; if both measure at the same time, they share
+    the line and both results may be too low.
 
     Exit codes: 0 measured, 1 the test failed or its row could not be saved, 69 no speed-test program found, 75 another
     `speedsnake once` is running, 78 wrong configuration or a folder cannot be written, 130 ended by Ctrl-C.
@@ -50,6 +56,7 @@ def once(
     settings = startup.settings()
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     startup.warn_of_unknown_variables()
+    startup.warn_of_arguments(settings)
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with startup.alone(LOCK_NAME, "another `speedsnake once` is running", RESULT_DIR=settings.result_dir):
@@ -71,18 +78,34 @@ def once(
 def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurement, Path | None] | None:
     """Make one attempt and save its row; return None if a signal ended it. The bar is shown until the row is saved."""
     clock_synced = is_synchronised()
+    remembered = memory.recall(settings.result_dir)
+    before = counters.read()
     watching = LiveBar(console.console(errors=True), program.engine.name)
     listener = Listener(program.engine.progress, watching.tell) if program.engine.progress else None
     with watching.shown():
         measurement = speedtest.run(
             program, settings, Slot(datetime.now(UTC)), os.environ, stop, sieve=listener if console.watched() else None
         )
+        moved = counters.moved(before, counters.read(), settings.speedtest_interface)
         if measurement is None:
+            assumed = schedule.assumed(remembered, program.engine.name)
+            _count(assumed if moved is None else moved, settings.result_dir)
             return None
+        measurement = schedule.with_count(measurement, moved, remembered)
+        _count(schedule.counted(measurement), settings.result_dir)
         measurement = msgspec.structs.replace(
             measurement, slot=None, attempt=None, interval_seconds=None, clock_synced=clock_synced
         )
         return measurement, _keep(measurement, settings.result_dir)
+
+
+def _count(moved: int, result_dir: Path) -> None:
+    """Count the bytes towards the daemon's data budget."""
+    try:
+        memory.count_by_hand(result_dir, moved, datetime.now(UTC))
+    except OSError as error:
+        why = "could not write %s: %s; the %d bytes of this test do not count towards the data budget"
+        events.warning("note_refused", why, result_dir / memory.BY_HAND_FILE_NAME, error.strerror, moved)
 
 
 def _keep(measurement: Measurement, result_dir: Path) -> Path | None:

@@ -44,6 +44,19 @@ def warn_of_unknown_variables() -> None:
         events.warning("unknown_variable", "%s", line)
 
 
+def warn_of_arguments(settings: Settings) -> None:
+    """Log a warning for each engine whose own arguments may change what it measures."""
+    for name, arguments in settings.speedtest_arguments.items():
+        if doubtful := ENGINES[name].options.doubtful(arguments):
+            events.warning(
+                "arguments_added",
+                "%s is started with %s: this may change what it measures; compare its rows only with rows of the same"
+                " arguments",
+                name,
+                " ".join(doubtful),
+            )
+
+
 def alone(lock_name: str, busy: str, **folders: Path) -> Lock:
     """Take the lock of this name in the first folder. If another process holds it, say `busy` and who, and exit.
 

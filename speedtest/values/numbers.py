@@ -36,3 +36,10 @@ def pair(most: float) -> Callable[[str], tuple[float, float]]:
         return first, second
 
     return read
+
+
+def switch(text: str) -> bool:
+    """Read `0` or `1`."""
+    if text not in ("0", "1"):
+        raise ValueError(text)
+    return text == "1"

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 LONGEST_SERVER = 500
 ALLOWED_SERVERS = "a server, or ENGINE=SERVER for each engine that takes one, separated by commas"
+ALLOWED_ARGUMENTS = "ENGINE=ARGUMENTS for one or more engines, separated by commas, such as iperf3=--window 4M"
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@%-]{0,63}")
 
 
@@ -18,12 +20,21 @@ class _Place(Protocol):
     def needed(self) -> bool: ...
 
 
+class _Options(Protocol):
+    def refusal(self, arguments: Sequence[str]) -> str | None: ...
+
+
 class Choosable(Protocol):
     """What this module must know of an engine."""
 
     @property
     def place(self) -> _Place | None:
         """Which servers `SPEEDTEST_SERVER` may name for the engine; None if it takes none."""
+        ...
+
+    @property
+    def options(self) -> _Options:
+        """Which arguments `SPEEDTEST_ARGUMENTS` may add."""
         ...
 
 
@@ -65,6 +76,62 @@ def interface(text: str) -> str:
     return text
 
 
+def ip_version(text: str) -> int:
+    """Read `SPEEDTEST_IP_VERSION`: 4 or 6."""
+    if text not in ("4", "6"):
+        raise ValueError(text)
+    return int(text)
+
+
+def certificates(text: str) -> Path:
+    """Read the path of a file of certificates. It must be there, so that a mistake does not look like an outage."""
+    path = Path(text)
+    try:
+        if b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():
+            raise ValueError(text)
+    except OSError as error:
+        raise ValueError(text) from error
+    return path
+
+
+def version_of(interface: str) -> int | None:
+    """Return 4 or 6 if an interface is given as an address of that kind, None if it is given as a name."""
+    if re.fullmatch(r"[0-9]+(?:\.[0-9]+){3}", interface):
+        return 4
+    return 6 if ":" in interface and re.fullmatch(r"[0-9a-fA-F:.]+(?:%.*)?", interface) else None
+
+
+def arguments(known: Engines) -> Callable[[str], dict[str, tuple[str, ...]]]:
+    """Return a reader of `SPEEDTEST_ARGUMENTS`, `ENGINE=ARGUMENTS,…`, for these engines.
+
+    The arguments are split as a shell would, but no shell ever runs them.
+    """
+
+    def read(text: str) -> dict[str, tuple[str, ...]]:
+        import shlex  # noqa: PLC0415 (saves the daemon memory: few set this variable)
+
+        found: dict[str, tuple[str, ...]] = {}
+        for part in re.split(rf",(?=(?:{_any(known)})=)", text):
+            engine, _, written = part.partition("=")
+            split = tuple(shlex.split(written))
+            if engine not in known or engine in found or not split or not text.isprintable():
+                raise ValueError(text)
+            found[engine] = split
+        return found
+
+    return read
+
+
+def refusals(found: Mapping[str, tuple[str, ...]], known: Engines) -> list[str]:
+    """Return a line for each engine that must not get one of its arguments."""
+    why = "SpeedSnake sets it itself, or could not read the result; servers and interfaces have variables"
+    return [
+        f"SPEEDTEST_ARGUMENTS is not allowed: {engine} must not get {option}: {why}"
+        for engine, split in found.items()
+        if (option := known[engine].options.refusal(split)) is not None
+    ]
+
+
 def settle(text: str | None, chosen: Sequence[str], known: Engines) -> dict[str, str]:
     """Return the server of each chosen engine that has one; `text` is the value of `SPEEDTEST_SERVER`.
 
@@ -81,7 +148,7 @@ def settle(text: str | None, chosen: Sequence[str], known: Engines) -> dict[str,
 
 def _by_engine(text: str, takers: Mapping[str, object], known: Engines) -> dict[str, str]:
     """Split `ENGINE=SERVER,…`. A single server without an engine is for the only engine that takes one."""
-    name = "|".join(map(re.escape, known)) or "(?!)"
+    name = _any(known)
     if not re.match(rf"(?:{name})=", text):
         if len(takers) != 1:
             raise ValueError(_which(text, takers))
@@ -90,6 +157,10 @@ def _by_engine(text: str, takers: Mapping[str, object], known: Engines) -> dict[
     if len({engine for engine, _, _ in parts}) < len(parts):
         raise ValueError(f"SPEEDTEST_SERVER={text!r} is not allowed: it must be {ALLOWED_SERVERS}")
     return {engine: server for engine, _, server in parts}
+
+
+def _any(known: Engines) -> str:
+    return "|".join(map(re.escape, known)) or "(?!)"
 
 
 def _which(server: str, takers: Mapping[str, object]) -> str:

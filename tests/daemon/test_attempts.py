@@ -3,12 +3,18 @@
 import itertools
 import json
 import re
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 from samples import logged
 from simulation import Simulated, SimulatedClock, Step, install, journal, serve
+
+from speedtest.daemon import memory, schedule
+from speedtest.engines import counters
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -171,6 +177,92 @@ def test_the_budget_of_a_month_is_warned_of_and_kept_over_a_restart(
     assert all(figure in said for figure in ("1.250 GB", "104 %"))
     next_month = datetime(2026, 4, 1, tzinfo=UTC)
     assert told(run(tmp_path, noon=next_month, DATA_BUDGET_GB_PER_MONTH="1.2")) == [OK]
+
+
+@pytest.fixture
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make this a system whose interfaces count nothing."""
+    monkeypatch.setattr(counters, "read", dict)
+
+
+BUDGET: Any = {"DATA_BUDGET_GB_PER_MONTH": "0.6", "SPEEDTEST_RETRIES": "3"}
+SPENT = (None, "data-budget", None)
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_a_failed_test_counts_what_the_last_good_one_moved_in_that_time(tmp_path: Path) -> None:
+    service = run(tmp_path, [Step(), Step("exit", took=0), Step("exit", took=0)], slots=3, SPEEDTEST_RETRIES="3")
+    assert told(service) == [OK, ("ookla", "exit", 1), ("ookla", "exit", 2), ("ookla", "ok", 3), OK]
+    good, *failed = service.rows[:3]
+    for row in failed:
+        share = min((row.duration_seconds or 0) / (good.duration_seconds or 1), 1)
+        assert schedule.counted(row) == pytest.approx(250_000_000 * share, abs=1)
+
+
+def test_a_failed_test_counts_what_the_interface_moved_and_a_retry_is_refused_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = itertools.count(0, 350_000_000)
+    monkeypatch.setattr(counters, "read", lambda: {"eth0": next(numbers)})
+    service = run(tmp_path, [Step("exit")] * 9, slots=2, **BUDGET)
+    assert told(service) == [("ookla", "exit", 1), ("ookla", "exit", 2), SPENT]
+    assert [row.raw.get("counted_bytes") for row in service.rows] == ["350000000", "350000000", None]
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_a_rejected_result_counts_the_bytes_that_it_tells(tmp_path: Path) -> None:
+    service = run(tmp_path, [Step("rejected", data_bytes=700_000_000)], slots=2, **BUDGET)
+    assert told(service) == [("ookla", "rejected", 1), SPENT]
+    assert service.rows[0].data_bytes == 700_000_000
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_a_program_that_could_not_be_started_counts_nothing(tmp_path: Path) -> None:
+    run(tmp_path, [])
+    service = run(tmp_path, hide="speedtest", SPEEDTEST_RETRIES="0")
+    assert told(service) == [("ookla", "not-found", 1)]
+    assert schedule.counted(service.rows[0]) == 0
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_a_test_during_which_the_daemon_was_killed_counts_as_much_as_the_last_good_one(tmp_path: Path) -> None:
+    run(tmp_path, [])
+    path = tmp_path / "results" / ".schedule.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"running": "ookla"}))
+    run(tmp_path, noon=NOON + timedelta(minutes=10))
+    notes = json.loads(path.read_text())
+    assert (notes["bytes_by_month"], notes["running"]) == ({"2026-03": 750_000_000}, None)
+
+
+def test_what_is_running_is_noted_before_it_starts(tmp_path: Path) -> None:
+    install(tmp_path, "speedtest", [])
+    program = tmp_path / "speedtest"
+    program.write_text(program.read_text().replace("ulimit -c 0", "cp ../results/.schedule.json ../seen"))
+    run(tmp_path)
+    assert json.loads((tmp_path / "seen").read_text())["running"] == "ookla"
+
+
+def test_tests_by_hand_count_towards_the_budget_while_the_daemon_runs_and_no_count_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    memory.count_by_hand(tmp_path / "results", 100_000_000, NOON)
+    assert told(run(tmp_path, [], **BUDGET)) == [OK]
+    memory.count_by_hand(tmp_path / "results", 300_000_000, NOON)
+    assert told(run(tmp_path, noon=NOON + timedelta(minutes=10), **BUDGET)) == [SPENT]
+    (tmp_path / "results" / ".once.json").write_text("{")
+    assert memory.by_hand(tmp_path / "results", {"2026-03": 7}) == {"2026-03": 7}
+
+
+@given(steps=st.lists(st.sampled_from([Step(), Step("exit", took=0), Step("rejected"), Step(mbps=1)]), max_size=8))
+@settings(max_examples=8)
+def test_a_budget_is_never_passed_by_more_than_one_test(steps: list[Step]) -> None:
+    """Each start of the program moves 250 MB, whatever becomes of it, and the interface tells."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        home = Path(folder)
+        patch.setattr(
+            counters, "read", lambda: {"eth0": 250_000_000 * sum(start.kind != "list" for start in journal(home))}
+        )
+        run(home, steps, slots=6, SPEEDTEST_CONFIRM_BELOW_MBPS="50,5", DATA_BUDGET_GB_PER_MONTH="1.1")
+        assert sum(start.kind != "list" for start in journal(home)) == 5
 
 
 def test_a_spent_budget_forbids_the_confirmation_too(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """librespeed-cli and iperf3, the programs with a configured server: real programs against real servers."""
 
+import contextlib
 import json
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from attempts import SECOND, attempt, write_program
 from daemon import DaemonProcess, rows, until
 from hypothesis import given, strategies as st
-from standins import iperf3 as iperf3_server, librespeed
+from standins import iperf3 as iperf3_server, librespeed, tcp_only
 
 from speedtest import speedtest
 from speedtest.data import schema
@@ -94,18 +96,93 @@ def test_an_iperf3_server_that_is_not_there_is_a_failure_whatever_the_exit_code(
     assert "download: unable to connect to server" in (row.error or "")
 
 
-def test_an_iperf3_server_that_is_busy_with_somebody_else_is_a_failure(iperf3: Path) -> None:
+def test_an_iperf3_server_that_is_busy_with_somebody_else_is_a_failure_of_its_own_kind(iperf3: Path) -> None:
+    with iperf3_server.serving(iperf3) as server, somebody_measures(iperf3, server):
+        row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server)
+    assert (row.status, row.error_kind) == ("failed", "server-busy")
+    assert "download: the server is busy running a test" in (row.error or "")
+
+
+@contextlib.contextmanager
+def somebody_measures(iperf3: Path, server: str) -> Iterator[None]:
+    """Let another client measure with this server during the block."""
+    port = server.rpartition(":")[2]
+    other = [str(iperf3), "-c", "127.0.0.1", "-p", port, "-t", "60", "-b", "1M", "--forceflush", "-i", "0.1"]
+    with subprocess.Popen(other, stdout=subprocess.PIPE, text=True) as somebody:
+        try:
+            until(lambda: "sec" in (somebody.stdout.readline() if somebody.stdout else ""), "another client's test")
+            yield
+        finally:
+            somebody.kill()
+
+
+def test_a_busy_server_and_one_that_is_not_there_are_passed_over_within_one_attempt(iperf3: Path) -> None:
+    nobody = f"127.0.0.1:{iperf3_server.free_port()}"
+    with (
+        iperf3_server.serving(iperf3) as busy,
+        iperf3_server.serving(iperf3, "127.0.0.2") as free,
+        somebody_measures(iperf3, busy),
+    ):
+        row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=f"{busy}+{nobody}+{free}", **SECOND)
+        assert (row.status, row.error, row.attempt) == ("ok", None, 1)
+        assert row.raw["download_start_connecting_to_host"] == "127.0.0.2"
+        tried = row.raw["servers_tried"] or ""
+        assert f"{busy}: download: the server is busy" in tried
+        assert f"{nobody}: download: unable to connect" in tried
+        row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=f"{nobody}+{busy}", **SECOND)
+    assert (row.status, row.error_kind) == ("failed", "server-busy"), "the line is up, for one server answered"
+    assert f"{nobody}: download: unable to connect" in (row.raw["servers_tried"] or "")
+
+
+def test_where_udp_is_dropped_the_speeds_stand_and_the_test_takes_little_longer(iperf3: Path) -> None:
+    with iperf3_server.serving(iperf3) as server, tcp_only.forwarding(server) as forwarded:
+        without = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=forwarded, **SECOND)
+        row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=forwarded, SPEEDTEST_UDP_MBPS="5", **SECOND)
+    assert (row.status, row.exit_code, row.error) == ("ok", 0, None)
+    assert min(row.download_mbps or 0, row.upload_mbps or 0, row.latency_ms or 0) > 0
+    assert (row.jitter_ms, row.packet_loss_percent) == (None, None)
+    assert "udp: ended after" in (row.raw["null_because"] or "")
+    assert (row.duration_seconds or 0) - (without.duration_seconds or 0) <= 10
+    moved = [int(row.raw[f"{step}_end_sum_sent_bytes"] or 0) for step in ("download", "upload", "idle")]
+    assert row.data_bytes == sum(moved)
+
+
+UDP = '{ real=$(%s "$@"); case " $* " in *\' --udp \'*) %s ;; *) echo "$real" ;; esac; exit; }'
+PRINTED = [
+    ("lost_percent", "179.64904660556834", "packet_loss_percent", "packet_loss_percent: 179.649046605568 is more than"),
+    ("lost_percent", "-0.578", "packet_loss_percent", "packet_loss_percent: -0.578 is below 0"),
+    ("lost_percent", "-nan", "packet_loss_percent", 'udp_end_sum_lost_percent is "-nan": Expected'),
+    ("jitter_ms", "6.11273e+08", "jitter_ms", "jitter_ms: 611273000 is longer than the test"),
+    ("packets", "0", "jitter_ms", "udp: no datagram arrived"),
+]
+
+
+@pytest.mark.parametrize(("field", "printed", "lost", "reason"), PRINTED)
+def test_a_figure_of_the_real_iperf3_that_cannot_be_true_is_null_alone(  # noqa: PLR0913, PLR0917 (a table)
+    iperf3: Path, tmp_path: Path, field: str, printed: str, lost: str, reason: str
+) -> None:
+    change = f"""echo "$real" | sed -E '/"{field}"/s/:[[:space:]]*[-0-9.e+]+/: {printed}/'"""
+    path = write_program(tmp_path / "bin" / "iperf3", UDP % (iperf3, change))
     with iperf3_server.serving(iperf3) as server:
-        port = server.rpartition(":")[2]
-        other = [str(iperf3), "-c", "127.0.0.1", "-p", port, "-t", "60", "-b", "1M", "--forceflush", "-i", "0.1"]
-        with subprocess.Popen(other, stdout=subprocess.PIPE, text=True) as somebody:
-            try:
-                until(lambda: "sec" in (somebody.stdout.readline() if somebody.stdout else ""), "another client's test")
-                row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server)
-            finally:
-                somebody.kill()
-    assert (row.status, row.error_kind) == ("failed", "exit")
-    assert "busy running a test" in (row.error or "")
+        row = attempt(path, "iperf3", SPEEDTEST_SERVER=server, SPEEDTEST_UDP_MBPS="5", **SECOND)
+    assert (row.status, getattr(row, lost)) == ("ok", None), row.error
+    assert min(row.download_mbps or 0, row.upload_mbps or 0, row.latency_ms or 0) > 0
+    other = "packet_loss_percent" if lost == "jitter_ms" else "jitter_ms"
+    assert (getattr(row, other) is None) == (field == "packets")
+    assert row.raw[f"udp_end_sum_{field}"] == printed
+    assert reason in (row.raw["null_because"] or "")
+
+
+def test_an_idle_step_that_a_busy_server_refuses_loses_the_latency_alone(iperf3: Path, tmp_path: Path) -> None:
+    answer = '{"start":{},"end":{},"error":"the server is busy running a test. try again later"}'
+    script = f"case \" $* \" in *' --bitrate 200K '*) echo '{answer}' ;; *) exec {iperf3} \"$@\" ;; esac"
+    path = write_program(tmp_path / "bin" / "iperf3", script)
+    with iperf3_server.serving(iperf3) as server:
+        row = attempt(path, "iperf3", SPEEDTEST_SERVER=server, SPEEDTEST_UDP_MBPS="5", **SECOND)
+    assert (row.status, row.latency_ms, (row.upload_latency_ms or 0) > 0) == ("ok", None, True)
+    assert row.packet_loss_percent is not None
+    assert "busy running a test" in (row.raw["idle_error"] or "")
+    assert "idle: the server is busy" in (row.raw["null_because"] or "")
 
 
 ANSWERS = """\
@@ -127,8 +204,22 @@ def test_an_attempt_ends_at_the_first_step_that_fails_and_keeps_the_fields_of_th
     )
     row = attempt(path, "iperf3", SPEEDTEST_SERVER="192.0.2.1")
     assert (row.error_kind, row.error, row.exit_code) == ("exit", "upload: it broke", 0)
-    assert row.raw == {"download_end_x": "1"}
+    assert row.raw["download_end_x"] == "1"
     assert len(calls.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(("times", "status"), [(2, "ok"), (3, "failed")])
+def test_a_server_that_is_still_busy_with_the_step_before_is_asked_again(
+    tmp_path: Path, times: int, status: str
+) -> None:
+    busy = '{"end":{},"error":"the server is busy running a test. try again later"}'
+    path, calls = iperf3_that(
+        tmp_path, f"""[ $count -gt 1 ] && [ $count -le {times + 1} ] && echo '{busy}' || echo '{iperf3_answer(1500)}'"""
+    )
+    row = attempt(path, "iperf3", SPEEDTEST_SERVER="192.0.2.1")
+    assert (row.status, row.error_kind) == (status, None if status == "ok" else "server-busy")
+    assert row.data_bytes == (3_000_000 if status == "ok" else 1_000_000)
+    assert len(calls.read_text().splitlines()) == (5 if status == "ok" else 4)
 
 
 def iperf3_answer(rtt: int) -> str:
@@ -202,4 +293,4 @@ def test_whatever_is_printed_is_a_measurement_or_a_failure(engine: str, printed:
         kind = ENGINES[engine].read(steps).status
     except Failure as failure:
         kind = failure.kind
-    assert kind in ("ok", "exit", "no-output", "malformed", "rejected")
+    assert kind in ("ok", "server-busy", "exit", "no-output", "malformed", "rejected")

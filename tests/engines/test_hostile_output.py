@@ -6,12 +6,14 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 from samples import HOME, ookla_result, utc
 
 from speedtest.data import results
 from speedtest.data.table import LARGEST_FILE, Source, parse
 from speedtest.engines import ENGINES
 from speedtest.engines.output import flatten
+from speedtest.engines.plausible import WHY_NULL
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import OUTPUT_LIMIT, Finished
 
@@ -87,6 +89,22 @@ def test_a_line_that_cannot_be_kept_does_not_hide_the_result_before_it(line: byt
     assert read(RESULT + b"\n" + line.removesuffix(b'"}') + b'"}\n').status == "ok"
 
 
+ANYTHING = st.none() | st.booleans() | st.floats(max_value=1e5) | st.integers(max_value=10**5) | st.text(max_size=5)
+OTHER_FIELDS = ["ping", "jitter", "bytes_sent", "bytes_received", "packetLoss", "title", "error_count"]
+_IPERF3 = {
+    "start": {"timestamp": {"timesecs": 1_795_454_515}},
+    "end": {"sum_sent": {"bytes": 1000}, "sum_received": {"bits_per_second": 8e6}},
+}
+_FLAT = {"timestamp": "2026-11-23T10:00:00Z", "download": 8e6, "upload": 8e6}
+GOOD: dict[str, list[dict[str, Any]]] = {
+    "ookla": [ookla_result(NOON)],
+    "speedtest-cli": [_FLAT],
+    "librespeed": [_FLAT | {"download": 8, "upload": 8}],
+    "iperf3": [_IPERF3] * 4,
+}
+"""For each engine, the least that is a result, for each step."""
+
+
 def changed(**fields: Any) -> bytes:  # noqa: ANN401 (whatever a program may print)
     return json.dumps(ookla_result(NOON) | fields).encode()
 
@@ -95,19 +113,78 @@ def changed(**fields: Any) -> bytes:  # noqa: ANN401 (whatever a program may pri
     ("result", "words"),
     [
         (changed(ping={"latency": 600_000.0}), "a latency of 600000 ms"),
-        (changed(ping={"latency": -1.0}), "a latency of -1 ms"),
-        (changed(ping={"latency": 5, "jitter": -0.1}), "a figure below 0"),
-        (changed(packetLoss=-1), "a figure below 0"),
-        (changed(download={"bandwidth": 10**6, "bytes": -(10**9)}), "a figure below 0"),
         (changed(upload={"bandwidth": 0}), "an upload speed of 0 Mbit/s"),
+        (changed(upload={"bandwidth": -5e6}), "an upload speed of -40 Mbit/s"),
+        (changed(download={"bandwidth": 2e11}), "a download speed of 1.6e+06 Mbit/s, more than 1000000"),
     ],
 )
-def test_a_figure_that_cannot_be_true_is_rejected_and_the_fields_are_kept(result: bytes, words: str) -> None:
+def test_a_speed_that_cannot_be_true_is_rejected_and_the_fields_are_kept(result: bytes, words: str) -> None:
     with pytest.raises(Failure, match="rejected") as raised:
         read(result)
     assert words.removeprefix("an ") in raised.value.words
     assert raised.value.raw["server_country"] == "Switzerland"
-    assert read(changed(ping={"latency": 599_999.0})).latency_ms == 599_999.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "lost", "reason"),
+    [
+        ({"ping": {"latency": -1.0}}, "latency_ms", "latency_ms: -1 is below 0"),
+        ({"ping": {"latency": 20_001.0}}, "latency_ms", "latency_ms: 20001 is longer than the test"),
+        ({"ping": {"latency": 5, "jitter": -0.1}}, "jitter_ms", "jitter_ms: -0.1 is below 0"),
+        ({"ping": {"latency": 5, "jitter": 6.11e8}}, "jitter_ms", "jitter_ms: 611000000 is longer than the test"),
+        ({"packetLoss": -1}, "packet_loss_percent", "packet_loss_percent: -1 is below 0"),
+        ({"packetLoss": 100.5}, "packet_loss_percent", "packet_loss_percent: 100.5 is more than all"),
+        ({"packetLoss": "N/A"}, "packet_loss_percent", 'packetLoss is "N/A": Expected'),
+        ({"packetLoss": "0.5"}, "packet_loss_percent", 'packetLoss is "0.5": Expected'),
+        ({"packetLoss": [1]}, "packet_loss_percent", "packetLoss is [1]: Expected"),
+        (
+            {"download": {"bandwidth": 10**6, "bytes": -(10**9)}},
+            "data_bytes",
+            "download_bytes is -1000000000: Expected",
+        ),
+        ({"download": {"bandwidth": 10**6, "bytes": 10**17}}, "data_bytes", "more than any line carries in that time"),
+    ],
+)
+def test_any_other_figure_that_cannot_be_true_is_null_and_the_row_says_which_and_why(
+    fields: dict[str, Any], lost: str, reason: str
+) -> None:
+    row = read(changed(**fields))
+    assert (row.status, getattr(row, lost)) == ("ok", None)
+    assert reason in (row.raw[WHY_NULL] or "")
+    assert (row.raw[WHY_NULL] or "").count(": ") == 1, "no other figure was lost"
+    assert row.upload_mbps
+    ((printed, value),) = fields.items()
+    kept = row.raw[printed] if printed == "packetLoss" else row.raw[f"{printed}_{list(value)[-1]}"]
+    assert kept == json.dumps(value).strip('"') if printed == "packetLoss" else str(list(value.values())[-1])
+
+
+@pytest.mark.parametrize("seconds", [20_000.0, 20_000])
+def test_a_figure_at_its_bound_is_believed(seconds: float) -> None:
+    row = read(changed(ping={"latency": seconds, "jitter": seconds}, packetLoss=100))
+    assert (row.latency_ms, row.jitter_ms, row.packet_loss_percent) == (seconds, seconds, 100)
+    assert WHY_NULL not in row.raw
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@given(fields=st.dictionaries(st.sampled_from(OTHER_FIELDS), ANYTHING, max_size=6))
+def test_no_figure_beside_the_speeds_and_the_time_makes_a_good_test_fail(engine: str, fields: dict[str, Any]) -> None:
+    printed = [json.dumps(step | fields).replace("Infinity", "inf").encode() for step in GOOD[engine]]
+    row = ENGINES[engine].read([Finished("exit", 0, each, b"", 20.0) for each in printed])
+    assert row.status == "ok"
+    figures = (row.latency_ms, row.jitter_ms, row.download_latency_ms, row.upload_latency_ms, row.packet_loss_percent)
+    assert all(figure is None or 0 <= figure <= 20_000 for figure in figures)
+    assert row.data_bytes is None or 0 <= row.data_bytes <= 2**62
+
+
+@pytest.mark.parametrize("printed", ["nan", "-nan", "NaN", "inf", "-Infinity"])
+def test_what_is_no_number_hides_no_other_figure_and_stays_as_printed(printed: str) -> None:
+    text = changed(packetLoss=0, isp='a "nan": nan, inf').replace(
+        b'"packetLoss": 0', b'"packetLoss": %b' % printed.encode()
+    )
+    row = read(text)
+    assert (row.status, row.packet_loss_percent, row.raw["packetLoss"]) == ("ok", None, printed)
+    assert row.raw["isp"] == 'a "nan": nan, inf'
+    assert row.latency_ms == ookla_result(NOON)["ping"]["latency"]
 
 
 def test_fields_whose_flattened_names_are_the_same_are_all_kept() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from attempts import NOW, SECOND, attempt, find, settings, write_program
 from paths import PROJECT
 from samples import logged
@@ -18,12 +19,14 @@ from standins import iperf3 as iperf3_server, librespeed, ookla
 from standins.service import FAR, NEAR, Service
 
 from speedtest import programs, speedtest
-from speedtest.engines import ENGINES, iperf3 as iperf3_engine
+from speedtest.engines import ENGINES, interface, iperf3 as iperf3_engine
 from speedtest.engines.engine import Target
 from speedtest.engines.interface import address_of
+from speedtest.environment import Mistakes
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Stop
 from speedtest.speedtest import Slot
+from speedtest.terminal import startup
 
 LOADED = ["--json", "--interval", "0", "--connect-timeout", "10000", "--client", "h", "--port", "7"]
 STARTED: list[tuple[str, Target, list[str]]] = [
@@ -31,6 +34,12 @@ STARTED: list[tuple[str, Target, list[str]]] = [
     ("ookla", Target(interface="192.0.2.7"), ["--ip=192.0.2.7"]),
     ("speedtest-cli", Target(interface="192.0.2.7", excluded_id="5"), ["--exclude", "5", "--source", "192.0.2.7"]),
     ("speedtest-cli", Target(interface="lo"), ["--source", "127.0.0.1"]),
+    ("ookla", Target(interface="lo", ip_version=4), ["--ip=127.0.0.1"]),
+    ("ookla", Target(ca_file="/ca.pem"), ["--ca-certificate=/ca.pem"]),
+    ("speedtest-cli", Target(interface="lo", ip_version=6), ["--source", "::1"]),
+    ("librespeed", Target(interface="192.0.2.7"), ["--ipv4", "--source", "192.0.2.7"]),
+    ("librespeed", Target(interface="eth1", ip_version=6), ["--ipv6", "--interface", "eth1"]),
+    ("librespeed", Target(ip_version=4), ["--ipv4"]),
     ("librespeed", Target(server="https://h/list.json"), ["--server-json", "https://h/list.json"]),
     ("librespeed", Target(interface="eth1", excluded_id="5"), ["--exclude", "5", "--interface", "eth1"]),
     ("librespeed", Target(interface="2001:db8::1", seconds=3), ["--source", "2001:db8::1", "--duration", "3"]),
@@ -59,6 +68,187 @@ def test_iperf3_is_told_host_and_port(server: str, told: list[str]) -> None:
         assert step[at : at + len(told) + 2] == [*told, "--bind-dev", "eth1"]
 
 
+@pytest.mark.parametrize(
+    ("servers", "asked"),
+    [
+        ("h", ["h"]),
+        ("h:5201-5203", ["h:5201", "h:5202", "h:5203"]),
+        ("h:5201-5202+[2001:db8::1]:7+h:5202+2001:db8::2", ["h:5201", "h:5202", "[2001:db8::1]:7", "2001:db8::2"]),
+    ],
+)
+def test_iperf3_asks_each_port_of_each_server_once_in_the_order_in_which_they_are_named(
+    servers: str, asked: list[str]
+) -> None:
+    place = ENGINES["iperf3"].place
+    assert place
+    assert place.fits(servers)
+    assert [target.server for target in ENGINES["iperf3"].places(Target(server=servers))] == asked
+
+
+@pytest.mark.parametrize(
+    "servers", ["", "+h", "h+", "h:5209-5201", "h:0", "h:65536", "h:1-65535", "h:5201-", "a/b", "a,b"]
+)
+def test_servers_that_iperf3_cannot_ask_are_refused(servers: str) -> None:
+    place = ENGINES["iperf3"].place
+    assert place
+    assert not place.fits(servers)
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        (Target(server="h", interface="192.0.2.7"), ["--bind", "192.0.2.7", "-4"]),
+        (Target(server="h", interface="2001:db8::7"), ["--bind", "2001:db8::7", "-6"]),
+        (Target(server="h", interface="fe80::1%eth0"), ["--bind", "fe80::1%eth0", "-6"]),
+        (Target(server="h", interface="eth1", ip_version=6), ["--bind-dev", "eth1", "-6"]),
+        (Target(server="h", ip_version=4), ["-4"]),
+    ],
+)
+def test_the_kind_of_address_of_each_step_of_iperf3_follows_the_interface_or_the_variable(
+    target: Target, told: list[str]
+) -> None:
+    for step in ENGINES["iperf3"].arguments(target):
+        at = step.index("h") + 1
+        assert step[at : at + len(told)] == told
+
+
+HOSTS = """PATH={path}; exec unshare --mount sh -c 'mount --bind {hosts} /etc/hosts && exec "$@"' sh {program} "$@"\n"""
+
+
+def test_the_real_iperf3_measures_over_an_ipv4_address_with_a_name_that_has_both_kinds(
+    iperf3: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "hosts").write_text("::1 dual.test\n127.0.0.1 dual.test\n")
+    script = HOSTS.format(hosts=tmp_path / "hosts", program=iperf3, path=os.environ["PATH"])
+    path = write_program(tmp_path / "bin" / "iperf3", script)
+    if subprocess.run([path, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("a file of hosts of one's own needs root")
+    with iperf3_server.serving(iperf3) as server:
+        where = f"dual.test:{server.rpartition(':')[2]}"
+        row = attempt(path, "iperf3", SPEEDTEST_SERVER=where, SPEEDTEST_INTERFACE="127.0.0.1", **SECOND)
+    assert (row.status, row.error) == ("ok", None)
+
+
+def test_real_programs_use_only_the_kind_of_address_that_is_asked_for(
+    librespeed_cli: Path, iperf3: Path, tmp_path: Path
+) -> None:
+    with librespeed.Backend() as backend, iperf3_server.serving(iperf3) as server:
+        servers = str(backend.write_list(tmp_path / "servers.json"))
+        for version, status in (("4", "ok"), ("6", "failed")):
+            only: Any = {"SPEEDTEST_IP_VERSION": version, **SECOND}
+            assert attempt(librespeed_cli, "librespeed", SPEEDTEST_SERVER=servers, **only).status == status
+            assert attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server, **only).status == status
+
+
+def test_a_kind_of_address_that_this_machine_does_not_have_is_a_row_that_says_so(
+    speedtest_cli: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interface, "_ELSEWHERE", {6: "fe80::1"})  # without its interface, it leads nowhere
+    row = attempt(speedtest_cli, "speedtest-cli", SPEEDTEST_IP_VERSION="6")
+    assert (row.status, row.error_kind) == ("failed", "not-found")
+    assert "no way to the internet by IPv6" in (row.error or "")
+
+
+WINDOW = "iperf3=--window 100K -P2 --title 'a b',librespeed=--concurrent 1"
+
+
+def test_arguments_of_ones_own_reach_the_real_program_and_are_recorded_with_the_row(
+    iperf3: Path, librespeed_cli: Path, tmp_path: Path
+) -> None:
+    with iperf3_server.serving(iperf3) as server, librespeed.Backend() as backend:
+        row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=server, SPEEDTEST_ARGUMENTS=WINDOW, **SECOND)
+        servers = str(backend.write_list(tmp_path / "servers.json"))
+        other = attempt(librespeed_cli, "librespeed", SPEEDTEST_SERVER=servers, SPEEDTEST_ARGUMENTS=WINDOW, **SECOND)
+    assert (row.status, row.raw["arguments"]) == ("ok", "--window 100K -P2 --title 'a b'")
+    assert (row.raw["download_title"], row.raw["download_start_test_start_num_streams"]) == ("a b", "2")
+    assert row.raw["idle_start_test_start_num_streams"] == "1"
+    assert (other.status, other.raw["arguments"]) == ("ok", "--concurrent 1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "iperf3=--json",
+        "iperf3=--js",
+        "iperf3=-4J",
+        "iperf3=-J",
+        "iperf3=-w 4M --logfile=x",
+        "iperf3=-phost",
+        "iperf3=--",
+        "ookla=--format=csv",
+        "ookla=-fcsv",
+        "ookla=-vf csv",
+        "ookla=--server-id=5",
+        "speedtest-cli=--help",
+        "speedtest-cli=--no-down",
+        "librespeed=--mebibytes",
+        "librespeed=-csv",
+        "librespeed=--no-pre-allocate,ookla=--help",
+    ],
+)
+def test_arguments_that_break_the_reading_are_refused_with_the_argument(text: str) -> None:
+    with pytest.raises(Mistakes, match="must not get -"):
+        settings(SPEEDTEST_ARGUMENTS=text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "iperf3=--window 4M -P 8",
+        "iperf3=-w4M -C bbr",
+        "ookla=--host speed.example.net",
+        "speedtest-cli=--mini http://h/mini",
+        "librespeed=--no-pre-allocate --timeout 5",
+    ],
+)
+def test_arguments_that_only_change_the_measuring_are_taken(text: str) -> None:
+    assert settings(SPEEDTEST_ARGUMENTS=text).speedtest_arguments
+
+
+def test_arguments_that_can_change_what_is_measured_are_warned_of_and_harmless_ones_are_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chosen = settings(SPEEDTEST_ARGUMENTS="librespeed=--no-pre-allocate,iperf3=--window 4M --title x -C bbr")
+    startup.warn_of_arguments(chosen)
+    (said,) = logged(caplog, "arguments_added")
+    assert "iperf3 is started with --window -C:" in said
+
+
+def test_a_server_of_ones_own_with_tls_is_trusted_by_its_file_and_the_error_names_the_variable(
+    librespeed_cli: Path, tmp_path: Path
+) -> None:
+    authority, stranger = trustme.CA(), trustme.CA()
+    files = {"own": authority, "other": stranger}
+    for name, each in files.items():
+        each.cert_pem.write_to_path(tmp_path / f"{name}.pem")
+    with librespeed.Backend(certificate=authority.issue_cert("127.0.0.1")) as backend:
+        servers = str(backend.write_list(tmp_path / "servers.json"))
+        variants: list[Any] = [
+            {},
+            {"SPEEDTEST_SERVER_ID": str(librespeed.SERVER_ID)},
+            {"SPEEDTEST_CA_FILE": str(tmp_path / "other.pem")},
+            {"SPEEDTEST_CA_FILE": str(tmp_path / "own.pem")},
+        ]
+        untold, pinned, wrong, right = (
+            attempt(librespeed_cli, "librespeed", SPEEDTEST_SERVER=servers, **more, **SECOND) for more in variants
+        )
+    assert (right.status, right.error) == ("ok", None)
+    assert [row.status for row in (untold, pinned, wrong)] == ["failed"] * 3
+    for row in (untold, pinned):
+        assert "set SPEEDTEST_CA_FILE to its authority's certificate" in (row.error or ""), row.error
+    assert f"SPEEDTEST_CA_FILE={tmp_path / 'other.pem'} does not have its authority" in (wrong.error or "")
+
+
+def test_the_real_speedtest_cli_trusts_the_file_too(speedtest_cli: Path) -> None:
+    with Service() as service:
+        around = dict(service.environment)
+        own = around.pop("SSL_CERT_FILE")
+        row = attempt(speedtest_cli, "speedtest-cli", surroundings=around)
+        assert (row.status, "set SPEEDTEST_CA_FILE" in (row.error or "")) == ("failed", True), row.error
+        row = attempt(speedtest_cli, "speedtest-cli", surroundings=around, SPEEDTEST_CA_FILE=own)
+    assert (row.status, row.error) == ("ok", None)
+
+
 def test_an_interface_has_its_address_and_one_that_is_not_there_is_a_failure() -> None:
     assert [address_of(name) for name in ("lo", "192.0.2.7", "fe80::1%eth0")] == [
         "127.0.0.1",
@@ -74,7 +264,7 @@ def test_real_programs_measure_over_the_interface_asked_for(
 ) -> None:
     """The three measure at once: it is not how fast they are that is asked here."""
     measured: list[Measurement] = []
-    for interface in ("lo", "127.0.0.2"):
+    for over in ("lo", "127.0.0.2"):
         with (
             librespeed.Backend() as backend,
             iperf3_server.serving(iperf3) as server,
@@ -82,14 +272,14 @@ def test_real_programs_measure_over_the_interface_asked_for(
             ThreadPoolExecutor() as pool,
         ):
             servers = str(backend.write_list(tmp_path / "servers.json"))
-            over = {"SPEEDTEST_INTERFACE": interface}
+            by = {"SPEEDTEST_INTERFACE": over}
             running = [
-                pool.submit(attempt, librespeed_cli, "librespeed", SPEEDTEST_SERVER=servers, **over, **SECOND),
-                pool.submit(attempt, iperf3, "iperf3", SPEEDTEST_SERVER=server, **over, **SECOND),
-                pool.submit(attempt, speedtest_cli, "speedtest-cli", surroundings=service.environment, **over),
+                pool.submit(attempt, librespeed_cli, "librespeed", SPEEDTEST_SERVER=servers, **by, **SECOND),
+                pool.submit(attempt, iperf3, "iperf3", SPEEDTEST_SERVER=server, **by, **SECOND),
+                pool.submit(attempt, speedtest_cli, "speedtest-cli", surroundings=service.environment, **by),
             ]
             measured += [each.result() for each in running]
-            assert backend.clients == {"127.0.0.1" if interface == "lo" else interface}
+            assert backend.clients == {"127.0.0.1" if over == "lo" else over}
     assert [row.error for row in measured] == [None] * 6
     assert json.loads(measured[4].raw["download_start_connected"] or "")[0]["local_host"] == "127.0.0.2"
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from daemon import run
 from hypothesis import given, reject, strategies as st
@@ -21,9 +22,12 @@ GOOD = {
     "LOG_DIR": ["./logs"],
     "COMMIT_HASH": ["0123abc", "v1.2.3-4-gdeadbee", "x" * 100],
     "SPEEDTEST_ENGINE": ["auto", "ookla", "speedtest-cli", "ookla,speedtest-cli", "speedtest-cli, ookla"],
-    "SPEEDTEST_SERVER": ["iperf3=h", "librespeed=/etc/servers.json,iperf3=[2001:db8::1]:5202"],
+    "SPEEDTEST_SERVER": ["iperf3=h", "librespeed=/etc/servers.json,iperf3=[2001:db8::1]:5202", "iperf3=a:5201-5209+b"],
     "SPEEDTEST_SERVER_ID": ["1", "12345", "1,2", "12345, 67890"],
     "SPEEDTEST_INTERFACE": ["eth0", "wlan0.7", "192.0.2.7", "2001:db8::7", "fe80::1%eth0"],
+    "SPEEDTEST_IP_VERSION": ["4", "6"],
+    "SPEEDTEST_ARGUMENTS": ["iperf3=--window 4M", "ookla=--host 'a b',librespeed=--no-pre-allocate --concurrent=2"],
+    "SPEEDTEST_CA_FILE": [certifi.where()],
     "SPEEDTEST_SECONDS_PER_DIRECTION": ["1", "59"],
     "SPEEDTEST_UDP_MBPS": ["10", "0.5", "1000"],
     "SPEEDTEST_TIMEOUT_SECONDS": ["120", "0.1", "3600"],
@@ -32,6 +36,7 @@ GOOD = {
     "SPEEDTEST_RETRIES": ["0", "1", "10"],
     "SPEEDTEST_CONFIRM_BELOW_MBPS": ["50,10", "0,0", "87.5, 0", "1000000,1000000"],
     "SLEEP_JITTER_SECONDS": ["0", "2.5", "5"],
+    "SLEEP_ALIGN": ["0", "1"],
     "QUIET_HOURS": ["23:00-06:00,12:00-12:30", "00:00-23:59", "18:00-24:00", "23:00-06:00, 12:00-12:30"],
     "DATA_BUDGET_GB_PER_MONTH": ["500", "0.5", "1000000"],
     "PLAN_DOWNLOAD_MBPS": ["250", "0.5"],
@@ -59,6 +64,9 @@ BAD: dict[str, list[str]] = {
     "SPEEDTEST_SERVER": ["\x1b", "x" * 501, "iperf3=a,iperf3=b"],
     "SPEEDTEST_SERVER_ID": ["0", "-1", "abc", "1 2", "1.5", "--help", "٣", "12345678901", "1,", "1,,2", "1;2"],
     "SPEEDTEST_INTERFACE": ["--help", "a b", "eth0;ls", "x" * 65],
+    "SPEEDTEST_IP_VERSION": ["5", "v4", "46", "4 "],
+    "SPEEDTEST_ARGUMENTS": ["--window 4M", "iperf=-w 4M", "iperf3=", "iperf3=-w 4M,iperf3=-w 5M", "iperf3"],
+    "SPEEDTEST_CA_FILE": ["no/such/file", "/", "/dev/null"],
     "SPEEDTEST_SECONDS_PER_DIRECTION": ["0", "301", "1.5", "-1"],
     "SPEEDTEST_UDP_MBPS": ["0", "-1", "1001", "10M"],
     "SPEEDTEST_TIMEOUT_SECONDS": ["0", "-5", "3601", "soon", "nan"],
@@ -67,6 +75,7 @@ BAD: dict[str, list[str]] = {
     "SPEEDTEST_RETRIES": ["-1", "11", "1.5", "once", "٣"],
     "SPEEDTEST_CONFIRM_BELOW_MBPS": ["50", "50,10,5", "50;10", "-1,10", "nan,10", "50,", "fast,slow", "1e7,1"],
     "SLEEP_JITTER_SECONDS": ["-1", "nan", "inf", "some", "1e99"],
+    "SLEEP_ALIGN": ["2", "yes", "true", "01"],
     "QUIET_HOURS": ["23-6", "23:00", "6:00-7:00", "24:00-06:00", "12:60-13:00", "12:00-24:01", "12:00-12:00", ","],
     "DATA_BUDGET_GB_PER_MONTH": ["0", "-1", "500GB", "1000001", "nan", "inf"],
     "PLAN_DOWNLOAD_MBPS": ["0", "-1", "fast"],
@@ -238,7 +247,7 @@ def test_a_server_is_given_to_the_engine_that_it_is_for(variables: dict[str, str
     assert environment.read(variables, ENGINES).speedtest_server == servers
 
 
-IPERF3 = "the host or host:port of your iperf3 server"
+IPERF3 = "the host or host:port of your iperf3 server, host:port-port, or several joined by +"
 LIST = "the URL (http://… or https://…) or the file name of a list of servers in JSON"
 
 

@@ -247,3 +247,15 @@ def test_a_command_is_a_handler_too(tmp_path: Path, module: str) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f"Usage: python -m speedtest.handlers.{module} [OPTIONS]" in ended.stdout
     assert run(tmp_path, module, "--nonsense").returncode == 64
+
+
+def test_what_it_moves_counts_towards_the_budget_of_the_daemon(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert speedsnake(tmp_path, "once", programs=program(tmp_path)).returncode == 0
+    path = tmp_path / "results" / ".once.json"
+    ((month, moved),) = json.loads(path.read_text()).items()
+    assert (len(month), moved) == (7, 2 * 341_116_232)
+    with DaemonProcess(tmp_path, tmp_path / "bin", DATA_BUDGET_GB_PER_MONTH="0.5") as daemon:
+        (said,) = until(lambda: daemon.logged("skipped"), "skip")
+        assert said["error_kind"] == "data-budget"
+        assert daemon.stop() == 0

@@ -1,6 +1,7 @@
 """A LibreSpeed server for the real librespeed-cli, on loopback or at another address."""
 
 import json
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, override
 from urllib.parse import parse_qs, urlsplit
+
+import trustme
 
 type Fault = Literal["none", "down", "no download", "no upload"]
 
@@ -24,13 +27,20 @@ class Backend:
     `sent` and `received` are the bytes of the tests so far, `clients` the addresses of their clients.
     """
 
-    def __init__(self, host: str = "127.0.0.1", fault: Fault = "none") -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", fault: Fault = "none", certificate: trustme.LeafCert | None = None
+    ) -> None:
         self.fault = fault
         self.sent = 0
         self.received = 0
         self.clients: set[str] = set()
         self.lock = threading.Lock()
         self._server = _Server(self, host)
+        self._scheme = "https" if certificate else "http"
+        if certificate:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            certificate.configure_cert(tls)
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     def __enter__(self) -> Self:
@@ -49,7 +59,7 @@ class Backend:
     @property
     def url(self) -> str:
         host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}/"
+        return f"{self._scheme}://{host!s}:{port}/"
 
     def write_list(self, path: Path) -> Path:
         """Write the list of servers for librespeed-cli, and return its path."""
@@ -68,9 +78,9 @@ class _Server(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: object, client_address: object) -> None:
-        """Keep our own errors for the test. Ignore clients that hang up, which is how each speed test ends."""
+        """Keep our own errors for the test. Ignore clients that hang up: that ends each speed test."""
         error = sys.exception()
-        if isinstance(error, Exception) and not isinstance(error, (ConnectionError, TimeoutError)):
+        if isinstance(error, Exception) and not isinstance(error, (ConnectionError, TimeoutError, ssl.SSLError)):
             self.errors.append(error)
 
 

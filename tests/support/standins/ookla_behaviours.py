@@ -68,6 +68,12 @@ def malformed(error: str, *changes: tuple[str, str]) -> Behaviour:
     return bad("malformed", error, 0, say(changed(V1_2_0, *changes) + "\n"))
 
 
+def partly(lost: str, *changes: tuple[str, str]) -> Behaviour:
+    """Print the good result with a change that loses this column alone."""
+    columns = {**RESULTS["1.2.0"].columns, lost: None}
+    return good(say(changed(V1_2_0, *changes) + "\n"), columns=columns)
+
+
 def rejected(error: str, *changes: tuple[str, str]) -> Behaviour:
     """Print the good result with a change that makes it implausible."""
     return bad("rejected", error, 0, say(changed(V1_2_0, *changes) + "\n"))
@@ -87,6 +93,7 @@ ERROR_OBJECT = say('{"error":"Cannot open socket"}\n')
 NOISE = f"yes '{'noise ' * 15}'"
 DOWNLOAD = '"bandwidth":36250000'
 UPLOAD = '"bandwidth":1562500'
+LOSS = '"packetLoss":1.7647058823529411'
 LATENCY = '"latency":15.352'
 LATER = changed(V1_2_0, ("14:25:36Z", "14:25:37Z"), (DOWNLOAD, '"bandwidth":37500000'))
 NESTED = f"{'[' * 100_000}{']' * 100_000}"
@@ -162,13 +169,22 @@ FAILED: Mapping[str, Behaviour] = {
     "no download": malformed("download", ('"download":{', '"was":{')),
     "no timestamp": malformed("timestamp", ('"timestamp":"2024-03-09T14:25:36Z",', "")),
     "no date for timestamp": malformed("timestamp", ("2024-03-09T14:25:36Z", "yesterday")),
-    "NaN": malformed("", (LATENCY, '"latency":NaN')),
+    "NaN for latency": partly("latency_ms", (LATENCY, '"latency":NaN')),
+    "NaN for bandwidth": malformed("bandwidth", (DOWNLOAD, '"bandwidth":NaN')),
+    "a packet loss of -1": partly("packet_loss_percent", (LOSS, '"packetLoss":-1')),
+    "a packet loss of 179.65": partly("packet_loss_percent", (LOSS, '"packetLoss":179.65')),
+    "a packet loss that is not available": partly("packet_loss_percent", (LOSS, '"packetLoss":"N/A"')),
+    "a packet loss as text": partly("packet_loss_percent", (LOSS, '"packetLoss":"0.5"')),
+    "a jitter of a week": partly("jitter_ms", ('"jitter":2.550', '"jitter":6.11273e+08')),
+    "a loaded latency below zero": partly("download_latency_ms", ('"iqm":24.660', '"iqm":-1')),
+    "no number for the bytes": partly("data_bytes", ('"bytes":329104512', '"bytes":"many"')),
     "1e400 for bandwidth": malformed("", (DOWNLOAD, '"bandwidth":1e400')),
     "100,000 nested lists": malformed("", ('"isp":', f'"nested":{NESTED},"isp":')),
     "100,000 nested lists alone": bad("malformed", "", 0, say(NESTED + "\n")),
     "a result of 1.02 MB": malformed("more than", ("Example Fibre", "Fibre " * 170_000)),
     "3 MB on stdout before the result": bad("malformed", "", 0, f"{NOISE} | head -c 3000000; printf '\\n'", RESULT),
     "no download speed": rejected("download", (DOWNLOAD, '"bandwidth":0')),
+    "a terabyte a second": rejected("a download speed of 8e+06 Mbit/s", (DOWNLOAD, '"bandwidth":1e12')),
     "no upload speed": rejected("upload", (UPLOAD, '"bandwidth":0')),
     "a download speed below zero": rejected("download", (DOWNLOAD, '"bandwidth":-36250000')),
     "a latency of half an hour": rejected("latency", (LATENCY, '"latency":1800000.0')),
