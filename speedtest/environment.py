@@ -4,34 +4,20 @@
 `explain` shows each value and where it comes from. A secret may also be in a file that `NAME_FILE` names.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from speedtest.values import hours, names, numbers, secrets, targets, written
+from speedtest.values import names, secrets, targets, written
 from speedtest.values.hours import Hours
+from speedtest.values.misspelt import misspelt, nearest
 from speedtest.values.targets import Engines
+from speedtest.variables import MEASURING, SECONDS_PER_DAY, Part, Variable, variables
 
-SHORTEST_INTERVAL_SECONDS = 0.001
-LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
-SECONDS_PER_DAY = 24 * 3600
-LONGEST_TEST_SECONDS = 3600
-LONGEST_DIRECTION_SECONDS = 300
-LONGEST_COMMIT = 100
-LONGEST_SECRET = 4096
-MOST_UDP_MBPS = 1000
-MOST_RETRIES = 10
-MOST_MBPS = 1_000_000
-MOST_GIGABYTES = 1_000_000
-LARGEST_PORT = 65535
-
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _PREFIX = "SPEEDTEST_"
 _USER_OF_OTHERS = ("PUID", "PGID")
-_SHORT_NAME = 6
-"""A shorter name resembles too many others, so only names one edit away count as misspelt, not two."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,20 +68,6 @@ class Mistakes(Exception):
         super().__init__("\n".join(lines))
 
 
-class Variable(msgspec.Struct, frozen=True):
-    """One environment variable: its default as a person would write it, its allowed values, and its reader."""
-
-    name: str
-    default: str | None
-    allowed: str
-    read: Callable[[str], Any]
-    """Return the value. Raises ValueError if the text is not allowed."""
-    secret: bool = False
-    """True if the value is never shown and may be in the file that `NAME_FILE` names."""
-    for_views: bool = False
-    """True if only the report and the page read it."""
-
-
 type Origin = Literal["default", "environment", "file"]
 
 
@@ -109,26 +81,33 @@ class Explained(msgspec.Struct, frozen=True):
     origin: Origin
 
 
-def read(environment: Mapping[str, str], engines: Engines) -> Settings:
-    """Check every variable and return the settings; `engines` are those that `SPEEDTEST_ENGINE` may name.
+def read(environment: Mapping[str, str], engines: Engines, parts: frozenset[Part] = MEASURING) -> Settings:
+    """Check the variables of these parts and return the settings; the others have their defaults where they are wrong.
 
-    Raises Mistakes with all mistakes, not only the first.
+    `engines` are those that `SPEEDTEST_ENGINE` may name. Raises Mistakes with all mistakes, not only the first.
     """
     values: dict[str, Any] = {}
     wrong: list[str] = []
     for variable in variables(engines):
+        is_read = variable.part in parts
         try:
-            values[variable.name.lower()] = _value(variable, environment)
+            values[variable.name.lower()] = _value(variable, environment if is_read or not variable.secret else {})
+        except ValueError as error:
+            if is_read:
+                wrong.append(str(error))
+            else:
+                values[variable.name.lower()] = _value(variable, {})
+    arguments = values["speedtest_arguments"] = values.get("speedtest_arguments") or {}
+    server = values.pop("speedtest_server", None)
+    values["speedtest_server"] = dict[str, str]()
+    if "measuring" in parts:
+        wrong += _wrong_together(values) + targets.refusals(arguments, engines)
+        try:
+            values["speedtest_server"] = targets.settle(server, values.get("speedtest_engine", ()), engines)
         except ValueError as error:
             wrong.append(str(error))
-    values["speedtest_arguments"] = values.get("speedtest_arguments") or {}
-    if wrong := wrong or _wrong_together(values) + targets.refusals(values["speedtest_arguments"], engines):
+    if wrong:
         raise Mistakes(wrong)
-    try:
-        servers = targets.settle(values["speedtest_server"], values["speedtest_engine"], engines)
-    except ValueError as error:
-        raise Mistakes([str(error)]) from error
-    values["speedtest_server"] = servers
     values["speedtest_server_id"] = values["speedtest_server_id"] or ()
     values["tz"] = values["tz"] or names.machine_zone()
     return Settings(**values)
@@ -148,7 +127,7 @@ def explain(settings: Settings, environment: Mapping[str, str], engines: Engines
     return [
         Explained(
             variable.name,
-            _hidden(text) if variable.secret else text,
+            "hidden" if variable.secret and text is not None else text,
             variable.default,
             _origin(variable, environment),
         )
@@ -164,29 +143,24 @@ def unknown(environment: Mapping[str, str], engines: Engines) -> list[str]:
     which other images choose their user are told too.
     """
     known = [name for variable in variables(engines) for name in _names(variable)]
-    lines: list[str] = []
-    for name in sorted(set(environment) - set(known)):
-        if name.startswith(_PREFIX):
-            near = names.nearest(name, known)
-        elif not (near := next((each for each in known if _is_near(name, each)), "")):
-            continue
-        lines.append(f"{name} is not a variable of SpeedSnake and is ignored; did you mean {near}?")
-    if given := [name for name in _USER_OF_OTHERS if environment.get(name)]:
-        user = ":".join(environment.get(name) or name for name in _USER_OF_OTHERS)
-        lines.append(
-            f"{' and '.join(given)} of other images {'is' if len(given) == 1 else 'are'} not used here: to choose the "
-            f'user, start the container with `--user {user}` or, in a compose file, with `user: "{user}"`'
-        )
-    return lines
+    others = sorted(set(environment) - set(known))
+    meant = {name: nearest(name, known) for name in others if name.startswith(_PREFIX)}
+    meant = misspelt(others, known) | meant
+    ignored = "is not a variable of SpeedSnake and is ignored; did you mean"
+    return [f"{name} {ignored} {meant[name]}?" for name in sorted(meant)] + _users_of_others(environment)
+
+
+def _users_of_others(environment: Mapping[str, str]) -> list[str]:
+    if not (given := [name for name in _USER_OF_OTHERS if environment.get(name)]):
+        return []
+    user = ":".join(environment.get(name) or name for name in _USER_OF_OTHERS)
+    are = "is" if len(given) == 1 else "are"
+    how = f'start the container with `--user {user}` or, in a compose file, with `user: "{user}"`'
+    return [f"{' and '.join(given)} of other images {are} not used here: to choose the user, {how}"]
 
 
 def _names(variable: Variable) -> tuple[str, ...]:
     return (variable.name, f"{variable.name}_FILE") if variable.secret else (variable.name,)
-
-
-def _is_near(name: str, known: str) -> bool:
-    most = 1 if len(known) < _SHORT_NAME else 2
-    return abs(len(name) - len(known)) <= most and len(name) > most and names.edits(name, known) <= most
 
 
 def _value(variable: Variable, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 (its type is the variable's)
@@ -213,147 +187,24 @@ def _origin(variable: Variable, environment: Mapping[str, str]) -> Origin:
 
 
 def _wrong_together(values: Mapping[str, Any]) -> list[str]:
-    """Return a line for each variable whose value does not fit the value of another."""
+    """Return a line for each variable whose value does not fit the value of another; one that is wrong fits all."""
     wrong: list[str] = []
-    jitter, interval = values["sleep_jitter_seconds"], values["sleep_seconds"]
-    if jitter > interval:
+    jitter, interval = values.get("sleep_jitter_seconds", 0), values.get("sleep_seconds")
+    if interval and jitter > interval:
         wrong.append(
             f"SLEEP_JITTER_SECONDS={jitter:g} is not allowed: it must be at most SLEEP_SECONDS, which is {interval:g}"
         )
-    if values["sleep_align"] and not 1 <= interval <= SECONDS_PER_DAY:
+    if interval and values.get("sleep_align") and not 1 <= interval <= SECONDS_PER_DAY:
         wrong.append(f"SLEEP_ALIGN=1 is not allowed with SLEEP_SECONDS={interval:g}: it must be from 1 to a day")
-    interface, version = values["speedtest_interface"] or "", values["speedtest_ip_version"]
+    interface, version = values.get("speedtest_interface") or "", values.get("speedtest_ip_version")
     if version and (kind := targets.version_of(interface)) and kind != version:
         wrong.append(
             f"SPEEDTEST_IP_VERSION={version} is not allowed with SPEEDTEST_INTERFACE={interface}, an IPv{kind} address"
         )
-    seconds, limit = values["speedtest_seconds_per_direction"], values["speedtest_timeout_seconds"]
-    if seconds and seconds * 2 >= limit:
+    seconds, limit = values.get("speedtest_seconds_per_direction"), values.get("speedtest_timeout_seconds")
+    if seconds and limit and seconds * 2 >= limit:
         wrong.append(
             f"SPEEDTEST_SECONDS_PER_DIRECTION={seconds} is not allowed with SPEEDTEST_TIMEOUT_SECONDS={limit:g}: "
             "both directions must fit into that time"
         )
     return wrong
-
-
-def _hidden(text: str | None) -> str | None:
-    return None if text is None else "hidden"
-
-
-def variables(engines: Engines) -> tuple[Variable, ...]:
-    """Return every variable: first those that all commands read, last those that only the report and the page read."""
-    folder = "the path of a folder"
-    speed = f"a number of Mbit/s above 0, at most {MOST_MBPS}"
-    return (
-        Variable(
-            "SLEEP_SECONDS",
-            "5",
-            f"a number of seconds from {SHORTEST_INTERVAL_SECONDS} to {LONGEST_INTERVAL_SECONDS}",
-            numbers.number(LONGEST_INTERVAL_SECONDS, least=SHORTEST_INTERVAL_SECONDS),
-        ),
-        Variable(
-            "SPEEDTEST_LOCATION_UUID",
-            "unknown-location",
-            "1 to 64 characters of A-Z a-z 0-9 . _ -, not starting with a dot (best a UUID4)",
-            names.location,
-        ),
-        Variable("RESULT_DIR", "./results", folder, Path),
-        Variable("UPLOAD_DIR", "./uploads", folder, Path),
-        Variable("LOG_DIR", "./logs", folder, Path),
-        Variable(
-            "COMMIT_HASH", None, f"at most {LONGEST_COMMIT} printable characters", names.printable(LONGEST_COMMIT)
-        ),
-        Variable(
-            "SPEEDTEST_ENGINE",
-            "auto",
-            f"auto, or one or more of {', '.join(engines)}, separated by commas",
-            targets.engines(engines),
-        ),
-        Variable("SPEEDTEST_SERVER", None, targets.ALLOWED_SERVERS, targets.servers),
-        Variable(
-            "SPEEDTEST_SERVER_ID",
-            None,
-            "a server's number, such as 12345, or several, separated by commas",
-            targets.server_ids,
-        ),
-        Variable(
-            "SPEEDTEST_INTERFACE",
-            None,
-            "the name of a network interface, such as eth0, or its address",
-            targets.interface,
-        ),
-        Variable("SPEEDTEST_IP_VERSION", None, "4 or 6", targets.ip_version),
-        Variable("SPEEDTEST_ARGUMENTS", None, targets.ALLOWED_ARGUMENTS, targets.arguments(engines)),
-        Variable(
-            "SPEEDTEST_CA_FILE",
-            None,
-            "the path of a file of certificates in PEM that can be read",
-            targets.certificates,
-        ),
-        Variable(
-            "SPEEDTEST_SECONDS_PER_DIRECTION",
-            None,
-            f"a whole number of seconds from 1 to {LONGEST_DIRECTION_SECONDS}",
-            numbers.whole(1, LONGEST_DIRECTION_SECONDS),
-        ),
-        Variable(
-            "SPEEDTEST_UDP_MBPS",
-            None,
-            f"a number of Mbit/s above 0, at most {MOST_UDP_MBPS}",
-            numbers.number(MOST_UDP_MBPS, above_0=True),
-        ),
-        Variable(
-            "SPEEDTEST_TIMEOUT_SECONDS",
-            "120",
-            f"a number of seconds above 0, at most {LONGEST_TEST_SECONDS}",
-            numbers.number(LONGEST_TEST_SECONDS, above_0=True),
-        ),
-        Variable("LOG_LEVEL", "INFO", f"one of {', '.join(_LEVELS)}", names.one_of(_LEVELS)),
-        Variable("TZ", None, "a zone of the IANA database, such as Europe/Berlin or UTC", names.zone),
-        Variable("SPEEDTEST_RETRIES", "1", f"a whole number from 0 to {MOST_RETRIES}", numbers.whole(0, MOST_RETRIES)),
-        Variable(
-            "SPEEDTEST_CONFIRM_BELOW_MBPS",
-            None,
-            f"two numbers of Mbit/s from 0 to {MOST_MBPS}, DOWNLOAD,UPLOAD, such as 50,10",
-            numbers.pair(MOST_MBPS),
-        ),
-        Variable(
-            "SLEEP_JITTER_SECONDS",
-            "0",
-            "a number of seconds from 0 to SLEEP_SECONDS",
-            numbers.number(LONGEST_INTERVAL_SECONDS),
-        ),
-        Variable("SLEEP_ALIGN", "0", "0 or 1", numbers.switch),
-        Variable(
-            "QUIET_HOURS",
-            None,
-            "spans of the day, HH:MM-HH:MM, separated by commas, such as 23:00-06:00,12:00-12:30; not the whole day",
-            hours.parse,
-        ),
-        Variable(
-            "DATA_BUDGET_GB_PER_MONTH",
-            None,
-            f"a number of GB (10^9 bytes) above 0, at most {MOST_GIGABYTES}",
-            numbers.number(MOST_GIGABYTES, above_0=True),
-        ),
-        Variable("PLAN_DOWNLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), for_views=True),
-        Variable("PLAN_UPLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), for_views=True),
-        Variable(
-            "PAGE_HOST", "127.0.0.1", "an address of this machine, such as 127.0.0.1 or ::", names.host, for_views=True
-        ),
-        Variable(
-            "PAGE_PORT",
-            "8600",
-            f"a port from 0 (any free port) to {LARGEST_PORT}",
-            numbers.whole(0, LARGEST_PORT),
-            for_views=True,
-        ),
-        Variable(
-            "PAGE_PASSWORD",
-            None,
-            "text without control characters",
-            names.printable(LONGEST_SECRET),
-            secret=True,
-            for_views=True,
-        ),
-    )

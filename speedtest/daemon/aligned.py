@@ -12,8 +12,9 @@ from typing import override
 from speedtest.daemon import schedule
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.due import MOST_MISSED, Ticks
-from speedtest.environment import SECONDS_PER_DAY, Settings
+from speedtest.environment import Settings
 from speedtest.speedtest import Slot
+from speedtest.variables import SECONDS_PER_DAY
 
 _CLOSE = 1e-6
 """Seconds: the precision of a time as a float."""

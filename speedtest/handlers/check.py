@@ -18,6 +18,7 @@ from speedtest.process import Stop
 from speedtest.programs import Program
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
+from speedtest.variables import EVERYTHING
 
 
 def check(
@@ -31,7 +32,7 @@ def check(
 
     Exit codes: 0 all is well, 69 no speed-test program found, 78 wrong configuration or a folder cannot be written.
     """
-    settings = startup.settings()
+    settings = startup.settings(EVERYTHING)
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     startup.warn_of_unknown_variables()
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir, "LOG_DIR": settings.log_dir}

@@ -21,7 +21,7 @@ from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.options import Locations, Output, Provider, Since, Until
 from speedtest.values import separators
-from speedtest.values.names import nearest
+from speedtest.values.misspelt import nearest
 from speedtest.values.period import Unclear, period
 from speedtest.values.separators import Marks
 

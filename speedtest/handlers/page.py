@@ -21,6 +21,7 @@ from speedtest.logging import Events
 from speedtest.page import server
 from speedtest.page.server import Unavailable
 from speedtest.terminal import exits, startup
+from speedtest.variables import PAGE
 
 events = Events("speedtest.handlers.page")
 
@@ -30,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop())
     given = {name: value for name, value in vars(_options(arguments)).items() if value is not None}
-    settings = startup.settings(dict(os.environ) | given)
+    settings = startup.settings(PAGE, dict(os.environ) | given)
     logs.configure(settings.log_level)
+    startup.warn_of_unknown_variables()
     try:
         listener = server.listen(settings.page_host, settings.page_port)
     except Unavailable as why:

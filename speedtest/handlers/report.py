@@ -17,6 +17,7 @@ from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.options import Locations, Output, Provider, Since, Until
 from speedtest.values.period import Unclear, period
+from speedtest.variables import REPORT
 
 
 def report(  # noqa: PLR0913 (each is an option)
@@ -38,7 +39,8 @@ def report(  # noqa: PLR0913 (each is an option)
     """
     if output and as_json:
         exits.end(os.EX_USAGE, "--json prints figures and -o writes HTML: choose one of them")
-    settings = startup.settings()
+    settings = startup.settings(REPORT)
+    startup.warn_of_unknown_variables()
     try:
         first, last = period(since, until, now := datetime.now(UTC))
     except Unclear as unclear:

@@ -12,6 +12,7 @@ from speedtest.engines import ENGINES, asked_for
 from speedtest.environment import Mistakes, Settings
 from speedtest.logging import Events
 from speedtest.terminal import exits
+from speedtest.variables import MEASURING, Part
 
 _BOOTSTRAP = Path(__file__).parents[2] / "bootstrap.sh"
 
@@ -30,10 +31,10 @@ def no_arguments(command: str, meaning: str | None) -> None:
             exits.end(os.EX_USAGE, f"usage: python -m speedtest.handlers.{command} (it takes no arguments)")
 
 
-def settings(variables: Mapping[str, str] = os.environ) -> Settings:
+def settings(parts: frozenset[Part] = MEASURING, variables: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings. If any is wrong, print a line for each mistake and exit with 78."""
     try:
-        return environment.read(variables, ENGINES)
+        return environment.read(variables, ENGINES, parts)
     except Mistakes as mistakes:
         exits.end(exits.MISCONFIGURED, *mistakes.lines)
 
@@ -92,4 +93,4 @@ def no_program(settings: Settings) -> str:
 def _how_to_bring_one() -> str:
     """Name bootstrap.sh only if it is there: an image or an installed package has none."""
     install = "install one"
-    return f"run ./bootstrap.sh setup, or {install}" if _BOOTSTRAP.exists() else install
+    return f"run {_BOOTSTRAP} setup, or {install}" if _BOOTSTRAP.exists() else install

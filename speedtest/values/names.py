@@ -70,22 +70,3 @@ def machine_zone() -> str | None:
         return None if _ZONE_LINK.exists() else "UTC"
     _, found, name = target.partition("zoneinfo/")
     return name if found else None
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return the known name with the fewest edits to this one."""
-    return min(known, key=lambda other: edits(name, other))
-
-
-def edits(one: str, other: str) -> int:
-    """Return how many characters must be added, removed, replaced or swapped with their neighbour."""
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        earlier, before, row = before, row, [i]
-        for j, b in enumerate(other, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
-            if i > 1 and j > 1 and (a, b) == (other[j - 2], one[i - 2]):
-                cost = min(cost, earlier[j - 2] + 1)
-            row.append(cost)
-    return row[-1]

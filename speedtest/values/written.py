@@ -1,5 +1,7 @@
 """Write a value as a person would set it."""
 
+import os
+
 
 def as_set(value: object) -> str | None:
     """Return a value as a person would set it, None if it is not set."""
@@ -15,7 +17,7 @@ def as_set(value: object) -> str | None:
         case float():
             return f"{value:.15g}"
         case _:
-            return str(value)
+            return os.fsencode(str(value)).decode(errors="replace")
 
 
 def _joined(item: object) -> str:

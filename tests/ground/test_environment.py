@@ -1,5 +1,6 @@
 """Settings: the allowed values of each variable, and the message for each mistake."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from hypothesis import given, reject, strategies as st
 from speedtest import environment
 from speedtest.engines import ENGINES
 from speedtest.environment import Mistakes
-from speedtest.values import names
+from speedtest.values import misspelt, names
+from speedtest.variables import EVERYTHING, PAGE, variables
 
 GOOD = {
     "SLEEP_SECONDS": ["600", "0.5", "1e2", "31622400"],
@@ -91,20 +93,20 @@ def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 
 def test_every_variable_is_tried_here() -> None:
-    known = {variable.name for variable in environment.variables(ENGINES)}
+    known = {variable.name for variable in variables(ENGINES)}
     assert known == set(GOOD) == set(BAD)
 
 
 @pytest.mark.parametrize(("name", "text"), cases(GOOD))
 def test_a_good_value_is_taken(name: str, text: str) -> None:
-    environment.read({name: text}, ENGINES)
+    environment.read({name: text}, ENGINES, EVERYTHING)
 
 
 @pytest.mark.parametrize(("name", "text"), cases(BAD))
 def test_a_bad_value_is_named_with_what_is_allowed(name: str, text: str) -> None:
     with pytest.raises(Mistakes) as caught:
-        environment.read({name: text}, ENGINES)
-    allowed = {variable.name: variable.allowed for variable in environment.variables(ENGINES)}
+        environment.read({name: text}, ENGINES, EVERYTHING)
+    allowed = {variable.name: variable.allowed for variable in variables(ENGINES)}
     shown = f"{name}: its value" if name == "PAGE_PASSWORD" else f"{name}={text!r}"
     assert caught.value.lines == [f"{shown} is not allowed: it must be {allowed[name]}"]
 
@@ -175,6 +177,8 @@ def test_the_user_variables_of_other_images_are_told_with_what_to_use(
         ("PAGE_PASSWORD_FIEL", "PAGE_PASSWORD_FILE"),
         ("DATA_BUDGET_GB_PER_MONTHS", "DATA_BUDGET_GB_PER_MONTH"),
         ("TZZ", "TZ"),
+        ("sleep_seconds", "SLEEP_SECONDS"),
+        ("PAGE_ORT", "PAGE_PORT"),
     ],
 )
 def test_a_name_that_is_one_or_two_edits_from_one_of_ours_is_told(name: str, near: str) -> None:
@@ -184,21 +188,24 @@ def test_a_name_that_is_one_or_two_edits_from_one_of_ours_is_told(name: str, nea
 
 
 def test_names_that_other_programs_use_are_not_told() -> None:
-    others = "PATH HOME _ TERM LANG LC_ALL PS1 PWD OLDPWD SHLVL LOGNAME USER PAGER EDITOR TMPDIR HOSTNAME UV_PYTHON Z"
+    others = (
+        "PATH HOME _ TERM LANG LC_ALL PS1 PWD OLDPWD SHLVL LOGNAME USER PAGER EDITOR TMPDIR HOSTNAME UV_PYTHON Z"
+        " OLD_DIR BASE_PORT XZ"
+    )
     assert environment.unknown(dict.fromkeys(others.split(), "1"), ENGINES) == []
 
 
 @given(st.text(alphabet="ABC_", max_size=6), st.text(alphabet="ABC_", max_size=6))
 def test_edits_are_a_distance(one: str, two: str) -> None:
-    assert (names.edits(one, two) == 0) == (one == two)
-    assert names.edits(one, two) == names.edits(two, one)
-    assert abs(len(one) - len(two)) <= names.edits(one, two) <= max(len(one), len(two))
+    assert (misspelt.edits(one, two) == 0) == (one == two)
+    assert misspelt.edits(one, two) == misspelt.edits(two, one)
+    assert abs(len(one) - len(two)) <= misspelt.edits(one, two) <= max(len(one), len(two))
 
 
 def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("open sesame\nnot this\n")
     variables = {"PAGE_PASSWORD_FILE": str(tmp_path / "secret"), "SLEEP_SECONDS": "600"}
-    settings = environment.read(variables, ENGINES)
+    settings = environment.read(variables, ENGINES, EVERYTHING)
     assert settings.page_password == "open sesame"  # noqa: S105 (only this test's)
     explained = {each.name: each for each in environment.explain(settings, variables, ENGINES)}
     assert (explained["PAGE_PASSWORD"].value, explained["PAGE_PASSWORD"].origin) == ("hidden", "file")
@@ -207,21 +214,21 @@ def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
 
 
 def test_every_variable_is_a_field_of_the_settings_and_is_explained() -> None:
-    variables = [variable.name for variable in environment.variables(ENGINES)]
-    assert sorted(name.lower() for name in variables) == sorted(environment.Settings.__struct_fields__)
-    assert [each.name for each in environment.explain(environment.read({}, ENGINES), {}, ENGINES)] == variables
+    every = [variable.name for variable in variables(ENGINES)]
+    assert sorted(name.lower() for name in every) == sorted(environment.Settings.__struct_fields__)
+    assert [each.name for each in environment.explain(environment.read({}, ENGINES), {}, ENGINES)] == every
 
 
 @given(st.fixed_dictionaries({}, optional={name: st.sampled_from(texts) for name, texts in GOOD.items()}))
 def test_what_is_explained_can_be_set_again_and_means_the_same(variables: dict[str, str]) -> None:
     try:
-        settings = environment.read(variables, ENGINES)
+        settings = environment.read(variables, ENGINES, EVERYTHING)
     except Mistakes:  # values that do not fit together
         reject()
     explained = environment.explain(settings, variables, ENGINES)
     again = {each.name: each.value for each in explained if each.value and each.name != "PAGE_PASSWORD"}
     again |= {name: text for name, text in variables.items() if name == "PAGE_PASSWORD"}
-    assert environment.read(again, ENGINES) == settings
+    assert environment.read(again, ENGINES, EVERYTHING) == settings
 
 
 @pytest.mark.parametrize(
@@ -299,7 +306,7 @@ def test_every_mistake_is_a_line_and_all_are_told_at_once(tmp_path: Path, handle
     assert ended.returncode == 78
     lines = ended.stderr.splitlines()
     assert [re.split("[=:]", line, maxsplit=1)[0] for line in lines] == [
-        v.name for v in environment.variables({}) if v.name in wrong
+        v.name for v in variables({}) if v.name in wrong and v.part in MEASURING
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["tools"]
 
@@ -333,3 +340,24 @@ def test_a_machine_without_a_zone_is_in_utc_and_one_whose_file_is_a_copy_does_no
 def test_even_a_far_name_is_told_with_the_nearest_known_one() -> None:
     (line,) = environment.unknown({"SPEEDTEST_QQQQQQQQQQQQQQQQQQQQQQQQQQQQQ": "1"}, ENGINES)
     assert "did you mean SPEEDTEST_" in line
+
+
+@pytest.mark.parametrize("handler", ["convert", "healthcheck", "status", "export"])
+def test_a_mistake_in_a_variable_of_the_page_or_the_report_stops_no_other_command(tmp_path: Path, handler: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    wrong = {"PAGE_PORT": "abc", "PAGE_HOST": "here", "PLAN_DOWNLOAD_MBPS": "fast"}
+    ended = run(tmp_path, handler, PAGE_PASSWORD_FILE=str(tmp_path / "pipe"), **wrong)
+    assert ended.returncode in (0, 1)  # unhealthy: no daemon has run
+
+
+def test_a_mistake_in_a_variable_of_the_daemon_does_not_stop_the_page() -> None:
+    wrong = {"SPEEDTEST_ENGINE": "iperf3", "SLEEP_SECONDS": "never", "SPEEDTEST_SERVER": "x", "PAGE_PORT": "0"}
+    assert environment.read(wrong, ENGINES, PAGE).page_port == 0
+    with pytest.raises(Mistakes):
+        environment.read(wrong, ENGINES)
+
+
+def test_mistakes_of_one_variable_and_of_two_together_are_told_at_once() -> None:
+    with pytest.raises(Mistakes) as caught:
+        environment.read({"SLEEP_JITTER_SECONDS": "10", "SLEEP_SECONDS": "5", "LOG_LEVEL": "x"}, ENGINES)
+    assert [line.partition("=")[0] for line in caught.value.lines] == ["LOG_LEVEL", "SLEEP_JITTER_SECONDS"]

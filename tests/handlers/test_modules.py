@@ -100,4 +100,4 @@ def test_without_a_program_only_a_checkout_names_the_script_that_brings_one(tmp_
     if beside:
         shutil.copy(PROJECT / "bootstrap.sh", tmp_path)
     ended = run(tmp_path, "loop")
-    assert (ended.returncode, "./bootstrap.sh" in ended.stderr) == (69, beside)
+    assert (ended.returncode, "bootstrap.sh setup" in ended.stderr) == (69, beside)

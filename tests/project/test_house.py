@@ -13,7 +13,7 @@ from daemon import PATIENCE
 from paths import PROJECT
 
 CODE = PROJECT / "speedtest"
-GROUND = {"environment", "values", "logging", "measurement", "process"}
+GROUND = {"environment", "variables", "values", "logging", "measurement", "process"}
 MAY_IMPORT: dict[str, set[str]] = {
     "handlers": {"daemon", "page", "report", "figures", "terminal", "data", "sample_year", "speedtest", "programs"}
     | {"engines"}
@@ -28,7 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "programs": {"engines"} | GROUND,
     "data": {"engines", "environment", "values", "logging", "measurement"},
     "engines": {"logging", "measurement", "process"},
-    "environment": {"values"},
+    "environment": {"values", "variables"},
+    "variables": {"values"},
     "values": set(),
     "logging": set(),
     "measurement": set(),

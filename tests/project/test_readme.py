@@ -15,13 +15,13 @@ from daemon import PATIENCE, run
 from paths import PROJECT
 from samples import day_of, keep, measured, utc
 
-from speedtest import environment
 from speedtest.data import schema
 from speedtest.engines import ENGINES
 from speedtest.handlers import cli
 from speedtest.logging import EVENTS, Event
 from speedtest.measurement import ErrorKind, SkipKind
 from speedtest.terminal import exits
+from speedtest.variables import MEASURING, Variable, variables
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
@@ -41,13 +41,13 @@ def code(language: str, text: str = README) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-ALL = environment.variables(ENGINES)
-OF_THE_DAEMON = [variable for variable in ALL if not variable.for_views]
-OF_VIEWS = [variable for variable in ALL if variable.for_views]
+ALL = variables(ENGINES)
+OF_THE_DAEMON = [variable for variable in ALL if variable.part in MEASURING]
+OF_VIEWS = [variable for variable in ALL if variable.part not in MEASURING]
 
 
 @pytest.mark.parametrize("variable", OF_THE_DAEMON, ids=lambda variable: variable.name)
-def test_every_variable_stands_in_its_table_with_its_default(variable: environment.Variable) -> None:
+def test_every_variable_stands_in_its_table_with_its_default(variable: Variable) -> None:
     defaults = {cells[0]: cells[1] for cells in table_rows(section("Configuration"))}
     default = defaults[f"`{variable.name}`"]
     assert default == f"`{variable.default}`" if variable.default else default in ("none", "the machine's")
@@ -59,7 +59,7 @@ def test_no_variable_stands_there_that_is_none() -> None:
 
 
 @pytest.mark.parametrize("variable", OF_VIEWS, ids=lambda variable: variable.name)
-def test_every_variable_of_the_views_stands_in_its_table_with_its_default(variable: environment.Variable) -> None:
+def test_every_variable_of_the_views_stands_in_its_table_with_its_default(variable: Variable) -> None:
     defaults = {cells[0]: cells[1] for cells in table_rows(section("For those who look"))}
     assert defaults[f"`{variable.name}`"] == (f"`{variable.default}`" if variable.default else "none")
     assert len(defaults) == len(OF_VIEWS) + 2  # the header and PAGE_PASSWORD_FILE
