@@ -23,6 +23,10 @@ SPRING = datetime(2026, 3, 28, 22, 3, 20, tzinfo=UTC)
 AUTUMN = datetime(2026, 10, 24, 22, 3, 20, tzinfo=UTC)
 
 
+CHANGES = [change.timestamp() + hours * 3600 - 30 for change in (SPRING, AUTUMN) for hours in range(-24, 24)]
+"""Instants around the changes of Europe's clocks in 2026."""
+
+
 @pytest.fixture
 def zone(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ZoneInfo]:
     def use(name: str) -> ZoneInfo:
@@ -136,7 +140,7 @@ def test_a_clock_that_is_set_while_the_daemon_waits_moves_the_slots_within_a_min
 
 
 @pytest.mark.parametrize("name", ZONES)
-@given(after=st.floats(*YEARS), interval=st.sampled_from(INTERVALS))
+@given(after=st.floats(*YEARS) | st.sampled_from(CHANGES), interval=st.sampled_from(INTERVALS))
 def test_the_next_tick_is_the_first_instant_whose_time_of_day_is_a_multiple(
     name: str, after: float, interval: float
 ) -> None:
