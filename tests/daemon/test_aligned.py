@@ -155,6 +155,18 @@ def test_the_next_tick_is_the_first_instant_whose_time_of_day_is_a_multiple(
     assert tick - after <= interval + 3600 + 1e-4
 
 
+@pytest.mark.parametrize("interval", [600, 1500, 5400, 7200, 25_200])
+def test_the_next_tick_is_the_one_that_a_look_at_every_minute_finds(
+    zone: Callable[[str], ZoneInfo], interval: int
+) -> None:
+    berlin = zone("Europe/Berlin")
+    for after in CHANGES:
+        minutes = (after // 60 * 60 + 60 * number for number in range(1, 3000))
+        local_times = ((minute, datetime.fromtimestamp(minute, berlin)) for minute in minutes)
+        first = next(minute for minute, at in local_times if (at.hour * 3600 + at.minute * 60) % interval == 0)
+        assert next_tick(after, interval) == pytest.approx(first, abs=1e-3)
+
+
 def test_intervals_longer_than_a_day_or_below_a_second_are_refused() -> None:
     for seconds in ("86401", "0.5"):
         with pytest.raises(environment.Mistakes, match="SLEEP_ALIGN=1 is not allowed with SLEEP_SECONDS"):
