@@ -23,6 +23,10 @@ SPRING = datetime(2026, 3, 28, 22, 3, 20, tzinfo=UTC)
 AUTUMN = datetime(2026, 10, 24, 22, 3, 20, tzinfo=UTC)
 
 
+CHANGES = [change.timestamp() + hours * 3600 - 30 for change in (SPRING, AUTUMN) for hours in range(-24, 24)]
+"""Instants around the changes of Europe's clocks in 2026."""
+
+
 @pytest.fixture
 def zone(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ZoneInfo]:
     def use(name: str) -> ZoneInfo:
@@ -136,7 +140,7 @@ def test_a_clock_that_is_set_while_the_daemon_waits_moves_the_slots_within_a_min
 
 
 @pytest.mark.parametrize("name", ZONES)
-@given(after=st.floats(*YEARS), interval=st.sampled_from(INTERVALS))
+@given(after=st.floats(*YEARS) | st.sampled_from(CHANGES), interval=st.sampled_from(INTERVALS))
 def test_the_next_tick_is_the_first_instant_whose_time_of_day_is_a_multiple(
     name: str, after: float, interval: float
 ) -> None:
@@ -149,6 +153,18 @@ def test_the_next_tick_is_the_first_instant_whose_time_of_day_is_a_multiple(
     over = (at.hour * 3600 + at.minute * 60 + at.second + at.microsecond / 1e6) % interval
     assert min(over, interval - over) < 1e-4
     assert tick - after <= interval + 3600 + 1e-4
+
+
+@pytest.mark.parametrize("interval", [600, 1500, 5400, 7200, 25_200])
+def test_the_next_tick_is_the_one_that_a_look_at_every_minute_finds(
+    zone: Callable[[str], ZoneInfo], interval: int
+) -> None:
+    berlin = zone("Europe/Berlin")
+    for after in CHANGES:
+        minutes = (after // 60 * 60 + 60 * number for number in range(1, 3000))
+        local_times = ((minute, datetime.fromtimestamp(minute, berlin)) for minute in minutes)
+        first = next(minute for minute, at in local_times if (at.hour * 3600 + at.minute * 60) % interval == 0)
+        assert next_tick(after, interval) == pytest.approx(first, abs=1e-3)
 
 
 def test_intervals_longer_than_a_day_or_below_a_second_are_refused() -> None:
