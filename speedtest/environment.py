@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from speedtest.values import hours, names, numbers, secrets, targets
+from speedtest.values import hosts, hours, names, numbers, secrets, targets
 from speedtest.values.hours import Hours
 from speedtest.values.targets import Engines
 
@@ -63,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     page_host: str
     page_port: int
     page_password: str | None
+    page_allowed_hosts: tuple[str, ...]
+    page_frame_ancestors: tuple[str, ...]
 
 
 class Mistakes(Exception):
@@ -120,7 +122,8 @@ def read(environment: Mapping[str, str], engines: Engines) -> Settings:
     except ValueError as error:
         raise Mistakes([str(error)]) from error
     values["speedtest_server"] = servers
-    values["speedtest_server_id"] = values["speedtest_server_id"] or ()
+    for name in ("speedtest_server_id", "page_allowed_hosts", "page_frame_ancestors"):
+        values[name] = values[name] or ()
     values["tz"] = values["tz"] or names.machine_zone()
     return Settings(**values)
 
@@ -322,7 +325,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
         Variable("PLAN_DOWNLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), for_views=True),
         Variable("PLAN_UPLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), for_views=True),
         Variable(
-            "PAGE_HOST", "127.0.0.1", "an address of this machine, such as 127.0.0.1 or ::", names.host, for_views=True
+            "PAGE_HOST", "127.0.0.1", "this machine's address, or all (IPv4, IPv6)", hosts.address, for_views=True
         ),
         Variable(
             "PAGE_PORT",
@@ -337,6 +340,20 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             "text without control characters",
             names.printable(LONGEST_SECRET),
             secret=True,
+            for_views=True,
+        ),
+        Variable(
+            "PAGE_ALLOWED_HOSTS",
+            None,
+            "host names without ports, separated by commas, such as speed.example.net,*.home.example.net",
+            hosts.allowed,
+            for_views=True,
+        ),
+        Variable(
+            "PAGE_FRAME_ANCESTORS",
+            None,
+            "origins, separated by commas, such as https://home.example.net:8123; self is the page's own",
+            hosts.origins,
             for_views=True,
         ),
     )

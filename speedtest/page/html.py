@@ -21,7 +21,7 @@ from speedtest.figures.state import DaemonState, LineState
 from speedtest.figures.types import Summary
 from speedtest.page import parameters
 from speedtest.page.parameters import PageParameters
-from speedtest.page.queries import Now, Queries
+from speedtest.page.queries import Queries
 from speedtest.report import drawing, words
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -55,7 +55,9 @@ def routes(answers: Queries) -> list[Route]:
     async def page(request: Request) -> Response:
         now = await answers.now()
         shown = parameters.shown(request.query_params, [line.location for line in now.lines])
-        body = _page(shown, now, *await answers.drawn(shown.asked))
+        line = next((each for each in now.lines if each.location == shown.location), None)
+        head = Head(line=line, daemon=now.daemon, zone=_zone(line))
+        body = _page(shown, head, now.lines, *await answers.drawn(shown.asked(head.zone)))
         headers = {"Cache-Control": "private, no-cache"}
         if shown.refresh == "on":
             headers["Refresh"] = str(refresh_seconds(now.daemon, datetime.now(UTC)))
@@ -86,22 +88,27 @@ def unless_known(request: Request, body: str, media_type: str, headers: dict[str
     return Response(body, media_type=media_type, headers=headers | {"ETag": tag})
 
 
-def _page(shown: PageParameters, now: Now, summary: Summary, sections: Markup) -> str:
-    line = next((each for each in now.lines if each.location == shown.location), None)
+def _page(shown: PageParameters, head: Head, lines: Sequence[LineState], summary: Summary, sections: Markup) -> str:
     return (
         drawing.templates(TEMPLATES)
         .get_template("page.html")
         .render(
             shown=shown,
-            head=Head(line=line, daemon=now.daemon, zone=words.zone(summary.timezones)),
+            head=head,
             summary=summary,
             sections=sections,
-            locations=_locations(now.lines),
+            locations=_locations(lines),
             ranges=parameters.RANGES,
             themes=parameters.THEMES,
             refreshes=parameters.REFRESH,
         )
     )
+
+
+def _zone(line: LineState | None) -> ZoneInfo:
+    """Return the zone of a line's newest row, UTC if it names none."""
+    newest = (line.skipped or line.last) if line else None
+    return words.zone([newest.timezone] if newest and newest.timezone else [])
 
 
 def _locations(lines: Sequence[LineState]) -> list[tuple[str, str]]:

@@ -7,12 +7,16 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
+from speedtest.values import hosts
+
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _WAITING_CONNECTIONS = 128
 _MOST_CONNECTIONS = 200
 _GRACE_SECONDS = 2
+_ALL_IPV4, _ALL_IPV6 = "0.0.0.0", "::"  # noqa: S104 (only for whom asks for all)
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 """As in glibc's malloc.h."""
 
@@ -31,11 +35,26 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises Unavailable.
     """
-    family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET  # noqa: PLR2004 (IPv6)
     try:
-        return socket.create_server((host, port), family=family, backlog=_WAITING_CONNECTIONS)
+        return _listener(host, port)
     except OSError as error:
         raise Unavailable(_advice(host, port, error), taken=error.errno == errno.EADDRINUSE) from error
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """Listen. `all` and `::` are every address of this machine: IPv6 and IPv4, or IPv4 alone if it has no IPv6."""
+    if host not in (hosts.ALL, _ALL_IPV6):
+        family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET  # noqa: PLR2004 (IPv6)
+        return socket.create_server((host, port), family=family, backlog=_WAITING_CONNECTIONS)
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(
+                (_ALL_IPV6, port), family=socket.AF_INET6, backlog=_WAITING_CONNECTIONS, dualstack_ipv6=True
+            )
+        except OSError as error:
+            if error.errno not in _NO_IPV6:
+                raise
+    return socket.create_server((_ALL_IPV4, port), backlog=_WAITING_CONNECTIONS)
 
 
 def _advice(host: str, port: int, error: OSError) -> str:
@@ -44,7 +63,7 @@ def _advice(host: str, port: int, error: OSError) -> str:
         case errno.EADDRINUSE:
             return f"{where}another program already does, perhaps another page; stop it, or choose another port"
         case errno.EADDRNOTAVAIL:
-            return f"{where}this machine has no such address; use 127.0.0.1 (this machine only) or 0.0.0.0 (all)"
+            return f"{where}this machine has no such address; use 127.0.0.1 (this machine only) or all (every address)"
         case errno.EACCES:
             return f"{where}only root may use ports below 1024; choose a higher port"
         case _:
