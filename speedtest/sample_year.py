@@ -40,7 +40,7 @@ FAILURES: tuple[tuple[ErrorKind, str, int | None], ...] = (
     ("exit", "Cannot read: ", 2),
     ("timeout", "ended after 120 s", -15),
     ("no-output", "the program printed nothing", 0),
-    ("malformed", "the result is no valid JSON: Input data was truncated", 0),
+    ("malformed", "the result is not valid JSON: Input data was truncated", 0),
     ("rate-limited", "Limit reached: Too many requests received", 173),
 )
 _DOWN: tuple[ErrorKind, str, int | None] = ("exit", "Configuration - Could not resolve host name", 2)

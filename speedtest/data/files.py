@@ -1,8 +1,8 @@
 """The only way to create a file that holds rows: durable, complete at once, never in place of another file.
 
-`publish` writes a temporary file beside the final name, syncs it, links it to the final name and syncs the folder. Only
-the link makes the file visible, and only after the last sync is it saved. A crash at any instruction leaves the old
-state or the new one, and perhaps a temporary file. `sweep` removes those; its caller holds the lock of their writer.
+`publish` writes a temporary file beside the final name, syncs it, links it to the final name and syncs the folder. The
+link makes the file visible; after the last sync it is saved. A crash at any instruction leaves the old state or the new
+one, and perhaps a temporary file. `sweep` removes those; its caller holds the lock of their writer.
 """
 
 import errno
@@ -22,9 +22,9 @@ _known_durable: set[Path] = set()
 def publish(path: Path, data: bytes, *, base: Path, verify: Callable[[bytes], None] | None = None) -> None:
     """Create `path`, below the folder `base`, with these bytes. It is durable when this returns.
 
-    If the file exists with the same bytes, that is success. Raises FileExistsError if it exists with other bytes, and
-    OSError if the disk refuses; then nothing has changed, except perhaps for a temporary file. Before the file is
-    published, `verify` gets the bytes that were read back from disk; it raises an error if they are wrong.
+    If the file exists with the same bytes, that is success. Raises FileExistsError if it exists with other bytes, which
+    stay. Raises OSError if the disk refuses: then the file is not saved, and a temporary file may be left. Before the
+    file is published, `verify` gets the bytes that were read back from disk; it raises an error if they are wrong.
     """
     for last_try in (False, True):
         make_folder(path.parent, base=base)

@@ -14,7 +14,7 @@ from speedtest.data.files import replace
 
 FILE_NAME = ".heartbeat.json"
 GRACE_SECONDS = 30.0
-"""The daemon counts as hung if a test is later than the longest test may run, plus this."""
+"""The daemon counts as hung if the next test is late by more than the time limit of a test plus this."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 

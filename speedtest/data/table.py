@@ -183,7 +183,7 @@ def _reader(text: bytes) -> Any:  # noqa: ANN401 (csv has no public name for wha
 
 def _tables(header: _Header, unreadable: list[dict[str, str]]) -> Iterable[pa.Table]:
     """Parse plain files at once and the others one by one; all one by one if parsing at once fails."""
-    plain, alone = _parted(header)
+    plain, alone = _separate(header)
     table = _parse_joined(header.names, plain)
     if table is not None:
         yield table
@@ -193,7 +193,7 @@ def _tables(header: _Header, unreadable: list[dict[str, str]]) -> Iterable[pa.Ta
         yield _parse_alone(header.names, alone, unreadable)
 
 
-def _parted(header: _Header) -> tuple[list[_File], list[_File]]:
+def _separate(header: _Header) -> tuple[list[_File], list[_File]]:
     """Separate the files that seem to hold one row, as far as can be seen without a parser, from the others."""
     if "status" not in header.names:
         return [], header.files

@@ -62,7 +62,7 @@ def routes_of_monitoring(answers: Queries) -> list[Route]:
         try:
             await answers.readable()
         except OSError as error:
-            why = f"the rows cannot be read: {error.strerror}\n"  # no path: anybody can read this answer
+            why = f"the rows in RESULT_DIR or UPLOAD_DIR cannot be read: {error.strerror}\n"  # no path: anybody may ask
             return PlainTextResponse(why, HTTPStatus.SERVICE_UNAVAILABLE)
         return PlainTextResponse("ok\n")
 

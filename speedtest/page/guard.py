@@ -30,7 +30,7 @@ _REALM = {"WWW-Authenticate": 'Basic realm="SpeedSnake", charset="UTF-8"'}
 
 
 class Guesses:
-    """The latest wrong passwords of each address. Only the latest `_MOST_ADDRESSES` addresses are kept."""
+    """The latest `MOST_WRONG` wrong passwords of each address, and only the latest `_MOST_ADDRESSES` addresses."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Start without any wrong password."""

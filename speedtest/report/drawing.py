@@ -105,7 +105,7 @@ def sentence(summary: Summary) -> str:
     if not best:
         return f"{period} no test succeeded: {amounts.count(summary.tests, 'test')} failed. {_outages(summary)}."
     up = summary.slots.availability
-    lead = f"the line was up in {amounts.share(up)} of the tested slots. The" if up is not None else "the"
+    lead = f"uptime was {amounts.share(up)}. The" if up is not None else "the"
     speeds = [
         f"{amounts.amount(spread.median)} Mbit/s {way}"
         for way, spread in (("down", best.download), ("up", best.upload))

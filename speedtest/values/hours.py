@@ -1,4 +1,4 @@
-"""Hours of the day, written `23:00-06:00,12:00-12:30`. A span includes its start and ends before its end."""
+"""Hours of the day, written `23:00-06:00,12:00-12:30`. The start of a span is included, its end is not."""
 
 import re
 

@@ -7,7 +7,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-EXAMPLES = "2026-01-31, 2026-01-31T12:00+01:00, or ago: 24h, 7d, 4w, 1y"
+EXAMPLES = "2026-01-31, 2026-01-31T12:00+01:00, or how long ago: 24h, 7d, 4w, 1y"
 
 _AGO = re.compile(r"([0-9]{1,7})([hdwy])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}

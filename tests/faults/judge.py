@@ -147,7 +147,7 @@ def _visible(folder: Path) -> Iterator[tuple[str, Path]]:
 def _csv_rows(folder: Path, wanted: Expected, verdict: Verdict) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, path in _visible(folder):
         if not (found := _CSV.fullmatch(name)):
-            verdict.other.append(f"{name} has no name of ours")
+            verdict.other.append(f"{name} is not named like a file of SpeedSnake")
             continue
         try:
             data = path.read_bytes()
@@ -181,7 +181,7 @@ def _parquet_rows(folder: Path, verdict: Verdict) -> tuple[list[dict[str, Any]],
         if name.endswith(".receipt.json"):
             continue
         if not _PARQUET.fullmatch(name):
-            verdict.other.append(f"{name} has no name of ours")
+            verdict.other.append(f"{name} is not named like a file of SpeedSnake")
             continue
         try:
             with pq.ParquetFile(path) as file:

@@ -39,7 +39,7 @@ def _race(starts: int, mutant: str | None) -> Found:
         lines = [line for path in folder.glob("said-*") for line in path.read_text().splitlines()]
     verdict = Verdict(other=[line for line in lines if line not in {"held", "busy"}])
     if "held" not in lines or "busy" not in lines:
-        verdict.other.append("nobody got the lock, or everybody did")
+        verdict.other.append("no start got the lock, or every start did")
     found = Found()
     found.take(f"{PROCESSES} processes, {starts} starts each", verdict)
     found.cases = len(lines)
@@ -132,7 +132,7 @@ def _hold_for_ever(folder: Path, holds: int) -> None:
 
 
 def _real_daemons(count: int) -> Found:
-    """Two daemons for one folder, and a conversion by hand beside another; then the first is killed."""
+    """Start two daemons for one folder, kill the first, and start a conversion while another holds the lock."""
     found = Found()
     for number in range(count):
         verdict = Verdict()

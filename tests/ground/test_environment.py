@@ -178,7 +178,7 @@ def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("open sesame\nnot this\n")
     variables = {"PAGE_PASSWORD_FILE": str(tmp_path / "secret"), "SLEEP_SECONDS": "600"}
     settings = environment.read(variables, ENGINES)
-    assert settings.page_password == "open sesame"  # noqa: S105 (nobody's)
+    assert settings.page_password == "open sesame"  # noqa: S105 (only this test's)
     explained = {each.name: each for each in environment.explain(settings, variables, ENGINES)}
     assert (explained["PAGE_PASSWORD"].value, explained["PAGE_PASSWORD"].origin) == ("hidden", "file")
     assert (explained["SLEEP_SECONDS"].value, explained["SLEEP_SECONDS"].default) == ("600", "5")

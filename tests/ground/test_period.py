@@ -53,7 +53,7 @@ def test_another_text_is_refused_with_what_is_allowed(text: str) -> None:
     assert repr(text) in str(refused.value)
 
 
-@pytest.mark.parametrize("example", EXAMPLES.replace("or ago: ", "").split(", "))
+@pytest.mark.parametrize("example", EXAMPLES.replace("or how long ago: ", "").split(", "))
 def test_what_is_allowed_is_told_by_examples_that_are(example: str) -> None:
     assert instant(example, NOW) <= NOW
 

@@ -88,7 +88,7 @@ def test_the_sections_stand_in_the_order_of_the_questions(lake: Path) -> None:
         "How it was measured",
     ]
     words = words_of(page)
-    assert words.index("the line was up in 96.5 %") < words.index("Against the plan")
+    assert words.index("uptime was 96.5 %") < words.index("Against the plan")
     assert "27 Mar 2026 11:00 27 Mar 2026 13:30 2 h 30 min 15 no route to host" in words  # local time in Berlin
     assert "the plan is 400 Mbit/s" in words
 
@@ -224,4 +224,4 @@ def test_ten_years_make_a_report_of_the_same_size(tmp_path: Path) -> None:
     folders(tmp_path, rows)
     page = written(tmp_path, "--until", "2026-03-28")
     assert len(page) < 200_000
-    assert "From 16 Mar 2016 to 27 Mar 2026 the line was up in 100 %" in words_of(page)
+    assert "From 16 Mar 2016 to 27 Mar 2026 uptime was 100 %" in words_of(page)
