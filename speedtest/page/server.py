@@ -12,8 +12,8 @@ from speedtest.values import hosts
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-_WAITING_CONNECTIONS = 128
-_MOST_CONNECTIONS = 200
+_WAITING_CONNECTIONS = 1024
+"""As many wait in the kernel's queue, if its own limit (`net.core.somaxconn`) allows it."""
 _GRACE_SECONDS = 2
 _ALL_IPV4, _ALL_IPV6 = "0.0.0.0", "::"  # noqa: S104 (only for whom asks for all)
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
@@ -74,6 +74,8 @@ def serve(listener: socket.socket, application: "Starlette") -> None:
     """Answer requests until the process is stopped."""
     import uvicorn  # noqa: PLC0415 (the port is taken before it is loaded)
 
+    from speedtest.page import connections  # noqa: PLC0415 (the same)
+
     config = uvicorn.Config(
         application,
         loop="asyncio",
@@ -85,10 +87,10 @@ def serve(listener: socket.socket, application: "Starlette") -> None:
         access_log=False,
         proxy_headers=False,  # a wrong password counts for the client's real address
         server_header=False,
-        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=int(connections.IDLE_SECONDS),
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    connections.run(listener, config)
 
 
 def limit_memory() -> None:
