@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from speedtest import environment
 from speedtest.data.parquet import parquet_files, sources_of
-from speedtest.data.partitions import days, location_of, locations, row_files
+from speedtest.data.partitions import days, location_folder, locations, row_files
 from speedtest.data.results import read_bounded
 from speedtest.data.table import SCHEMA, SOURCE, Source, parse
 from speedtest.data.table_cache import TableCache
@@ -116,9 +116,9 @@ def _rows(asked: _Asked, around: tuple[date, date], columns: list[str], opened: 
     """Return the rows filed from the first to the last of these days, in time order."""
     wanted = asked.locations
     waiting = _waiting(days(asked.results, *around))
-    published = _published(asked.uploads, *around)
+    published = _published(asked.uploads, *around, wanted)
     tables = [_unlisted(table, published[day]).select(columns) for day, table in waiting if table.num_rows]
-    paths = [path for paths in published.values() for path in paths if _is_wanted(path, wanted)]
+    paths = [path for paths in published.values() for path in paths]
     tables.append(opened.read(paths, columns))
     return _only(pa.concat_tables(tables), _instant(asked.since), _instant(asked.until), wanted)
 
@@ -165,10 +165,14 @@ def _sources(folder: Path) -> Iterator[Source]:
             yield Source(name, data)
 
 
-def _published(uploads: Path, first: date, last: date) -> dict[date, list[Path]]:
-    """Return the current Parquet files of all locations by day; an empty list for a day without any."""
+def _published(uploads: Path, first: date, last: date, wanted: set[str] | None = None) -> dict[date, list[Path]]:
+    """Return the current Parquet files of these locations by day, or of all; an empty list for a day without any.
+
+    Other locations are not looked at: a row is only ever listed by a file of its own location.
+    """
+    places = locations(uploads) if wanted is None else {name: location_folder(uploads, name) for name in sorted(wanted)}
     published: dict[date, list[Path]] = defaultdict(list)
-    for place in locations(uploads).values():
+    for place in places.values():
         for day, folder in days(place, first, last):
             published[day] += parquet_files(folder)
     return published
@@ -179,10 +183,6 @@ def _unlisted(table: pa.Table, published: Iterable[Path]) -> pa.Table:
     listed: set[str] = set().union(*(sources_of(path) for path in published))
     is_listed = pc.is_in(table[SOURCE], pa.array(sorted(listed), pa.string()))
     return table.filter(pc.invert(is_listed)).drop_columns([SOURCE])
-
-
-def _is_wanted(path: Path, wanted: set[str] | None) -> bool:
-    return wanted is None or location_of(path) in wanted
 
 
 def _only(table: pa.Table, first: datetime | None, last: datetime | None, wanted: set[str] | None) -> pa.Table:

@@ -97,6 +97,13 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime) -> LineState:
     )
 
 
+def at(line: LineState, now: datetime) -> LineState:
+    """Return a state as it is now if no row has come since: nobody knows how a line is whose next row is overdue."""
+    latest = line.skipped or line.last
+    is_overdue = line.up is not None and latest and not _is_current(latest, now)
+    return msgspec.structs.replace(line, up=None) if is_overdue else line
+
+
 def daemon(result_dir: Path, now: datetime) -> DaemonState | None:
     """Return what the heartbeat in this folder says, None if there is none or it cannot be read."""
     try:

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from starlette.exceptions import HTTPException
 
-from speedtest.page.queries import MOST_RESULTS, Query
+from speedtest.page.asked import Query
+from speedtest.page.queries import MOST_RESULTS
 
 RANGES = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", "all": "all"}
 THEMES = {"auto": "system setting", "light": "light", "dark": "dark"}
@@ -111,6 +112,14 @@ def cursor(parameters: Mapping[str, str]) -> tuple[str | None, int]:
     if text and not (since and skip.isascii() and skip.isdigit() and len(skip) < len(str(_MOST_SKIPPED))):
         raise wrong("cursor must be copied from `next` of an earlier answer")
     return since or None, int(skip or 0)
+
+
+def skipped(parameters: Mapping[str, str]) -> int:
+    """Return how many locations an answer skips. Raises HTTPException 400."""
+    text = parameters.get("cursor") or "0"
+    if not (text.isascii() and text.isdigit() and len(text) < len(str(_MOST_SKIPPED))):
+        raise wrong("cursor must be copied from `next` of an earlier answer")
+    return int(text)
 
 
 def only(parameters: Mapping[str, str], known: Sequence[str]) -> None:
