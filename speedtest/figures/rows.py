@@ -17,7 +17,8 @@ COLUMNS = (*(name for name in COMMON_COLUMNS if name not in _NOT_SHOWN), "server
 OF_A_SUMMARY = tuple(name for name in COLUMNS if name not in ("started_at", "speedtest_address", "attempt"))
 """The columns that `summary.summarise` needs. `Rows.locations` needs all `COLUMNS`."""
 _DAY = timedelta(days=1)
-_AT_ONCE = timedelta(days=31)
+_AT_ONCE = timedelta(days=35)
+"""A little more than `state.newest` looks back, so that a state is one read."""
 _NOWHERE = Path("/nonexistent")
 """No folder of Parquet files: only CSV files are read."""
 

@@ -14,13 +14,11 @@ from prometheus_client.registry import Collector
 from speedtest.data.partitions import Folders
 from speedtest.figures import state
 from speedtest.figures.lines import Lines
-from speedtest.figures.rows import Rows
 from speedtest.figures.state import DaemonState, LineState, Result
 from speedtest.report.words import harmless
 
 __all__ = ["CONTENT_TYPE_LATEST", "Scraped", "text"]
 
-_KEPT_FILES = 200
 _BITS, _SECONDS, _RATIO = 1e6, 1e-3, 1e-2
 _MEASURED: Sequence[tuple[str, str, Callable[[Result], float | None], float]] = (
     ("download_bits_per_second", "Download speed of the last test.", lambda row: row.download_mbps, _BITS),
@@ -36,12 +34,12 @@ _MEASURED: Sequence[tuple[str, str, Callable[[Result], float | None], float]] = 
 class Scraped:
     """The metrics of all lines, made again only if something has changed."""
 
-    def __init__(self, folders: Folders) -> None:
-        """Read nothing yet."""
+    def __init__(self, folders: Folders, lines: Lines) -> None:
+        """Read nothing yet. What others have read of the lines is not read again."""
         self.text = b""
         """The latest metrics, empty until all lines have been read once."""
         self._folders = folders
-        self._lines = Lines(Rows(folders, keep=_KEPT_FILES))
+        self._lines = lines
         self._read: list[LineState] = []
         self._shown: tuple[list[LineState], DaemonState | None] | None = None
 

@@ -65,8 +65,8 @@ class Queries:
         }
         self._summaries = Summaries(Setup(str(folders.result_dir), str(folders.upload_dir), plan))
         self._rows = Rows(folders, keep=_KEPT_RECENT_FILES)
-        self._lines = Lines(Rows(folders, keep=_KEPT_RECENT_FILES))
-        self._scraped = metrics.Scraped(folders)
+        self._lines = Lines(Rows(folders))  # two threads use it; it keeps states, so no tables
+        self._scraped = metrics.Scraped(folders, self._lines)
         self._scrape: asyncio.Future[None] | None = None
 
     async def summary(self, asked: Query) -> Summary:
