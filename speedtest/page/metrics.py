@@ -41,11 +41,13 @@ class Scraped:
         self._folders = folders
         self._lines = lines
         self._read: list[LineState] = []
+        self._locations = 0
         self._shown: tuple[list[LineState], DaemonState | None] | None = None
 
     def refresh(self, now: datetime) -> None:
         """Read the lines that have new rows. Raises the errors of `Rows.of`."""
         names = self._lines.names()
+        self._locations = len(names)
         lines: list[LineState] = []
         for name in names:
             lines.append(self._lines.state(name, now))
@@ -58,7 +60,7 @@ class Scraped:
     def partial(self, now: datetime) -> bytes:
         """Return the metrics of the lines that have been read so far."""
         daemon = state.daemon(self._folders.result_dir, now)
-        return self.text or text(list(self._read), daemon, len(self._lines.names()))
+        return self.text or text(list(self._read), daemon, self._locations)
 
 
 def text(lines: Sequence[LineState], daemon: DaemonState | None, locations: int) -> bytes:

@@ -33,7 +33,7 @@ _SCRAPE_SECONDS = 0.05
 """Metrics wait this long for new rows to be read, and otherwise are those of the scrape before."""
 _FIRST_SCRAPE_SECONDS = 2.0
 
-type Lane = Literal["states", "rows", "metrics", "health"]
+type Lane = Literal["states", "rows", "metrics", "partial", "health"]
 
 
 class ResultPage(msgspec.Struct, frozen=True):
@@ -61,6 +61,7 @@ class Queries:
             "states": ThreadPoolExecutor(1, "states"),
             "rows": ThreadPoolExecutor(1, "rows"),
             "metrics": ThreadPoolExecutor(1, "metrics"),
+            "partial": ThreadPoolExecutor(1, "partial"),
             "health": ThreadPoolExecutor(1, "health"),
         }
         self._summaries = Summaries(Setup(str(folders.result_dir), str(folders.upload_dir), plan))
@@ -95,13 +96,13 @@ class Queries:
 
     async def metrics(self) -> bytes:
         """Return the metrics of all lines. They wait for new rows for a moment only. Raises the errors of `Rows.of`."""
+        patience = _FIRST_SCRAPE_SECONDS if self._scrape is None else _SCRAPE_SECONDS
         if self._scrape is None or self._scrape.done():
             self._scrape = asyncio.ensure_future(self._in("metrics", lambda: self._scraped.refresh(datetime.now(UTC))))
-        patience = _SCRAPE_SECONDS if self._scraped.text else _FIRST_SCRAPE_SECONDS
         await asyncio.wait([self._scrape], timeout=patience)
         if self._scrape.done():
             self._scrape.result()
-        return self._scraped.text or await self._in("health", lambda: self._scraped.partial(datetime.now(UTC)))
+        return self._scraped.text or await self._in("partial", lambda: self._scraped.partial(datetime.now(UTC)))
 
     async def readable(self) -> None:
         """Raise OSError if a folder cannot be read."""
