@@ -57,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     page_host: str
     page_port: int
     page_password: str | None
+    page_allowed_hosts: tuple[str, ...]
+    page_frame_ancestors: tuple[str, ...]
 
 
 class Mistakes(Exception):
@@ -108,7 +110,8 @@ def read(environment: Mapping[str, str], engines: Engines, parts: frozenset[Part
             wrong.append(str(error))
     if wrong:
         raise Mistakes(wrong)
-    values["speedtest_server_id"] = values["speedtest_server_id"] or ()
+    for name in ("speedtest_server_id", "page_allowed_hosts", "page_frame_ancestors"):
+        values[name] = values[name] or ()
     values["tz"] = values["tz"] or names.machine_zone()
     return Settings(**values)
 

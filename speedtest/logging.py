@@ -7,11 +7,13 @@ standard error, and the daemon passes that on through `relay`. A log that cannot
 """
 
 import contextlib
+import copy
 import itertools
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, override
 
@@ -56,6 +58,7 @@ type Event = Literal[
     "page_started",
     "page_unprotected",
     "page_unreadable",
+    "page_crowded",
     "log_refused",
     "bug",
     "child",
@@ -98,12 +101,22 @@ EVENTS: Mapping[Event, str] = {
     "page_started": "The page listens at this address.",
     "page_unprotected": "Other machines can read the page, and it has no password.",
     "page_unreadable": "A request could not be answered because a file or folder cannot be read.",
+    "page_crowded": "Connections to the page were slow, idle or too many, and were cut.",
     "log_refused": "LOG_DIR cannot be written; logs go to standard error only.",
     "bug": "An unexpected error: please report it.",
     "child": "A line of a child process that is not in our log format.",
     "other": "A log record of a library.",
 }
 """What each event means."""
+
+SAME_LINES_A_MINUTE = 5
+"""The same line is logged at most this often. The next one after that minute says how many were left out."""
+ALIKE_LINES_A_MINUTE = 60
+"""Warnings and errors that differ in their values only are logged at most this often."""
+_OF_A_SLOT: frozenset[Event] = frozenset({"measured", "test_failed", "skipped"})
+"""Each row has one of these, so the interval bounds them."""
+_MOST_KINDS = 1000
+_MINUTE = 60.0
 
 BYTES_PER_FILE = 5_000_000
 OLDER_FILES = 10
@@ -147,6 +160,7 @@ def configure(level: str, folder: Path | None = None, *, commit_hash: str | None
     as_json = _as_json(commit_hash)
     terminal.setFormatter(ForPeople() if sys.stderr.isatty() else as_json)
     terminal.addFilter(_with_event)
+    terminal.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers = [terminal]
     root.setLevel(level)
@@ -162,6 +176,7 @@ def configure(level: str, folder: Path | None = None, *, commit_hash: str | None
         return
     file.setFormatter(as_json)
     file.addFilter(_with_event)
+    file.addFilter(Repeats())
     root.addHandler(file)
 
 
@@ -169,6 +184,72 @@ def _with_event(record: logging.LogRecord) -> bool:
     """Give a library's record the event `other`; let every record pass."""
     record.__dict__.setdefault("event", "other")
     return True
+
+
+class Repeats(logging.Filter):
+    """Leaves out lines that repeat too often, so that no fault can fill the disk with its log."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start without any line."""
+        super().__init__()
+        self._clock = clock
+        self._counts: OrderedDict[tuple[object, ...], _Count] = OrderedDict()
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+        """Return whether a record is logged. The first that is logged after others were not says how many."""
+        if record.levelno <= logging.DEBUG or record.__dict__.get("event") in _OF_A_SLOT:
+            return True
+        kind = (record.name, record.levelno, record.__dict__.get("event"), record.msg)
+        is_alike = self._count(kind, ALIKE_LINES_A_MINUTE) if record.levelno >= logging.WARNING else None
+        if is_alike and is_alike.left_out:
+            return False
+        same = self._count((*kind, _words(record)), SAME_LINES_A_MINUTE)
+        if same.left_out:
+            return False
+        missed = same.told() + (is_alike.told() if is_alike else 0)
+        return _with_words(record, f"{missed} more like this were left out") if missed else True
+
+    def _count(self, kind: tuple[object, ...], most: int) -> "_Count":
+        """Count one more line of a kind."""
+        now = self._clock()
+        count = self._counts.pop(kind, None) or _Count(now)
+        if now - count.since >= _MINUTE:
+            count.since, count.before, count.lines, count.left_out = now, count.left_out, 0, 0
+        count.lines += 1
+        count.left_out = max(0, count.lines - most)
+        self._counts[kind] = count
+        if len(self._counts) > _MOST_KINDS:
+            self._counts.popitem(last=False)
+        return count
+
+
+class _Count(msgspec.Struct):
+    """How often a line came in this minute, how often it was left out, and how often in the minute before."""
+
+    since: float
+    lines: int = 0
+    left_out: int = 0
+    before: int = 0
+
+    def told(self) -> int:
+        number, self.before = self.before, 0
+        return number
+
+
+def _words(record: logging.LogRecord) -> str:
+    """Return the message of a record, without its values if they do not fit into it."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 (logging never fails; the handler says what is wrong with the record)
+        return str(record.msg)
+
+
+def _with_words(record: logging.LogRecord, words: str) -> logging.LogRecord:
+    """Return a copy of a record whose message ends with these words."""
+    changed = copy.copy(record)
+    changed.msg, changed.args = f"{_words(record)} ({words})", ()
+    return changed
 
 
 class _File(logging.FileHandler):

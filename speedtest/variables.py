@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from speedtest.values import hours, names, numbers, targets
+from speedtest.values import hosts, hours, names, numbers, targets
 from speedtest.values.targets import Engines
 
 SHORTEST_INTERVAL_SECONDS = 0.001
@@ -148,9 +148,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
         ),
         Variable("PLAN_DOWNLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),
         Variable("PLAN_UPLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),
-        Variable(
-            "PAGE_HOST", "127.0.0.1", "an address of this machine, such as 127.0.0.1 or ::", names.host, part="page"
-        ),
+        Variable("PAGE_HOST", "127.0.0.1", "this machine's address, or all (IPv4, IPv6)", hosts.address, part="page"),
         Variable(
             "PAGE_PORT",
             "8600",
@@ -164,6 +162,20 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             "text without control characters",
             names.printable(LONGEST_SECRET),
             secret=True,
+            part="page",
+        ),
+        Variable(
+            "PAGE_ALLOWED_HOSTS",
+            None,
+            "host names without ports, separated by commas, such as speed.example.net,*.home.example.net",
+            hosts.allowed,
+            part="page",
+        ),
+        Variable(
+            "PAGE_FRAME_ANCESTORS",
+            None,
+            "origins, separated by commas, such as https://home.example.net:8123; self is the page's own",
+            hosts.origins,
             part="page",
         ),
     )

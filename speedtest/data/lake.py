@@ -20,7 +20,14 @@ import pyarrow.compute as pc
 from speedtest import environment
 from speedtest.data import held
 from speedtest.data.parquet import parquet_files, sources_of
-from speedtest.data.partitions import day_folder, days, held_folder, location_of, locations, row_files
+from speedtest.data.partitions import (
+    day_folder,
+    days,
+    held_folder,
+    location_folder,
+    locations,
+    row_files,
+)
 from speedtest.data.results import read_bounded
 from speedtest.data.table import SCHEMA, SOURCE, Source, file_of, parse
 from speedtest.data.table_cache import TableCache
@@ -81,7 +88,7 @@ def read_days(
     """
     asked = _Asked(since, until, location, upload_dir, result_dir)
     filed = {day for base in (held_folder(asked.results), asked.results) for day, _ in days(base, *asked.around)}
-    filed |= {*_published(asked.uploads, *asked.around)}
+    filed |= {*_published(asked.uploads, *asked.around, asked.locations)}
     for few in itertools.batched(sorted(filed), _DAYS_AT_ONCE, strict=False):
         yield _rows(asked, (few[0], few[-1]), SCHEMA.names, TableCache())
 
@@ -121,11 +128,12 @@ def _rows(asked: _Asked, around: tuple[date, date], columns: list[str], opened: 
     replaced = held.replaced(asked.results)
     kept_back = _waiting(days(held_folder(asked.results), *around))
     waiting = _waiting(days(asked.results, *around))
-    published = _published(asked.uploads, *around)
+    published = _published(asked.uploads, *around, wanted)
+    listing = published if wanted is None else _published_on({day for day, _ in waiting + kept_back}, asked.uploads)
     if kept_back:
-        waiting += _still_held(asked.results, kept_back, replaced, waiting, published)
-    tables = [_unlisted(table, published[day]).select(columns) for day, table in waiting if table.num_rows]
-    paths = [path for paths in published.values() for path in paths if _is_wanted(path, wanted)]
+        waiting += _still_held(asked.results, kept_back, replaced, waiting, listing)
+    tables = [_unlisted(table, listing[day]).select(columns) for day, table in waiting if table.num_rows]
+    paths = [path for paths in published.values() for path in paths]
     tables.append(opened.read(paths, columns))
     return _only(pa.concat_tables(tables), _instant(asked.since), _instant(asked.until), wanted)
 
@@ -201,12 +209,22 @@ def _without(table: pa.Table, sources: set[str], digests: set[str]) -> pa.Table:
     return table.filter(pa.array(stays, pa.bool_()))
 
 
-def _published(uploads: Path, first: date, last: date) -> dict[date, list[Path]]:
-    """Return the current Parquet files of all locations by day; an empty list for a day without any."""
+def _published(uploads: Path, first: date, last: date, wanted: set[str] | None) -> dict[date, list[Path]]:
+    """Return the current Parquet files of these locations by day, or of all; an empty list for a day without any."""
+    places = locations(uploads) if wanted is None else {name: location_folder(uploads, name) for name in sorted(wanted)}
     published: dict[date, list[Path]] = defaultdict(list)
-    for place in locations(uploads).values():
+    for place in places.values():
         for day, folder in days(place, first, last):
             published[day] += parquet_files(folder)
+    return published
+
+
+def _published_on(wanted: set[date], uploads: Path) -> dict[date, list[Path]]:
+    """Return the current Parquet files of these days, of all locations: any of them may list a waiting row."""
+    published: dict[date, list[Path]] = defaultdict(list)
+    for place in locations(uploads).values():
+        for day in wanted:
+            published[day] += parquet_files(day_folder(place, day))
     return published
 
 
@@ -215,10 +233,6 @@ def _unlisted(table: pa.Table, published: Iterable[Path]) -> pa.Table:
     listed: set[str] = set().union(*(sources_of(path) for path in published))
     is_listed = pc.is_in(table[SOURCE], pa.array(sorted(listed), pa.string()))
     return table.filter(pc.invert(is_listed)).drop_columns([SOURCE])
-
-
-def _is_wanted(path: Path, wanted: set[str] | None) -> bool:
-    return wanted is None or location_of(path) in wanted
 
 
 def _only(table: pa.Table, first: datetime | None, last: datetime | None, wanted: set[str] | None) -> pa.Table:

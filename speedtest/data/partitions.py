@@ -64,11 +64,6 @@ def locations(upload_dir: Path) -> dict[str, Path]:
     return {Path(path).name.removeprefix(_LOCATION): Path(path) for path in found}
 
 
-def location_of(parquet_file: Path) -> str:
-    """Return the location of a Parquet file in the lake."""
-    return parquet_file.parents[3].name.removeprefix(_LOCATION)
-
-
 def day_folder(base: Path, day: date) -> Path:
     """Return the Hive partition of a UTC day."""
     return base / f"year={day.year:04}" / f"month={day.month:02}" / f"day={day.day:02}"

@@ -10,6 +10,7 @@ from speedtest.data import lake, partitions
 from speedtest.data.partitions import Folders
 from speedtest.data.table_cache import TableCache
 from speedtest.figures import span
+from speedtest.figures.marks import Marks
 from speedtest.figures.types import Far
 from speedtest.measurement import COMMON_COLUMNS
 
@@ -30,6 +31,10 @@ COLUMNS = (
 OF_A_SUMMARY = tuple(name for name in COLUMNS if name not in ("started_at", "speedtest_address", "attempt"))
 """The columns that `summary.summarise` needs. `Rows.locations` needs all `COLUMNS`."""
 _DAY = timedelta(days=1)
+_AT_ONCE = timedelta(days=35)
+"""A little more than `state.newest` looks back, so that a state is one read."""
+_NOWHERE = Path("/nonexistent")
+"""No folder of Parquet files: only CSV files are read."""
 
 
 class Rows:
@@ -40,14 +45,32 @@ class Rows:
         self.folders = folders
         self._columns = columns
         self._opened = TableCache(keep)
+        self._kept = keep * _DAY
+        self._marks = Marks()
+        self._waits: tuple[str, dict[str, tuple[date, int]]] | None = None
 
     def of(self, since: datetime, until: datetime, location: str | None = None, isp: str | None = None) -> pd.DataFrame:
         """Return the rows from `since` (included) to `until` (not included), in time order.
 
-        With `isp`, only the rows that name this provider.
+        With `isp`, only the rows that name this provider. A long period is read a month at a time.
 
         Raises `data.parquet.Damaged` or OSError if a file cannot be read; the error names the file.
         """
+        rows = self._all(since, until, location)
+        return rows if isp is None else rows[rows["isp"] == isp]
+
+    def _all(self, since: datetime, until: datetime, location: str | None) -> pd.DataFrame:
+        if until - since <= _AT_ONCE:
+            return self._read(since, until, location, self._opened)
+        months: list[pd.DataFrame] = []
+        opened = self._opened if until - since <= self._kept else TableCache()
+        while since < until or not months:
+            end = min(until, since + _AT_ONCE)
+            months.append(_compact(self._read(since, end, location, opened)))
+            since = end
+        return _joined(months)
+
+    def _read(self, since: datetime, until: datetime, location: str | None, opened: TableCache) -> pd.DataFrame:
         read = lake.read(
             since=since,
             until=until,
@@ -55,20 +78,18 @@ class Rows:
             columns=[name for column in self._columns for name in _OF_A_PROVIDER.get(column, (column,))],
             upload_dir=self.folders.upload_dir,
             result_dir=self.folders.result_dir,
-            opened=self._opened,
+            opened=opened,
         )
-        rows = _with_provider(read)
-        return rows if isp is None else rows[rows["isp"] == isp]
+        return _with_provider(read)
 
     def locations(self) -> list[str]:
         """Return the locations that have rows, the one with the newest rows first.
 
         Of the CSV files, only the last two days are read.
         """
-        newest = {name: _last_day(folder) for name, folder in partitions.locations(self.folders.upload_dir).items()}
-        for day in span.near(partitions.csv_days(self.folders.result_dir))[-2:]:
-            rows = self.of(_midnight(day), _midnight(day) + _DAY)
-            newest |= dict.fromkeys(rows["speedtest_address"].dropna().unique(), day)
+        newest = {name: self._marks.newest(str(folder))[0] for name, folder in self._places().items()}
+        for name, (day, _) in self._waiting().items():
+            newest[name] = max(day, newest.get(name) or day)
         dated = [(day, name) for name, day in newest.items() if day]
         return [name for _, name in sorted(dated, key=lambda each: (-each[0].toordinal(), each[1]))]
 
@@ -108,9 +129,35 @@ class Rows:
         return len(self.of(_midnight(day), _midnight(day) + _DAY, location)) > 0
 
     def mark(self) -> str:
-        """Return a text that changes when there are new rows. This is cheap, however large the lake is."""
-        places = partitions.locations(self.folders.upload_dir).values()
-        return " ".join(_mark(folder) for folder in (*self.folders.csv, *places))
+        """Return a text that changes when there are new rows. This is cheap, however many rows there are."""
+        folders = (*self.folders.csv, *self._places().values())
+        return " ".join(self._marks.newest(str(folder))[1] for folder in folders)
+
+    def mark_of(self, location: str) -> str:
+        """Return a text that changes when a location has new rows."""
+        place = partitions.location_folder(self.folders.upload_dir, location)
+        return f"{self._marks.newest(str(place))[1]} {self._waiting().get(location)}"
+
+    def _places(self) -> dict[str, Path]:
+        return partitions.locations(self.folders.upload_dir)
+
+    def _waiting(self) -> dict[str, tuple[date, int]]:
+        """Return the locations in the CSV files of the last two days: their last day, and how many rows they have."""
+        mark = " ".join(self._marks.newest(str(folder))[1] for folder in self.folders.csv)
+        if self._waits is None or self._waits[0] != mark:
+            found: dict[str, tuple[date, int]] = {}
+            for day in span.near(partitions.csv_days(self.folders.result_dir))[-2:]:
+                rows = lake.read(
+                    since=_midnight(day),
+                    until=_midnight(day) + _DAY,
+                    columns=["speedtest_address"],
+                    upload_dir=_NOWHERE,
+                    result_dir=self.folders.result_dir,
+                )
+                for name, number in rows["speedtest_address"].value_counts().items():
+                    found[str(name)] = day, int(number) + (found[str(name)][1] if str(name) in found else 0)
+            self._waits = mark, found
+        return self._waits[1]
 
 
 def _is_asked(day: date, since: datetime | None, until: datetime) -> bool:
@@ -129,28 +176,20 @@ def _with_provider(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _last_day(place: Path) -> date | None:
-    newest = _newest(place)
-    return newest[0] if newest else None
+def _compact(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with each different text in memory once: ten years have 525,600 rows and a few hundred texts."""
+    for name in rows:
+        if rows[name].dtype == "str":
+            rows[name] = rows[name].astype("category").astype(object)
+    return rows
 
 
-def _mark(base: Path) -> str:
-    """Return the newest day, and when its folder last changed."""
-    try:
-        newest = _newest(base)
-        return f"{newest[0]}@{newest[1].stat().st_mtime_ns}" if newest else "-"
-    except FileNotFoundError:  # a conversion has just removed an empty folder: the rows have changed
-        return "changing"
-
-
-def _newest(base: Path) -> tuple[date, Path] | None:
-    """Return the newest day in a folder, and that day's folder. Earlier years are not searched."""
-    years = sorted((int(folder.name[-4:]) for folder in base.glob("year=[0-9][0-9][0-9][0-9]")), reverse=True)
-    for limit in (span.tomorrow(), date.max):  # a day in the future is the newest only if there is no other
-        for year in filter(None, years):
-            if days := list(partitions.days(base, date(year, 1, 1), min(date(year, 12, 31), limit))):
-                return days[-1]
-    return None
+def _joined(months: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of all months. A column of the months is freed before the next is joined."""
+    names = [str(name) for name in months[0]]
+    return pd.DataFrame(
+        {name: pd.concat([month.pop(name) for month in months], ignore_index=True) for name in names}, copy=False
+    )
 
 
 def _midnight(day: date) -> datetime:

@@ -135,6 +135,15 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime, result_dir: Path)
     )
 
 
+def at(line: LineState, now: datetime, result_dir: Path) -> LineState:
+    """Return a state as it is now if no row has come since: it is unknown once the next row is overdue."""
+    condition = _condition(line.last, line.skipped or line.last, now)
+    if condition != "late":
+        return line
+    seen = not _is_of_another(result_dir, line.location)
+    return msgspec.structs.replace(line, condition="late" if seen else "not-seen", up=None)
+
+
 def daemon(result_dir: Path, now: datetime) -> DaemonState | None:
     """Return what the heartbeat in this folder says, None if there is none or it cannot be read."""
     said = _heartbeat(result_dir)

@@ -77,7 +77,10 @@ def _serve(listener: socket.socket, settings: Settings) -> NoReturn:
 
     plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
     queries = Queries(Folders(settings.result_dir, settings.upload_dir), plan)
-    server.serve(listener, application(queries, settings.page_password))
+    server.serve(
+        listener,
+        application(queries, settings.page_password, settings.page_allowed_hosts, settings.page_frame_ancestors),
+    )
     _stop()
 
 

@@ -15,14 +15,11 @@ from speedtest.page.queries import Queries, ResultPage
 def routes(answers: Queries) -> list[Route]:
     """Return the routes of the JSON API."""
 
-    async def known() -> list[str]:
-        return [line.location for line in (await answers.now()).lines]
-
     async def results(request: Request) -> Response:
         given = request.query_params
         parameters.only(given, ("since", "until", "location", "isp", "limit", "cursor"))
         since, skip = parameters.cursor(given)
-        question = parameters.question(given, await known(), "24h")
+        question = parameters.question(given, await answers.locations(), "24h")
         if since:
             question = msgspec.structs.replace(question, since=since)
         page = await answers.results(question, parameters.number(given, "limit", parameters.DEFAULT_LIMIT), skip)
@@ -30,11 +27,17 @@ def routes(answers: Queries) -> list[Route]:
 
     async def summary(request: Request) -> Response:
         parameters.only(request.query_params, ("since", "until", "location", "isp"))
-        return as_json(await answers.summary(parameters.question(request.query_params, await known(), "30d")))
+        return as_json(
+            await answers.summary(parameters.question(request.query_params, await answers.locations(), "30d"))
+        )
 
     async def locations(request: Request) -> Response:
-        parameters.only(request.query_params, ())
-        return as_json(Locations(await known()))
+        given = request.query_params
+        parameters.only(given, ("limit", "cursor"))
+        limit, skip = parameters.number(given, "limit", parameters.DEFAULT_LIMIT), parameters.skipped(given)
+        found = await answers.locations()
+        more = parameters.query(dict(given) | {"cursor": str(skip + limit)}) if len(found) > skip + limit else None
+        return as_json(Locations(found[skip : skip + limit], more))
 
     async def now(request: Request) -> Response:
         parameters.only(request.query_params, ())
@@ -56,7 +59,7 @@ def routes_of_monitoring(answers: Queries) -> list[Route]:
     """Return the routes for monitoring: Prometheus metrics and the health check."""
 
     async def scraped(_: Request) -> Response:
-        return Response(metrics.text(await answers.now()), media_type=metrics.CONTENT_TYPE_LATEST)
+        return Response(await answers.metrics(), media_type=metrics.CONTENT_TYPE_LATEST)
 
     async def healthy(_: Request) -> Response:
         try:

@@ -20,11 +20,19 @@ from speedtest.values.period import Unclear
 events = Events(__name__)
 
 
-def application(answers: Queries, password: str | None) -> Starlette:
+def application(
+    answers: Queries,
+    password: str | None,
+    allowed_hosts: tuple[str, ...] = (),
+    frame_ancestors: tuple[str, ...] = (),
+) -> Starlette:
     """Return the application. It asks for the password if there is one."""
     return Starlette(
         routes=[*html.routes(answers), *api.routes(answers), *api.routes_of_monitoring(answers)],
-        middleware=[Middleware(SecurityHeaders), Middleware(Guard, password=password)],
+        middleware=[
+            Middleware(SecurityHeaders, frame_ancestors=frame_ancestors),
+            Middleware(Guard, password=password, allowed_hosts=allowed_hosts),
+        ],
         exception_handlers={
             HTTPException: _mistaken,
             Unclear: _unclear,

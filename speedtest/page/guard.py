@@ -1,7 +1,8 @@
 """Who may see the page: the password, the limit on wrong passwords, and the host names that the page answers to.
 
 A stranger's web site can give its own name the address of this machine, and so read the page through a browser (DNS
-rebinding). Without a password the page therefore answers only to addresses, and to names that are not in public DNS.
+rebinding). Without a password the page therefore answers only to addresses, to names that are not in public DNS, and to
+the names in PAGE_ALLOWED_HOSTS.
 """
 
 import base64
@@ -17,6 +18,8 @@ from http import HTTPStatus
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from speedtest.values import hosts
 
 OPEN_TO_ALL = ("/healthz",)
 MOST_WRONG = 10
@@ -53,9 +56,9 @@ class Guesses:
 class Guard:
     """Passes a request on if it may see the page, and refuses it otherwise."""
 
-    def __init__(self, app: ASGIApp, password: str | None) -> None:
-        """Ask for this password, with any user name. None: ask for no password."""
-        self._app = app
+    def __init__(self, app: ASGIApp, password: str | None, allowed_hosts: tuple[str, ...] = ()) -> None:
+        """Ask for this password, with any user name. None: answer only to local names and to `allowed_hosts`."""
+        self._app, self._allowed = app, allowed_hosts
         self._digest = None if password is None else _digest(password.encode())
         self._guesses = Guesses()
 
@@ -67,7 +70,8 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if self._digest is None:
-            return None if is_local(headers.get("host", "")) else _misdirected()
+            host = headers.get("host", "")
+            return None if is_local(host) or hosts.is_among(_name(host), self._allowed) else _misdirected()
         address = network(scope["client"][0] if scope.get("client") else "")
         if wait := self._guesses.wait(address):
             words = f"too many wrong passwords from {address}: try again in {wait:.0f} s\n"
@@ -82,12 +86,17 @@ class Guard:
 
 def is_local(host: str) -> bool:
     """Return whether a Host header has an address, or a name that cannot be in public DNS."""
-    name = host.rpartition("]")[0].removeprefix("[") or host.partition(":")[0]
+    name = _name(host)
     try:
         ipaddress.ip_address(name)
     except ValueError:
         return "." not in name or name.endswith(_LOCAL_ENDINGS)
     return True
+
+
+def _name(host: str) -> str:
+    """Return the name or the address in a Host header, without its port, as names are compared."""
+    return host.rpartition("]")[0].removeprefix("[") or hosts.plain(host.partition(":")[0])
 
 
 def network(address: str) -> str:
@@ -119,7 +128,7 @@ def _digest(password: bytes) -> bytes:
 def _misdirected() -> Response:
     words = (
         "this page has no password, so it answers only to addresses and local names (against DNS rebinding): "
-        "open it by its address, or set PAGE_PASSWORD\n"
+        "open it by its address, name this host in PAGE_ALLOWED_HOSTS, or set PAGE_PASSWORD\n"
     )
     return _said(HTTPStatus.MISDIRECTED_REQUEST, words, {})
 

@@ -21,12 +21,13 @@ from speedtest.figures.state import Condition, DaemonState, LineState
 from speedtest.figures.types import Summary
 from speedtest.page import parameters
 from speedtest.page.parameters import PageParameters
-from speedtest.page.queries import Now, Queries
+from speedtest.page.queries import Queries
 from speedtest.report import drawing, words
 
 TEMPLATES = Path(__file__).parent / "templates"
 _TEST_SECONDS = 45
 """Most tests have a result this long after they began."""
+_MOST_CHOICES = 200
 _SHORTEST_REFRESH, _LONGEST_REFRESH = 60, 3600
 
 _VERDICTS: dict[Condition, tuple[str, str]] = {
@@ -59,9 +60,12 @@ def routes(answers: Queries) -> list[Route]:
     icon = _Fixed("image/svg+xml", _text("icon.svg"))
 
     async def page(request: Request) -> Response:
-        now = await answers.now()
-        shown = parameters.shown(request.query_params, [line.location for line in now.lines])
-        body = _page(shown, now, *await answers.drawn(shown.asked))
+        locations = await answers.locations()
+        shown = parameters.shown(request.query_params, locations)
+        now = await answers.line(shown.location)
+        line = next(iter(now.lines), None)
+        head = Head(line=line, daemon=now.daemon, zone=_zone(line))
+        body = _page(shown, head, locations, *await answers.drawn(shown.asked(head.zone)))
         headers = {"Cache-Control": "private, no-cache"}
         if shown.refresh == "on":
             headers["Refresh"] = str(refresh_seconds(now.daemon, datetime.now(UTC)))
@@ -92,17 +96,17 @@ def unless_known(request: Request, body: str, media_type: str, headers: dict[str
     return Response(body, media_type=media_type, headers=headers | {"ETag": tag})
 
 
-def _page(shown: PageParameters, now: Now, summary: Summary, sections: Markup) -> str:
-    line = next((each for each in now.lines if each.location == shown.location), None)
+def _page(shown: PageParameters, head: Head, locations: Sequence[str], summary: Summary, sections: Markup) -> str:
     return (
         drawing.templates(TEMPLATES)
         .get_template("page.html")
         .render(
             shown=shown,
-            head=Head(line=line, daemon=now.daemon, zone=ZoneInfo(summary.zone)),
+            head=head,
             summary=summary,
             sections=sections,
-            locations=_locations(now.lines),
+            locations=_choices(locations),
+            all_locations=len(locations),
             ranges=parameters.RANGES,
             themes=parameters.THEMES,
             refreshes=parameters.REFRESH,
@@ -110,8 +114,14 @@ def _page(shown: PageParameters, now: Now, summary: Summary, sections: Markup) -
     )
 
 
-def _locations(lines: Sequence[LineState]) -> list[tuple[str, str]]:
-    return [(line.location, words.harmless(line.location)) for line in lines]
+def _zone(line: LineState | None) -> ZoneInfo:
+    """Return the zone of a line's newest row, UTC if it names none."""
+    return ZoneInfo(line.zone if line else "UTC")
+
+
+def _choices(locations: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the locations to choose from. A longer list is no help: its names are typed."""
+    return [(name, words.harmless(name)) for name in locations] if len(locations) <= _MOST_CHOICES else []
 
 
 def _text(name: str) -> str:

@@ -5,16 +5,19 @@ test has no speed, never a speed of 0. Values of a test that is too old are abse
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from speedtest.figures.state import LineState, Result
-from speedtest.page.queries import Now
+from speedtest.data.partitions import Folders
+from speedtest.figures import state
+from speedtest.figures.lines import Lines
+from speedtest.figures.state import DaemonState, LineState, Result
 from speedtest.report.words import harmless
 
-__all__ = ["CONTENT_TYPE_LATEST", "text"]
+__all__ = ["CONTENT_TYPE_LATEST", "Scraped", "text"]
 
 _BITS, _SECONDS, _RATIO = 1e6, 1e-3, 1e-2
 _MEASURED: Sequence[tuple[str, str, Callable[[Result], float | None], float]] = (
@@ -28,55 +31,90 @@ _MEASURED: Sequence[tuple[str, str, Callable[[Result], float | None], float]] = 
 )
 
 
-def text(now: Now) -> bytes:
-    """Return the metrics."""
+class Scraped:
+    """The metrics of all lines, made again only if something has changed."""
+
+    def __init__(self, folders: Folders, lines: Lines) -> None:
+        """Read nothing yet. What others have read of the lines is not read again."""
+        self.text = b""
+        """The latest metrics, empty until all lines have been read once."""
+        self._folders = folders
+        self._lines = lines
+        self._read: list[LineState] = []
+        self._locations = 0
+        self._shown: tuple[list[LineState], DaemonState | None] | None = None
+
+    def refresh(self, now: datetime) -> None:
+        """Read the lines that have new rows. Raises the errors of `Rows.of`."""
+        names = self._lines.names()
+        self._locations = len(names)
+        lines: list[LineState] = []
+        for name in names:
+            lines.append(self._lines.state(name, now))
+            if not self.text:
+                self._read = lines
+        daemon = state.daemon(self._folders.result_dir, now)
+        if not self.text or (lines, daemon) != self._shown:
+            self.text, self._shown = text(lines, daemon, len(names)), (lines, daemon)
+
+    def partial(self, now: datetime) -> bytes:
+        """Return the metrics of the lines that have been read so far."""
+        daemon = state.daemon(self._folders.result_dir, now)
+        return self.text or text(list(self._read), daemon, self._locations)
+
+
+def text(lines: Sequence[LineState], daemon: DaemonState | None, locations: int) -> bytes:
+    """Return the metrics. `locations`: how many have rows, read or not."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Lines(now))
+    registry.register(_Lines(lines, daemon, locations))
     return generate_latest(registry)
 
 
 class _Lines(Collector):
-    def __init__(self, now: Now) -> None:
-        self._now = now
+    def __init__(self, lines: Sequence[LineState], daemon: DaemonState | None, locations: int) -> None:
+        self._lines, self._daemon, self._locations = lines, daemon, locations
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        yield from (_measured(self._now.lines, *what) for what in _MEASURED)
-        yield _conditions(self._now.lines)
-        yield _providers(self._now.lines)
-        yield _of_lines(self._now.lines, "up", "1: the last test succeeded; 0: the line is down; else absent.", _up)
+        yield from (_measured(self._lines, *what) for what in _MEASURED)
+        yield _conditions(self._lines)
+        yield _providers(self._lines)
+        yield _of_lines(self._lines, "up", "1: the last test succeeded; 0: the line is down; else absent.", _up)
         yield _of_lines(
-            self._now.lines, "last_attempt_timestamp_seconds", "When the last test was made, failed or not.", _attempt
+            self._lines, "last_attempt_timestamp_seconds", "When the last test was made, failed or not.", _attempt
         )
         yield _of_lines(
-            self._now.lines, "last_success_timestamp_seconds", "When a test last succeeded, within a month.", _success
+            self._lines, "last_success_timestamp_seconds", "When a test last succeeded, within a month.", _success
         )
         yield _of_lines(
-            self._now.lines,
+            self._lines,
             "failures_in_a_row",
             "Slots that failed since the last successful test.",
             lambda line: line.failures_in_a_row,
         )
         yield _of_lines(
-            self._now.lines,
+            self._lines,
             "down_in_a_row",
             "Slots that failed as they do when the line is down, since a server last answered.",
             lambda line: line.down_in_a_row,
         )
         yield _of_lines(
-            self._now.lines,
+            self._lines,
             "rows_without_status",
             "Rows of the last month whose status is not known.",
             lambda line: line.rows_without_status,
         )
         yield _of_lines(
-            self._now.lines,
+            self._lines,
             "month_data_bytes",
             "Bytes that tests moved in this calendar month (local time).",
             lambda line: line.data_bytes_of_month,
         )
-        if self._now.daemon:
-            yield _gauge("rows_waiting", "Rows that the disk refused, kept in memory.", self._now.daemon.rows_waiting)
-            due = self._now.daemon.next_due.timestamp()
+        yield _gauge("locations", "Locations that have rows.", self._locations)
+        unread = self._locations - len(self._lines)
+        yield _gauge("locations_unread", "Locations not read yet since the page started.", unread)
+        if self._daemon:
+            yield _gauge("rows_waiting", "Rows that the disk refused, kept in memory.", self._daemon.rows_waiting)
+            due = self._daemon.next_due.timestamp()
             yield _gauge("next_due_timestamp_seconds", "When the daemon's next test is due.", due)
 
 

@@ -33,6 +33,8 @@ class Locations(msgspec.Struct, frozen=True):
     """The locations that have rows, the one with the newest rows first."""
 
     locations: list[str]
+    next: str | None
+    """The query for the locations that follow, null if there are none."""
 
 
 _TYPES = (Results, Summary, Locations, Now, Problem)
@@ -58,7 +60,7 @@ _UNTIL = {
 _LIMIT = {
     "name": "limit",
     "in": "query",
-    "description": "The largest number of rows to return.",
+    "description": "The largest number of rows or locations to return.",
     "schema": {"type": "integer", "minimum": 1, "maximum": MOST_RESULTS, "default": DEFAULT_LIMIT},
 }
 _CURSOR = {
@@ -87,7 +89,7 @@ def document() -> bytes:
             "/api/summary": _route(
                 Summary, "The figures of a line over a period", _since("30d"), _UNTIL, _LOCATION, _ISP
             ),
-            "/api/locations": _route(Locations, "The locations that have rows"),
+            "/api/locations": _route(Locations, "The locations that have rows", _LIMIT, _CURSOR),
             "/api/now": _route(Now, "The current state of every line and of the daemon"),
         },
         "components": {"schemas": schemas, "securitySchemes": {"password": {"type": "http", "scheme": "basic"}}},

@@ -1,21 +1,25 @@
 """The parameters of a request, checked. An error says what is allowed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from http import HTTPStatus
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import msgspec
 from starlette.exceptions import HTTPException
 
-from speedtest.page.queries import MOST_RESULTS, Query
+from speedtest.page.asked import Query
+from speedtest.page.queries import MOST_RESULTS
 
 RANGES = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", "all": "all"}
 THEMES = {"auto": "system setting", "light": "light", "dark": "dark"}
 REFRESH = {"on": "on", "off": "off"}
 DEFAULT_RANGE = "30d"
 DEFAULT_LIMIT = 1000
-_LAST_DAY = "9999-12-30"
+_FIRST_DAY, _LAST_DAY = "0001-01-02", "9999-12-29"
+"""The first and last day that can be asked for in every zone."""
+_DAY = timedelta(days=1)
 _LONGEST_VALUE = 100
 _NAMED = 5
 _MOST_SKIPPED = 1_000_000
@@ -31,14 +35,13 @@ class PageParameters(msgspec.Struct, frozen=True, kw_only=True):
     theme: str
     refresh: str
 
-    @property
-    def asked(self) -> Query:
-        """Return the question. Days are UTC days; the last day is included."""
+    def asked(self, zone: ZoneInfo) -> Query:
+        """Return the question. Days are those of the line's zone; the last day is included."""
         if self.range:
             return Query(self.location, None if self.range == "all" else self.range)
-        last = min(self.last, _LAST_DAY)
-        after_last = str(date.fromisoformat(last) + timedelta(days=1)) if last else None
-        return Query(self.location, self.first or None, after_last)
+        last = date.fromisoformat(min(self.last, _LAST_DAY)) + _DAY if self.last else None
+        first = date.fromisoformat(max(self.first, _FIRST_DAY)) if self.first else None
+        return Query(self.location, _start(first, zone), _start(last, zone))
 
     def link(self, **other: str) -> str:
         """Return the query of this page with some parameters changed. Default values are left out."""
@@ -60,6 +63,8 @@ def shown(parameters: Mapping[str, str], locations: Sequence[str]) -> PageParame
     named = _one_of(parameters, "range", RANGES, "")
     if first and last and last < first:
         raise wrong(f"from={first} is after to={last}: the period would be empty")
+    if first and date.fromisoformat(first) > datetime.now(UTC).date() + _DAY:
+        raise wrong(f"from={first} is in the future: choose a day before tomorrow")
     return PageParameters(
         location=location(parameters, locations),
         range=None if first or last else named or DEFAULT_RANGE,
@@ -110,6 +115,14 @@ def cursor(parameters: Mapping[str, str]) -> tuple[str | None, int]:
     return since or None, int(skip or 0)
 
 
+def skipped(parameters: Mapping[str, str]) -> int:
+    """Return how many locations an answer skips. Raises HTTPException 400."""
+    text = parameters.get("cursor") or "0"
+    if not (text.isascii() and text.isdigit() and len(text) < len(str(_MOST_SKIPPED))):
+        raise wrong("cursor must be copied from `next` of an earlier answer")
+    return int(text)
+
+
 def only(parameters: Mapping[str, str], known: Sequence[str]) -> None:
     """Raise HTTPException 400 if a parameter is not known here."""
     if unknown := sorted(set(parameters) - set(known)):
@@ -127,6 +140,11 @@ def _one_of(parameters: Mapping[str, str], name: str, allowed: Mapping[str, str]
     if value and value not in allowed:
         raise wrong(f"{name}={value[:_LONGEST_VALUE]} must be one of {', '.join(allowed)}")
     return value
+
+
+def _start(day: date | None, zone: ZoneInfo) -> str | None:
+    """Return the instant at which a day begins in a zone: at the first of two midnights, or at the hour after none."""
+    return datetime.combine(day, time(), zone).astimezone(UTC).isoformat() if day else None
 
 
 def _day(parameters: Mapping[str, str], name: str) -> str:

@@ -1,4 +1,4 @@
-"""Read configured names: locations, zones, hosts, levels."""
+"""Read configured names: locations, zones, levels."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -42,13 +42,6 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
         return text.upper()
 
     return read
-
-
-def host(text: str) -> str:
-    """Read an IPv4 or IPv6 address."""
-    import ipaddress  # noqa: PLC0415 (only the page needs it; a daemon with the default address never imports it)
-
-    return str(ipaddress.ip_address(text))
 
 
 def zone(text: str) -> str:

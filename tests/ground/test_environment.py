@@ -14,7 +14,7 @@ from speedtest import environment
 from speedtest.engines import ENGINES
 from speedtest.environment import Mistakes
 from speedtest.values import misspelt, names
-from speedtest.variables import EVERYTHING, PAGE, variables
+from speedtest.variables import EVERYTHING, MEASURING, PAGE, variables
 
 GOOD = {
     "SLEEP_SECONDS": ["600", "0.5", "1e2", "31622400"],
@@ -43,9 +43,11 @@ GOOD = {
     "DATA_BUDGET_GB_PER_MONTH": ["500", "0.5", "1000000"],
     "PLAN_DOWNLOAD_MBPS": ["250", "0.5"],
     "PLAN_UPLOAD_MBPS": ["40"],
-    "PAGE_HOST": ["127.0.0.1", "::", "192.0.2.7"],
+    "PAGE_HOST": ["127.0.0.1", "::", "192.0.2.7", "all", "ALL"],
     "PAGE_PORT": ["0", "8600", "65535"],
     "PAGE_PASSWORD": ["secret", "with space", "ü"],
+    "PAGE_ALLOWED_HOSTS": ["speed.example.net", "a, B.example.net.", "*.example.net", "xn--bcher-kva.example"],
+    "PAGE_FRAME_ANCESTORS": ["https://home.example.net:8123", "self, http://nas.local/", "http://[::1]:80,self"],
 }
 BAD: dict[str, list[str]] = {
     "SLEEP_SECONDS": ["0", "-1", "1e-320", "nan", "inf", "ten", "10s", "1,5", "1e99", " "],
@@ -85,6 +87,8 @@ BAD: dict[str, list[str]] = {
     "PAGE_HOST": ["localhost", "1.2.3", "nas.local"],
     "PAGE_PORT": ["-1", "65536", "http"],
     "PAGE_PASSWORD": ["a\nb", "\x07"],
+    "PAGE_ALLOWED_HOSTS": ["*", "a.example:80", "https://a.example", "a,,b", "a b", "-a", "*.*.example", "a..b"],
+    "PAGE_FRAME_ANCESTORS": ["a.example", "https://a.example/x", "https://a; script-src *", "*", "'self'", "https://"],
 }
 
 

@@ -176,3 +176,32 @@ def test_every_record_names_its_event(tmp_path: Path) -> None:
     assert (library["event"], measured["event"], bug["event"]) == ("other", "measured", "bug")
     assert (measured["message"], measured["download_mbps"]) == ("measured 5", 94.1)
     assert "ValueError: invalid literal" in bug["exc_info"]
+
+
+def test_the_same_line_comes_a_few_times_a_minute_and_the_next_says_how_many_were_left_out() -> None:
+    now = [0.0]
+    repeats = logs.Repeats(lambda: now[0])
+
+    def said(message: str, *values: object, level: int = logging.ERROR) -> str | None:
+        record = logging.LogRecord("x", level, "", 0, message, values, None)
+        passed = repeats.filter(record)
+        return None if not passed else (passed if isinstance(passed, logging.LogRecord) else record).getMessage()
+
+    assert [said("full") for _ in range(100_000)].count("full") == logs.SAME_LINES_A_MINUTE
+    assert said("another") == "another"
+    now[0] = 61
+    assert said("full") == "full (99995 more like this were left out)"
+    assert said("full") == "full"
+    different = [said("no %d", number) for number in range(100_000)]
+    assert len([line for line in different if line]) == logs.ALIKE_LINES_A_MINUTE
+    measured = [said("measured %d", number, level=logging.INFO) for number in range(1000)]
+    assert None not in measured
+    assert all(said("details", level=logging.DEBUG) for _ in range(100))
+
+
+def test_no_fault_fills_the_log_file(tmp_path: Path) -> None:
+    logs.configure("INFO", tmp_path)
+    for number in range(10_000):
+        logging.getLogger("asyncio").error("socket.accept() out of system resource")
+        logging.getLogger("speedtest.x").warning("could not read %s", number)
+    assert len(lines(tmp_path)) == logs.SAME_LINES_A_MINUTE + logs.ALIKE_LINES_A_MINUTE

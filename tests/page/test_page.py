@@ -4,8 +4,9 @@ import concurrent.futures
 import re
 import signal
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
@@ -18,7 +19,7 @@ from views import failed, folders, good, skipped
 from speedtest.data import heartbeat
 from speedtest.data.heartbeat import Heartbeat
 from speedtest.data.partitions import Folders
-from speedtest.page.headers import HEADERS
+from speedtest.page.headers import headers
 from speedtest.values import amounts
 
 ROUTES = (
@@ -67,12 +68,13 @@ def test_the_state_now_is_shown_first_and_the_sections_of_the_report_follow(page
 
 
 def test_figures_of_the_page_are_those_that_duckdb_computes(page: Page, where: Folders) -> None:
-    yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+    berlin = "timezone('Europe/Berlin', timestamp)::date"
+    yesterday = (datetime.now(ZoneInfo("Europe/Berlin")) - timedelta(days=1)).date()
     with duckdb.connect() as engine:
         engine.execute("set timezone = 'UTC'")
         engine.execute(
             f"select median(download_mbps), count(*) from '{where.upload_dir}/*/*/*/*/*.parquet' "
-            f"where status = 'ok' and speedtest_address = '{HOME}' and timestamp::date = '{yesterday}'"
+            f"where status = 'ok' and speedtest_address = '{HOME}' and {berlin} = '{yesterday}'"
         )
         ((median, tests),) = engine.fetchall()
     text = text_of(page.get(f"/?from={yesterday}&to={yesterday}&location={HOME}").text)
@@ -149,10 +151,29 @@ def test_the_ends_of_the_calendar_are_days_like_others(page: Page, period: str) 
     assert page.get(f"/?{period}").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Pacific/Auckland", date(2025, 11, 20), 24),
+        ("America/Los_Angeles", date(2025, 11, 20), 24),
+        ("Europe/Berlin", date(2025, 10, 26), 25),
+        ("Europe/Berlin", date(2025, 3, 30), 23),
+        ("America/Santiago", date(2025, 9, 7), 23),  # its first hour does not exist
+    ],
+)
+def test_a_day_is_that_of_the_line(tmp_path: Path, zone: str, day: date, hours: int) -> None:
+    first = datetime.combine(day - timedelta(days=1), time(), UTC)
+    rows = [good(first + timedelta(minutes=30 * number), timezone=zone) for number in range(3 * 48)]
+    with serving(folders(tmp_path, rows)) as page:
+        text = text_of(page.get(f"/?from={day}&to={day}").text)
+    assert f"in 80 % of {2 * hours} tests" in text
+    assert f"From ({zone})" in text
+
+
 @pytest.mark.parametrize("path", ROUTES)
 def test_every_answer_forbids_what_the_page_does_not_need(page: Page, path: str) -> None:
     answer = page.get(path)
-    for name, value in HEADERS.items():
+    for name, value in headers().items():
         assert answer.headers[name] == value or name == "Cache-Control"
     assert "'unsafe" not in answer.headers["Content-Security-Policy"]
     assert answer.headers["Cache-Control"] in ("no-store", "private, no-cache")

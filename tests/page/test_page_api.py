@@ -106,7 +106,7 @@ def test_the_summary_is_what_the_page_shows(page: Page) -> None:
     summary = page.get(f"/api/summary?since=2d&location={OFFICE}").json()
     assert summary["location"] == OFFICE
     assert summary["engines"][0]["download"]["tests"] > 50
-    assert page.get("/api/locations").json() == {"locations": [HOME, OFFICE]}
+    assert page.get("/api/locations").json() == {"locations": [HOME, OFFICE], "next": None}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,9 @@ def test_the_summary_is_what_the_page_shows(page: Page) -> None:
         ("/api/results?page=2", 400, "page is not a parameter of this address; allowed are since, until"),
         ("/api/summary?since=2026-02-01&until=2026-01-01", 400, "2026-02-01"),
         ("/api/summary?location=moon", 404, f"location=moon has no rows; locations with rows: {HOME}, {OFFICE}"),
-        ("/api/locations?x=1", 400, "it has no parameters"),
+        ("/api/locations?x=1", 400, "allowed are limit, cursor"),
+        ("/api/locations?cursor=x", 400, "cursor must be copied from `next`"),
+        ("/api/now?x=1", 400, "it has no parameters"),
         ("/api/nothing", 404, "try /, /api/results"),
     ],
 )

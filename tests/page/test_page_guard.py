@@ -1,11 +1,13 @@
 """Who may see the page: its password, the limit on wrong passwords, and the host names it answers to."""
 
 import base64
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
-from daemon import run
+from daemon import PATIENCE, run
 from pages import Page, serving
 from views import folders
 
@@ -108,6 +110,48 @@ def test_without_a_password_only_names_that_nobody_else_can_hold_are_answered_to
         assert page.get("/", Host="nas.local:8600").status_code == 200
 
 
+def test_a_name_in_the_list_is_answered_to_in_any_case_and_no_other_is(tmp_path: Path) -> None:
+    with serving(folders(tmp_path, []), PAGE_ALLOWED_HOSTS="speed.Example.net, *.home.example.net") as page:
+        for host in ("SPEED.example.NET.:443", "a.home.example.net", "nas.local."):
+            assert page.get("/", Host=host).status_code == 200, host
+        for host in ("example.net", "home.example.net", "xspeed.example.net", "speed.example.net.evil.example"):
+            assert page.get("/", Host=host).status_code == 421, host
+
+
+def test_a_request_line_may_name_the_whole_address_and_its_host_is_what_counts(tmp_path: Path) -> None:
+    with serving(folders(tmp_path, [])) as page:
+        assert said(page, "GET http://nas.local:8600/healthz HTTP/1.1", "evil.example").endswith("ok\n")
+        assert said(page, "GET HTTP://NAS.local HTTP/1.1", "nas.local").startswith("HTTP/1.1 200")
+        assert '"limit=0' in said(page, "GET http://nas.local/api/results?limit=0 HTTP/1.1", "nas.local")
+        assert said(page, "GET http://evil.example/ HTTP/1.1", "127.0.0.1").startswith("HTTP/1.1 421")
+        assert said(page, "POST http://nas.local/ HTTP/1.1", "nas.local").startswith("HTTP/1.1 405")
+
+
+def said(page: Page, line: str, host: str) -> str:
+    """Send a request as it stands and return the whole answer."""
+    with socket.create_connection(("127.0.0.1", page.client.base_url.port), PATIENCE) as connection:
+        connection.sendall(f"{line}\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return connection.makefile("rb").read().decode()
+
+
+@pytest.mark.parametrize(
+    ("host", "addresses"),
+    [("all", ("127.0.0.1", "[::1]")), ("::", ("127.0.0.1", "[::1]")), ("::1", ("[::1]",))],
+)
+def test_all_addresses_are_those_of_both_families(tmp_path: Path, host: str, addresses: tuple[str, ...]) -> None:
+    with serving(folders(tmp_path, []), PAGE_HOST=host) as page:
+        for address in addresses:
+            assert httpx.get(f"http://{address}:{page.client.base_url.port}/healthz").status_code == 200
+
+
+def test_an_origin_that_is_named_may_show_the_page_in_a_frame_and_no_other_may(tmp_path: Path) -> None:
+    with serving(folders(tmp_path, []), PAGE_FRAME_ANCESTORS="https://home.example.net:8123, self") as page:
+        answer = page.get("/")
+        policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+        assert policy["frame-ancestors"] == "https://home.example.net:8123 'self'"
+        assert "x-frame-options" not in answer.headers
+
+
 @pytest.mark.parametrize(
     ("host", "local"),
     [
@@ -122,6 +166,12 @@ def test_without_a_password_only_names_that_nobody_else_can_hold_are_answered_to
         ("127.0.0.1.example.net", False),
         ("local.example", False),
         ("[evil.example]", False),
+        ("NAS.LOCAL", True),
+        ("nas.local.:8600", True),
+        ("localhost.", True),
+        ("LocalHost:8600", True),
+        ("Example.NET.", False),
+        ("nas.local.example.net", False),
     ],
 )
 def test_which_names_are_local(host: str, local: bool) -> None:  # noqa: FBT001 (a case)

@@ -49,7 +49,7 @@ def test_compose_passes_the_page_s_variables_on_and_publishes_it_on_this_machine
             assert f"${{{name}:-{default}}}" in page["ports"][0]
         elif name != "PAGE_PASSWORD_FILE":  # its file would have to be in the container
             assert page["environment"][name] == f"${{{name}:-{default}}}"
-    assert page["environment"]["PAGE_HOST"] == "0.0.0.0"  # noqa: S104 (inside its container)
+    assert page["environment"]["PAGE_HOST"] == "all"  # inside its container
     assert page["ports"][0].endswith(f":{page['environment']['PAGE_PORT']}")
 
 

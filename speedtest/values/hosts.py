@@ -1,0 +1,45 @@
+"""Read and compare the names and addresses that the page listens at, answers to, and may be shown in."""
+
+import re
+
+ALL = "all"
+"""Every address of this machine, IPv4 and IPv6."""
+
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
+_ORIGIN = re.compile(rf"https?://({_NAME.pattern}|\[[0-9a-f:.]+\])(:[0-9]{{1,5}})?")
+_SELF = "self"
+
+
+def address(text: str) -> str:
+    """Read an IPv4 or IPv6 address, or `all`."""
+    import ipaddress  # noqa: PLC0415 (only the page needs it; a daemon with the default address never imports it)
+
+    return ALL if text.lower() == ALL else str(ipaddress.ip_address(text))
+
+
+def allowed(text: str) -> tuple[str, ...]:
+    """Read host names, separated by commas. `*.example.net` means every name that ends so."""
+    return tuple(_matching(_NAME, plain(name.strip())) for name in text.split(","))
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Read origins, separated by commas, such as `https://home.example.net:8123`; `self` means the page's own."""
+    written = [each.strip().lower().removesuffix("/") for each in text.split(",")]
+    return tuple(each if each == _SELF else _matching(_ORIGIN, each) for each in written)
+
+
+def plain(name: str) -> str:
+    """Return a host name in the form in which two names are compared: lower case, without the dot of the root."""
+    return name.lower().removesuffix(".")
+
+
+def is_among(name: str, known: tuple[str, ...]) -> bool:
+    """Return whether a plain name is one of those that `allowed` read."""
+    return any(name == each or (each.startswith("*.") and name.endswith(each[1:])) for each in known)
+
+
+def _matching(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError(text)
+    return text
