@@ -13,102 +13,17 @@ import logging
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, override
+from typing import override
 
 import msgspec
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+from speedtest.events import EVENTS, Event
+
 FILE_NAME = "speedtest.log"
-type Event = Literal[
-    "started",
-    "stopped",
-    "measured",
-    "test_failed",
-    "skipped",
-    "slots_missed",
-    "clock_jumped",
-    "clock_unsynchronised",
-    "rows_redated",
-    "test_cancelled",
-    "server_vanished",
-    "data_use",
-    "data_budget",
-    "row_refused",
-    "rows_saved",
-    "rows_printed",
-    "converted",
-    "conversion_failed",
-    "conversion_ended",
-    "lock_file",
-    "quarantined",
-    "file_ignored",
-    "file_unreadable",
-    "folder_refused",
-    "note_refused",
-    "memory_lost",
-    "swept",
-    "program_started",
-    "program_ignored",
-    "program_missing",
-    "arguments_added",
-    "unknown_variable",
-    "page_started",
-    "page_unprotected",
-    "page_unreadable",
-    "page_crowded",
-    "log_refused",
-    "bug",
-    "child",
-    "other",
-]
-
-EVENTS: Mapping[Event, str] = {
-    "started": "The daemon has started: which programs measure, how often, at which location.",
-    "stopped": "The daemon has stopped; the message names the signal.",
-    "measured": "A test succeeded. Its row is saved, or waits for the disk.",
-    "test_failed": "A test failed; `error_kind` says how.",
-    "skipped": "A slot was skipped; `error_kind` says why.",
-    "slots_missed": "The process or the machine was suspended: the slots of that time have no row.",
-    "clock_jumped": "The wall clock was set: from when, to when, by how many seconds.",
-    "clock_unsynchronised": "The clock is not synchronised: new rows are held back from conversion, see clocks.md.",
-    "rows_redated": "Rows measured while the clock was wrong were re-dated after it was set.",
-    "test_cancelled": "The daemon is stopping and cancelled the running test; the test has no row.",
-    "server_vanished": "A server of SPEEDTEST_SERVER_ID does not exist any more; the program chooses another one.",
-    "data_use": "How much data a test uses, and how much that is in a day and a month.",
-    "data_budget": "This month's tests have used 80 or 100 % of DATA_BUDGET_GB_PER_MONTH.",
-    "row_refused": "The disk refused a row. Rows wait in memory until there is room.",
-    "rows_saved": "The disk accepts rows again, and the waiting rows are saved.",
-    "rows_printed": "Rows that could not be saved were printed on standard error.",
-    "converted": "The rows of one day and location are now in a Parquet file.",
-    "conversion_failed": "A day could not be converted, or a conversion failed; the next conversion retries.",
-    "conversion_ended": "A conversion was ended early, left to another that is running, or (at level DEBUG) is done.",
-    "lock_file": "The file system cannot lock a folder, so the conversion locks an empty file in UPLOAD_DIR.",
-    "quarantined": "A CSV file that is not a row was moved to quarantine.",
-    "file_ignored": "A file in a day's folder is not the file of a row; it stays where it is.",
-    "file_unreadable": "A CSV file could not be read, or holds no row; it stays where it is.",
-    "folder_refused": "A folder cannot be written now.",
-    "note_refused": "The heartbeat or the schedule's notes could not be written; measuring continues.",
-    "memory_lost": "The schedule's notes cannot be read: no engine is paused, and the month's data use starts at 0.",
-    "swept": "Half-written files of an earlier run were removed, or could not be removed.",
-    "program_started": "A speed-test program was started, with these arguments.",
-    "program_ignored": "A file named like a speed-test program is another program, or could not be started.",
-    "program_missing": "No program was found for an engine of SPEEDTEST_ENGINE; the other engines measure.",
-    "arguments_added": "SPEEDTEST_ARGUMENTS adds arguments that may change what a program measures.",
-    "unknown_variable": "An environment variable has a name like one of ours, but is unknown.",
-    "page_started": "The page listens at this address.",
-    "page_unprotected": "Other machines can read the page, and it has no password.",
-    "page_unreadable": "A request could not be answered because a file or folder cannot be read.",
-    "page_crowded": "Connections to the page were slow, idle or too many, and were cut.",
-    "log_refused": "LOG_DIR cannot be written; logs go to standard error only.",
-    "bug": "An unexpected error: please report it.",
-    "child": "A line of a child process that is not in our log format.",
-    "other": "A log record of a library.",
-}
-"""What each event means."""
-
 SAME_LINES_A_MINUTE = 5
 """The same line is logged at most this often. The next one after that minute says how many were left out."""
 ALIKE_LINES_A_MINUTE = 60

@@ -16,7 +16,7 @@ from pyarrow import csv
 
 from speedtest.data import schema, spreadsheets
 from speedtest.data.table import SCHEMA
-from speedtest.values.separators import Marks
+from speedtest.values.separators import Separators
 
 type FormatName = Literal["csv", "json", "parquet", "xlsx"]
 
@@ -34,7 +34,7 @@ def write(  # noqa: PLR0913 (each by name)
     *,
     raw: bool = False,
     columns: list[str] | None = None,
-    spreadsheet: Marks | None = None,
+    spreadsheet: Separators | None = None,
 ) -> int:
     """Write the rows and return how many; only these columns, in this order, if `columns` is given.
 

@@ -24,10 +24,10 @@ from xlsxwriter.worksheet import Worksheet
 
 from speedtest.data import schema
 from speedtest.data.table import SCHEMA
-from speedtest.values.separators import Marks
+from speedtest.values.separators import Separators
 
 type Cell = str | float | bool | datetime | None
-type Lines = Iterator[list[Cell]]
+type CsvLines = Iterator[list[Cell]]
 
 ZONE = "timezone"
 MOST_ROWS = 1_048_575
@@ -58,7 +58,7 @@ def names_for(columns: list[str] | None) -> list[str]:
     return [*columns, ZONE] if has_time and ZONE not in columns else columns
 
 
-def write_csv(tables: Iterable[pa.Table], out: BinaryIO, names: list[str], marks: Marks) -> int:
+def write_csv(tables: Iterable[pa.Table], out: BinaryIO, names: list[str], marks: Separators) -> int:
     """Write rows as CSV for a spreadsheet and return how many."""
     text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="", write_through=True)
     writer = csv.writer(text, delimiter=marks.separator, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
@@ -116,7 +116,7 @@ def _fitting(text: str) -> str:
     return text.encode("utf-16-le")[: (LONGEST_TEXT - 1) * 2].decode("utf-16-le", "ignore") + "…"
 
 
-def _text(cell: Cell, marks: Marks) -> str | None:
+def _text(cell: Cell, marks: Separators) -> str | None:
     match cell:
         case bool():
             return "1" if cell else "0"
@@ -128,7 +128,7 @@ def _text(cell: Cell, marks: Marks) -> str | None:
             return str(cell)
 
 
-def _lines(tables: Iterable[pa.Table], names: list[str]) -> Lines:
+def _lines(tables: Iterable[pa.Table], names: list[str]) -> CsvLines:
     """Yield the cells of each row, times local."""
     needed = list(dict.fromkeys([*names, "timestamp", ZONE]))
     for table in tables:

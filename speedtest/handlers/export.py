@@ -23,7 +23,7 @@ from speedtest.terminal.options import Locations, Output, Provider, Since, Until
 from speedtest.values import separators
 from speedtest.values.misspelt import nearest
 from speedtest.values.period import Unclear, period
-from speedtest.values.separators import Marks
+from speedtest.values.separators import Separators
 
 
 class Format(StrEnum):
@@ -119,7 +119,7 @@ def _nearest(name: str) -> str:
     return nearest(name[:80], tuple(BY_NAME))
 
 
-def _marks(form: Format, locale: str | None, *, for_spreadsheet: bool) -> Marks | None:
+def _marks(form: Format, locale: str | None, *, for_spreadsheet: bool) -> Separators | None:
     """Return the marks of a CSV file for a spreadsheet, None for any other form."""
     if for_spreadsheet and form not in {Format.csv, Format.xlsx}:
         exits.end(os.EX_USAGE, f"--for-spreadsheet is for CSV and xlsx, not for {form.value}")
@@ -128,7 +128,7 @@ def _marks(form: Format, locale: str | None, *, for_spreadsheet: bool) -> Marks 
     if form is not Format.csv or not for_spreadsheet:
         return None
     try:
-        return separators.marks(locale) if locale is not None else Marks()
+        return separators.marks(locale) if locale is not None else Separators()
     except separators.UnknownLocale as unknown:
         exits.end(os.EX_USAGE, f"--locale: {unknown}")
 

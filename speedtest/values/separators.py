@@ -6,7 +6,7 @@ _SEMICOLON_AND_POINT = {"CH", "LI"}
 """Territories whose systems separate lists by semicolons although their decimal mark is a point."""
 
 
-class Marks(msgspec.Struct, frozen=True):
+class Separators(msgspec.Struct, frozen=True):
     """The two marks of a language; by default those of English."""
 
     decimal: str = "."
@@ -17,7 +17,7 @@ class UnknownLocale(ValueError):
     """Text that names no language. The message says how to write one."""
 
 
-def marks(name: str) -> Marks:
+def marks(name: str) -> Separators:
     """Return the marks of a locale such as `de_DE`, `de-DE`, `de` or `de_DE.UTF-8`.
 
     A decimal comma goes with the semicolon. Raises UnknownLocale.
@@ -32,4 +32,4 @@ def marks(name: str) -> Marks:
         raise UnknownLocale(f"{name[:50]!r} is not a locale: write a language and a country, such as de_DE") from None
     decimal = get_decimal_symbol(locale, numbering_system="latn")
     semicolon = decimal == "," or locale.territory in _SEMICOLON_AND_POINT
-    return Marks("," if decimal == "," else ".", ";" if semicolon else ",")
+    return Separators("," if decimal == "," else ".", ";" if semicolon else ",")

@@ -25,7 +25,7 @@ from standins import office
 
 from speedtest.data import formats, schema, spreadsheets
 from speedtest.data.table import SCHEMA
-from speedtest.values.separators import Marks
+from speedtest.values.separators import Separators
 
 WINTER = utc(2026, 11, 20, 13, 3, 5)
 COLUMNS = "timestamp,status,download_mbps,data_bytes,server_name,isp,error,interface_isVpn"
@@ -191,8 +191,8 @@ def in_order(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @settings(max_examples=60)
-@given(ROWS, st.sampled_from([Marks(), Marks(",", ";"), Marks(".", ";")]))
-def test_csv_for_a_spreadsheet_gives_the_same_values_back(rows: list[dict[str, Any]], marks: Marks) -> None:
+@given(ROWS, st.sampled_from([Separators(), Separators(",", ";"), Separators(".", ";")]))
+def test_csv_for_a_spreadsheet_gives_the_same_values_back(rows: list[dict[str, Any]], marks: Separators) -> None:
     text = written(rows, "csv", raw=True, spreadsheet=marks).decode("utf-8-sig")
     found = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=marks.separator))
     assert len(found) == len(rows)

@@ -184,7 +184,7 @@ def test_outside_a_checkout_the_users_own_settings_reach_the_daemon_and_no_commi
     environment = fresh.environment(RESULT_DIR=str(own / "results"), SLEEP_SECONDS="77.5")
     own.mkdir()
     with running(fresh.project / "bootstrap.sh", own, environment) as daemon:
-        until(lambda: list((own / "results").glob("year=*/month=*/day=*/*.csv")), "row")
+        until(lambda: list((own / "results").rglob("speedtest_*.csv")), "row")
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(30) == 0
     (row,) = rows(own)

@@ -13,7 +13,7 @@ from daemon import PATIENCE
 from paths import PROJECT
 
 CODE = PROJECT / "speedtest"
-GROUND = {"environment", "variables", "values", "logging", "measurement", "process"}
+GROUND = {"environment", "variables", "events", "values", "logging", "measurement", "process"}
 MAY_IMPORT: dict[str, set[str]] = {
     "handlers": {"daemon", "page", "report", "figures", "terminal", "data", "sample_year", "speedtest", "programs"}
     | {"engines"}
@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "environment": {"values", "variables"},
     "variables": {"values"},
     "values": set(),
-    "logging": set(),
+    "logging": {"events"},
+    "events": set(),
     "measurement": set(),
     "process": set(),
 }

@@ -17,8 +17,8 @@ from samples import day_of, keep, measured, utc
 
 from speedtest.data import schema
 from speedtest.engines import ENGINES
+from speedtest.events import EVENTS, Event
 from speedtest.handlers import cli
-from speedtest.logging import EVENTS, Event
 from speedtest.measurement import ErrorKind, SkipKind
 from speedtest.terminal import exits
 from speedtest.variables import MEASURING, Variable, variables

@@ -14,7 +14,7 @@ from typing import Any, Self
 import pandas as pd
 
 from speedtest.data import lake
-from speedtest.logging import Event
+from speedtest.events import Event
 
 PATIENCE = 30.0
 """Seconds to wait for a condition on the slowest machine. Normally it takes far less."""

@@ -10,7 +10,7 @@ import pytest
 
 from speedtest.data import results
 from speedtest.engines import ENGINES
-from speedtest.logging import Event
+from speedtest.events import Event
 from speedtest.measurement import Measurement
 from speedtest.process import Finished
 
