@@ -30,7 +30,7 @@ from typing import Annotated
 import msgspec
 
 from speedtest.engines.engine import Engine, Known, Options, Place, Target, options
-from speedtest.engines.interface import is_address, version_of
+from speedtest.engines.network_interface import is_address, version_of
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,

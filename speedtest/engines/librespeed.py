@@ -21,7 +21,7 @@ from typing import Annotated
 import msgspec
 
 from speedtest.engines.engine import Engine, Options, Place, Target, options
-from speedtest.engines.interface import is_address, version_of
+from speedtest.engines.network_interface import is_address, version_of
 from speedtest.engines.output import Amount, Count, both, check, complaint, documents, flatten, last_words, texts
 from speedtest.engines.plausible import believed
 from speedtest.measurement import Failure, Measurement

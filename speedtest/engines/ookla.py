@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from speedtest.engines.engine import Engine, Listing, Options, Progress, Target, options
-from speedtest.engines.interface import address_of, is_address
+from speedtest.engines.network_interface import address_of, is_address
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,

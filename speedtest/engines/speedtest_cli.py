@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from speedtest.engines.engine import Engine, Options, Target, options
-from speedtest.engines.interface import address_of
+from speedtest.engines.network_interface import address_of
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,

@@ -50,7 +50,7 @@ class Slots(msgspec.Struct, kw_only=True):
         return self.ok + self.failed
 
     @property
-    def availability(self) -> float | None:
+    def uptime_percent(self) -> float | None:
         """The uptime in percent: slots with a successful test ÷ slots with any test. None if no slot has a test."""
         return 100 * self.ok / self.tested if self.tested else None
 

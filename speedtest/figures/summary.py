@@ -70,7 +70,7 @@ def summarise(rows: pd.DataFrame, asked: Question, plan: Plan) -> Summary:
         first=rows["timestamp"].iloc[0].to_pydatetime() if len(rows) else None,
         last=rows["timestamp"].iloc[-1].to_pydatetime() if len(rows) else None,
         slots=counted,
-        uptime_percent=counted.availability,
+        uptime_percent=counted.uptime_percent,
         bin_seconds=width,
         engines=list(_engines(rows, starts, plan)),
         failures=list(_failures(failed, starts)),

@@ -30,4 +30,4 @@ def line(rows: Rows, location: str, now: datetime) -> LineUptime:
 
 def _uptime(frame: pd.DataFrame, since: datetime, until: datetime) -> float | None:
     within = frame[(frame["timestamp"] >= since) & (frame["timestamp"] < until)]
-    return slots.count(slots.by_slot(within), None, until).availability
+    return slots.count(slots.by_slot(within), None, until).uptime_percent

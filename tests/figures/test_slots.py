@@ -40,7 +40,7 @@ def test_a_slot_is_as_good_as_its_best_attempt(tmp_path: Path) -> None:
     counted = of(tmp_path, rows, at(4)).slots
     assert (counted.ok, counted.failed, counted.skipped, counted.not_measured) == (2, 1, 1, 0)
     assert counted.skipped_by_kind == {"quiet-hours": 1}
-    assert counted.availability == pytest.approx(200 / 3)
+    assert counted.uptime_percent == pytest.approx(200 / 3)
 
 
 @pytest.mark.parametrize(

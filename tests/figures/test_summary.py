@@ -195,7 +195,7 @@ def test_one_row_has_a_summary(tmp_path: Path) -> None:
 def test_nothing_but_failures_has_a_summary(tmp_path: Path) -> None:
     all_failed = summary(folders(tmp_path, [failed(START + n * INTERVAL) for n in range(6)]), START, UNTIL)
     assert all_failed.engines[0].download is None
-    assert all_failed.slots.availability == 0
+    assert all_failed.slots.uptime_percent == 0
     assert all_failed.outages[0].slots == 6
 
 
