@@ -143,7 +143,7 @@ def test_real_programs_use_only_the_kind_of_address_that_is_asked_for(
 def test_a_kind_of_address_that_this_machine_does_not_have_is_a_row_that_says_so(
     speedtest_cli: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interface, "_ELSEWHERE", {6: "fe80::1"})  # without its interface, it leads nowhere
+    monkeypatch.setattr(network_interface, "_ELSEWHERE", {6: "fe80::1"})  # without its interface, it leads nowhere
     row = attempt(speedtest_cli, "speedtest-cli", SPEEDTEST_IP_VERSION="6")
     assert (row.status, row.error_kind) == ("failed", "not-found")
     assert "no way to the internet by IPv6" in (row.error or "")
