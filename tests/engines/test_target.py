@@ -19,7 +19,7 @@ from standins import iperf3 as iperf3_server, librespeed, ookla
 from standins.service import FAR, NEAR, Service
 
 from speedtest import programs, speedtest
-from speedtest.engines import ENGINES, iperf3 as iperf3_engine
+from speedtest.engines import ENGINES, iperf3 as iperf3_engine, network_interface
 from speedtest.engines.engine import Target
 from speedtest.engines.network_interface import address_of
 from speedtest.environment import Mistakes
