@@ -113,7 +113,7 @@ def test_a_folder_that_holds_anything_else_is_refused_and_left_as_it_is(tmp_path
     (tmp_path / "mine/results/row.csv").write_text("mine")
     ended = speedsnake(tmp_path, "demo", "--folder", "mine", "--no-page")
     assert (ended.returncode, ended.stdout) == (64, "")
-    assert f"{tmp_path / 'mine'} holds files that no demo made: choose another folder" in ended.stderr
+    assert f"{tmp_path / 'mine'} contains files that are not from a demo: choose another folder" in ended.stderr
     assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["results", "row.csv"]
 
 
