@@ -39,6 +39,11 @@ class Stop:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
 
+    def __del__(self) -> None:
+        """Close the pipe."""
+        os.close(self._reader)
+        os.close(self._writer)
+
     def on(self, *signals: signal.Signals) -> None:
         """Request a stop when one of these signals comes. Signals that are ignored from the start stay ignored."""
         for number in signals:

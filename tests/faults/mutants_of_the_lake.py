@@ -172,7 +172,7 @@ def reader_looks_at_parquet_first() -> None:
     def make(days: Callable[..., Iterable[tuple[date, Path]]]) -> Callable[..., Iterable[tuple[date, Path]]]:
         def looked_before(base: Path, first: date, last: date) -> Iterable[tuple[date, Path]]:
             if not base.name.startswith("location=") and not found:
-                found.append(published(base.parent / "uploads", first, last))
+                found.append(published(base.parent / "uploads", first, last, None))
             return days(base, first, last)
 
         return looked_before
