@@ -162,7 +162,7 @@ def test_from_a_fresh_clone_to_a_daemon_that_says_honestly_that_the_line_is_down
         proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy"), refused)
         environment = fresh.environment(UV_OFFLINE="1", **proxies)
         with running(elsewhere / "speedsnake", elsewhere, environment) as daemon:
-            until(lambda: list((clone / "results").glob("year=*/month=*/day=*/*.csv")), "row")
+            until(lambda: list((clone / "results").rglob("speedtest_*.csv")), "row")
             (row,) = rows(clone)
             daemon.send_signal(signal.SIGTERM)
             assert daemon.wait(30) == 0

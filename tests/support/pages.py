@@ -21,7 +21,8 @@ from speedtest.measurement import Measurement
 ONLY_READING = """
 import runpy, sys
 def watch(event, arguments):
-    opens = event == "open" and (set(str(arguments[1])) & set("wax+") if arguments[1] else arguments[2] & 0o103)
+    named = event == "open" and not isinstance(arguments[0], int)  # a number is a pipe to a child
+    opens = named and (set(str(arguments[1])) & set("wax+") if arguments[1] else arguments[2] & 0o103)
     if opens or event in ("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "os.truncate"):
         sys.stderr.write(f"WRITES {event} {arguments}\\n")
 sys.addaudithook(watch)
