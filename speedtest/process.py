@@ -40,9 +40,10 @@ class Stop:
         os.set_blocking(self._writer, False)
 
     def __del__(self) -> None:
-        """Close the pipe."""
-        os.close(self._reader)
-        os.close(self._writer)
+        """Close the pipe. A descriptor is free even if closing it fails."""
+        for descriptor in (self._reader, self._writer):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
     def on(self, *signals: signal.Signals) -> None:
         """Request a stop when one of these signals comes. Signals that are ignored from the start stay ignored."""
