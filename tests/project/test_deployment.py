@@ -126,7 +126,7 @@ def test_a_deployment_that_fails_says_what_failed(aws: Cloud, tmp_path: Path) ->
     )
     done = aws.deploy("speedsnake-taken", taken)
     assert done.returncode == 1
-    assert "stack speedsnake-taken could not be deployed" in done.stderr
+    assert "could not deploy stack speedsnake-taken" in done.stderr
     assert "Second" in done.stderr
 
 
