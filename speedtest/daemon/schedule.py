@@ -17,6 +17,7 @@ from speedtest.environment import Settings
 from speedtest.measurement import Measurement, SkipKind
 from speedtest.speedtest import Slot
 from speedtest.values.hours import MINUTES_PER_DAY
+from speedtest.variables import SECONDS_PER_DAY
 
 FIRST_PAUSE_SECONDS = 15 * 60.0
 """The first pause of a rate-limited engine. Ookla's refusals last 15 minutes to 2 hours."""
@@ -27,7 +28,6 @@ DAYS_PER_MONTH = 30
 COUNTED = "counted_bytes"
 """The field of a row that holds its bytes for the budget, if they are not all in `data_bytes`."""
 _MONTHS_KEPT = 13
-_SECONDS_PER_DAY = 24 * 3600
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -209,4 +209,4 @@ def _chance(*seed: str | int) -> float:
 def slots_per_day(settings: Settings) -> float:
     """Return how many tests a day the interval gives outside quiet hours."""
     quiet = settings.quiet_hours.minutes if settings.quiet_hours else 0
-    return _SECONDS_PER_DAY / settings.sleep_seconds * (1 - quiet / MINUTES_PER_DAY)
+    return SECONDS_PER_DAY / settings.sleep_seconds * (1 - quiet / MINUTES_PER_DAY)

@@ -10,6 +10,7 @@ File systems may forget the bytes of a file that was synced without a name, so i
 
 import errno
 import os
+from _blake2 import blake2b  # that of hashlib, which would load 4 MiB of OpenSSL into the daemon
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,6 +91,11 @@ def first_free(names: Iterable[Path], put: Callable[[Path], object]) -> Path:
             continue
         return path
     raise AssertionError("the names never end")
+
+
+def digest(data: bytes) -> str:
+    """Return the digest by which a file is known: 16 hexadecimal digits of BLAKE2b."""
+    return blake2b(data, digest_size=8).hexdigest()
 
 
 def temporary_of(path: Path) -> Path:

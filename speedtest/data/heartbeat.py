@@ -5,14 +5,13 @@ that wrote the file, the monotonic clock decides, because changes of the wall cl
 of that machine the daemon is late at once. On other machines the wall clock decides.
 """
 
-import binascii
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from speedtest.data.files import replace
+from speedtest.data.files import digest, replace
 
 FILE_NAME = ".heartbeat.json"
 GRACE_SECONDS = 30.0
@@ -41,7 +40,7 @@ class Heartbeat(msgspec.Struct, kw_only=True):
     """The line that the daemon measures."""
 
     machine: str | None = None
-    """A checksum of the machine's id; None if it has none, as in most containers."""
+    """A digest of the machine's id; None if it has none, as in most containers."""
 
     def seconds_late(self, now: datetime, monotonic: float) -> float:
         """Return how many seconds ago the next test was due; negative before it is due."""
@@ -70,9 +69,9 @@ def boot_id() -> str | None:
 
 
 def machine_digest() -> str | None:
-    """Return a checksum of this machine's id, which itself should stay on the machine; None if it has none."""
+    """Return a digest of this machine's id, which itself should stay on the machine; None if it has none."""
     try:
-        return f"{binascii.crc32(_MACHINE.read_bytes()):08x}"  # hashlib would load 4 MiB of OpenSSL
+        return digest(_MACHINE.read_bytes())
     except OSError:
         return None
 

@@ -51,7 +51,7 @@ def _release(path: Path, kept_in: Path, result_dir: Path, placed: dict[str, Path
         data = path.read_bytes()
     except FileNotFoundError:  # a conversion has just deleted it: its row was re-dated before
         return False
-    replacement = placed.get(results.digest(data))
+    replacement = placed.get(files.digest(data))
     if not replacement and by is None:
         return False
     replacement = replacement or _redate(data, result_dir, by)
@@ -108,7 +108,7 @@ def _redate(data: bytes, result_dir: Path, by: timedelta | None) -> Path | None:
         row = results.redated(data, by)
     except (ValueError, KeyError, OverflowError):  # not a file of ours, or a date outside the calendar
         return None
-    name = f"speedtest_{row.timestamp:%H-%M-%S}_was-{results.digest(data)}.csv"
+    name = f"speedtest_{row.timestamp:%H-%M-%S}_was-{files.digest(data)}.csv"
     path = day_folder(result_dir, row.timestamp.date()) / name
     files.publish(path, row.data, base=result_dir)
     return path
@@ -125,7 +125,7 @@ def _delete(path: Path, replacement: Path) -> None:
 
 def _digest(path: Path) -> str | None:
     try:
-        return results.digest(path.read_bytes())
+        return files.digest(path.read_bytes())
     except FileNotFoundError:
         return None
 

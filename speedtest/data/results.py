@@ -65,13 +65,6 @@ def redated(data: bytes, by: timedelta) -> Row:
     return Row(moved["timestamp"], _file(columns))
 
 
-def digest(data: bytes) -> str:
-    """Return the digest by which a file of rows is known."""
-    import hashlib  # noqa: PLC0415 (it loads OpenSSL, which a daemon with a right clock never needs)
-
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
-
-
 def save(row: Row, result_dir: Path, suffix: str = "") -> Path:
     """Publish a row durably and return its path. Raises OSError if the disk refuses it.
 

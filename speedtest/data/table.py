@@ -25,7 +25,8 @@ from pyarrow import csv as arrow_csv
 
 from speedtest import engines
 from speedtest.data import schema
-from speedtest.data.results import LARGEST_FILE, common_texts, digest
+from speedtest.data.files import digest
+from speedtest.data.results import LARGEST_FILE, common_texts
 from speedtest.values.names import is_location
 
 SOURCE = "source"

@@ -1,6 +1,7 @@
 """Read the variables that choose engines, servers and network interfaces."""
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -108,8 +109,6 @@ def arguments(known: Engines) -> Callable[[str], dict[str, tuple[str, ...]]]:
     """
 
     def read(text: str) -> dict[str, tuple[str, ...]]:
-        import shlex  # noqa: PLC0415 (saves the daemon memory: few set this variable)
-
         found: dict[str, tuple[str, ...]] = {}
         for part in re.split(rf",(?=(?:{_any(known)})=)", text):
             engine, _, written = part.partition("=")

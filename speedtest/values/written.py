@@ -1,6 +1,7 @@
 """Write a value as a person would set it."""
 
 import os
+import shlex
 
 
 def as_set(value: object) -> str | None:
@@ -23,6 +24,4 @@ def as_set(value: object) -> str | None:
 def _joined(item: object) -> str:
     if not isinstance(item, tuple):
         return str(item)
-    import shlex  # noqa: PLC0415 (saves the daemon memory: only `check` shows values)
-
     return shlex.join(map(str, item))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Self, override
 
-from speedtest.data import files, held, results, row_queue
+from speedtest.data import files, held, row_queue
 from speedtest.data.results import Row
 from speedtest.data.row_queue import RowQueue
 from speedtest.handlers import convert
@@ -184,7 +184,7 @@ def conversion_trusts_unsynced_deletion() -> None:
     def drop(result_dir: Path, _: Path, names: Iterable[str]) -> None:
         digests = held.replaced_by(names)
         for path in (result_dir / "held").rglob("*.csv"):
-            if results.digest(path.read_bytes()) in digests:
+            if files.digest(path.read_bytes()) in digests:
                 path.unlink()
 
     put(held, "drop_replaced", lambda _: drop)

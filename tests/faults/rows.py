@@ -7,7 +7,7 @@ from typing import override
 
 import msgspec
 
-from speedtest.data import results
+from speedtest.data import files, results
 from speedtest.data.results import Row as Row_
 from speedtest.measurement import Measurement
 
@@ -84,7 +84,7 @@ class Held(Row, frozen=True):
     @property
     def redated_name(self) -> str:
         when = self.redated.timestamp
-        return f"year={when:%Y/month=%m/day=%d}/speedtest_{when:%H-%M-%S}_was-{results.digest(self.data)}.csv"
+        return f"year={when:%Y/month=%m/day=%d}/speedtest_{when:%H-%M-%S}_was-{files.digest(self.data)}.csv"
 
     @property
     @override
