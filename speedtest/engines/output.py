@@ -37,7 +37,7 @@ def documents(stream: bytes) -> Iterator[bytes]:
 
     A bare `nan` or `inf`, which is no JSON, becomes a text, so that one such figure does not hide all others.
     """
-    whole = stream.removeprefix(b"\xef\xbb\xbf").strip()
+    whole = stream.strip()
     if found := _as_object(whole):
         yield found
         return

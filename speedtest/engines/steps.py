@@ -4,8 +4,11 @@ import math
 import shlex
 import signal
 import time
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from speedtest.engines.output import last_words
 from speedtest.logging import Events
@@ -60,6 +63,7 @@ class Steps:
         left = self.left
         limit = min(left, seconds)
         finished = run(command, seconds=limit, stop=self._stop, environment=self._environment, sieve=self._sieve)
+        finished = replace(finished, stdout=finished.stdout.removeprefix(BOM_UTF8))  # Windows programs print one
         if finished.ended == "stopped":
             raise Stopped
         self.ended.append(finished)

@@ -12,6 +12,7 @@ from attempts import SECOND, attempt, write_program
 from daemon import DaemonProcess, rows, until
 from hypothesis import given, strategies as st
 from standins import iperf3 as iperf3_server, librespeed, tcp_only
+from standins.ookla_results import V1_2_0
 
 from speedtest import speedtest
 from speedtest.data import schema
@@ -294,3 +295,30 @@ def test_whatever_is_printed_is_a_measurement_or_a_failure(engine: str, printed:
     except Failure as failure:
         kind = failure.kind
     assert kind in ("ok", "server-busy", "exit", "no-output", "malformed", "rejected")
+
+
+RESULTS = {
+    "ookla": ("speedtest", "Speedtest by Ookla 1.2.0.84 (x)", V1_2_0),
+    "librespeed": (
+        "librespeed-cli",
+        "librespeed-cli v1.0.13",
+        '[{"timestamp":"2026-03-28T12:00:00Z","download":94.1,"upload":38.2,"ping":1,"jitter":1,"bytes_sent":1}]',
+    ),
+    "speedtest-cli": (
+        "speedtest-cli",
+        "speedtest-cli 2.1.3",
+        '{"timestamp":"2026-03-28T12:00:00Z","download":94100000,"upload":38200000,"ping":12,"bytes_sent":1}',
+    ),
+}
+
+
+@pytest.mark.parametrize("engine", RESULTS)
+def test_a_byte_order_mark_before_a_good_result_costs_nothing(tmp_path: Path, engine: str) -> None:
+    name, version, result = RESULTS[engine]
+    (tmp_path / "result").write_text(f"\ufeff{result}\n")
+    path = write_program(
+        tmp_path / "bin" / name,
+        f"[ \"$1\" = --version ] && {{ echo '{version}'; exit; }}\nexec cat '{tmp_path / 'result'}'\n",
+    )
+    row = attempt(path, engine)
+    assert (row.status, row.error) == ("ok", None)

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 from samples import HOME, ookla_result, utc
-from standins.ookla_results import V1_2_0
 
 from speedtest.data import results
 from speedtest.data.table import LARGEST_FILE, Source, parse
 from speedtest.engines import ENGINES
-from speedtest.engines.output import documents, flatten
+from speedtest.engines.output import flatten
 from speedtest.engines.plausible import WHY_NULL
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import OUTPUT_LIMIT, Finished
@@ -201,8 +200,3 @@ def test_too_many_requests_are_told_by_their_words_as_well_as_by_173() -> None:
             read(b"", words, code)
         assert raised.value.kind == kind
     assert read(RESULT, b"Limit reached: almost").status == "ok"
-
-
-def test_a_byte_order_mark_before_a_good_result_costs_nothing() -> None:
-    good = V1_2_0.encode()
-    assert [bytes(each) for each in documents(b"\xef\xbb\xbf" + good)] == [bytes(each) for each in documents(good)]
