@@ -84,7 +84,7 @@ class Explained(msgspec.Struct, frozen=True):
 
 
 def read(environment: Mapping[str, str], engines: Engines, parts: frozenset[Part] = MEASURING) -> Settings:
-    """Check the variables of these parts and return the settings; the others have their defaults where they are wrong.
+    """Return the settings. The variables of these parts are checked; a wrong one of another part has its default.
 
     `engines` are those that `SPEEDTEST_ENGINE` may name. Raises Mistakes with all mistakes, not only the first.
     """
@@ -178,9 +178,8 @@ def _value(variable: Variable, environment: Mapping[str, str]) -> Any:  # noqa: 
     try:
         return None if text is None else variable.read(text)
     except ValueError:
-        shown = "its value" if variable.secret else f"{variable.name}={text!r}"
-        named = f"{variable.name}: {shown}" if variable.secret else shown
-        raise ValueError(f"{named} is not allowed: it must be {variable.allowed}") from None
+        shown = f"{variable.name}: its value" if variable.secret else f"{variable.name}={text!r}"
+        raise ValueError(f"{shown} is not allowed: it must be {variable.allowed}") from None
 
 
 def _origin(variable: Variable, environment: Mapping[str, str]) -> Origin:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from speedtest.values import hosts, hours, names, numbers, targets
+from speedtest.values import hosts, hours, names, numbers, secrets, targets
 from speedtest.values.targets import Engines
 
 SHORTEST_INTERVAL_SECONDS = 0.001
@@ -15,7 +15,6 @@ SECONDS_PER_DAY = 24 * 3600
 LONGEST_TEST_SECONDS = 3600
 LONGEST_DIRECTION_SECONDS = 300
 LONGEST_COMMIT = 100
-LONGEST_SECRET = 4096
 MOST_UDP_MBPS = 1000
 MOST_RETRIES = 10
 MOST_MBPS = 1_000_000
@@ -159,8 +158,8 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
         Variable(
             "PAGE_PASSWORD",
             None,
-            "text without control characters",
-            names.printable(LONGEST_SECRET),
+            secrets.ALLOWED,
+            secrets.secret,
             secret=True,
             part="page",
         ),

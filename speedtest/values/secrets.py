@@ -1,4 +1,4 @@
-"""Read secrets from files, as containers provide them: the first line of the file in `NAME_FILE` is `NAME`."""
+"""Read secrets. Containers provide them as files: the first line of the file in `NAME_FILE` is `NAME`."""
 
 import os
 import stat
@@ -6,6 +6,14 @@ from pathlib import Path
 
 LONGEST_SECRET = 4096
 """Bytes."""
+ALLOWED = f"text without control characters, at most {LONGEST_SECRET} bytes"
+
+
+def secret(text: str) -> str:
+    """Return a secret. Raises ValueError if it is empty, too long or has control characters."""
+    if not text or not text.isprintable() or len(text.encode(errors="replace")) > LONGEST_SECRET:
+        raise ValueError("the secret is not allowed")
+    return text
 
 
 def first_line(name: str, path: Path) -> str:
@@ -15,10 +23,10 @@ def first_line(name: str, path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ValueError(f"{name}_FILE={path} cannot be read: {why}; its first line must be the secret") from error
-    if not line or not line.isprintable() or len(line.encode()) > LONGEST_SECRET:
-        allowed = f"at most {LONGEST_SECRET} bytes without control characters"
-        raise ValueError(f"{name}_FILE={path} is not allowed: its first line must be the secret, {allowed}")
-    return line
+    try:
+        return secret(line)
+    except ValueError:
+        raise ValueError(f"{name}_FILE={path} is not allowed: its first line must be the secret, {ALLOWED}") from None
 
 
 def _first_line(path: Path) -> bytes:

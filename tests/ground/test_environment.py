@@ -86,7 +86,7 @@ BAD: dict[str, list[str]] = {
     "PLAN_UPLOAD_MBPS": ["0", "-1", "fast"],
     "PAGE_HOST": ["localhost", "1.2.3", "nas.local"],
     "PAGE_PORT": ["-1", "65536", "http"],
-    "PAGE_PASSWORD": ["a\nb", "\x07"],
+    "PAGE_PASSWORD": ["a\nb", "\x07", "x" * 4097],
     "PAGE_ALLOWED_HOSTS": ["*", "a.example:80", "https://a.example", "a,,b", "a b", "-a", "*.*.example", "a..b"],
     "PAGE_FRAME_ANCESTORS": ["a.example", "https://a.example/x", "https://a; script-src *", "*", "'self'", "https://"],
 }
