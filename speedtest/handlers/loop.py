@@ -81,7 +81,7 @@ def _serve(settings: Settings) -> None:
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir}
-    with startup.alone(LOCK_NAME, "another daemon uses this RESULT_DIR", **folders):
+    with startup.take_lock(LOCK_NAME, "another daemon uses this RESULT_DIR", **folders):
         found = programs.find_all(settings, os.environ, stop)
         if stop.requested:
             return

@@ -59,7 +59,7 @@ def once(
     startup.warn_of_arguments(settings)
     stop = Stop()
     stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    with startup.alone(LOCK_NAME, "another `speedsnake once` is running", RESULT_DIR=settings.result_dir):
+    with startup.take_lock(LOCK_NAME, "another `speedsnake once` is running", RESULT_DIR=settings.result_dir):
         program = programs.find(settings, os.environ, stop)
         if program is None and not stop.requested:
             exits.end(exits.NO_PROGRAM, startup.no_program(settings))

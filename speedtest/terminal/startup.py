@@ -58,7 +58,7 @@ def warn_of_arguments(settings: Settings) -> None:
             )
 
 
-def alone(lock_name: str, busy: str, **folders: Path) -> Lock:
+def take_lock(lock_name: str, busy: str, **folders: Path) -> Lock:
     """Take the lock of this name in the first folder. If another process holds it, say `busy` and who, and exit.
 
     Also exits if a folder cannot be written. If the reason may be temporary, such as a full disk, it is only logged.

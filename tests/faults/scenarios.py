@@ -74,7 +74,7 @@ def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
     _set_environment(tree)
     settings = startup.settings()
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir}
-    with startup.alone(loop.LOCK_NAME, "another daemon", **folders):
+    with startup.take_lock(loop.LOCK_NAME, "another daemon", **folders):
         loop._sweep(folder)  # noqa: SLF001 (a step of the daemon's start)
         waiting, clock = RowQueue(folder), _SetClock()
         watch = ClockWatch(clock, folder)
