@@ -16,6 +16,7 @@ from speedtest.daemon.clock import Clock, Reading
 from speedtest.data import held
 from speedtest.logging import Events
 from speedtest.measurement import Measurement
+from speedtest.values import amounts
 
 events = Events(__name__)
 
@@ -116,7 +117,9 @@ class ClockWatch:
         self._refused = self._others = False
         self._held = {} if all_rows else {t: offset for t, offset in self._held.items() if offset == self.offset}
         if redated:
-            events.warning("rows_redated", "re-dated %d rows: the clock was wrong", redated, rows=redated)
+            events.warning(
+                "rows_redated", "re-dated %s: the clock was wrong", amounts.count(redated, "row"), rows=redated
+            )
 
     def _is_unsure(self) -> bool:
         """Return whether the wall clock is unsynchronised, and was not for too long already."""

@@ -120,7 +120,7 @@ class Daemon:
             self._beat(max(slot.ends, self.clock.monotonic()))
 
     def release(self) -> None:
-        """Give the rows that an earlier run held their places; their dates stay as they are."""
+        """Move the rows that an earlier run held to their days, with the dates they have."""
         self._watch.release()
 
     def missed(self) -> Iterator[Measurement]:

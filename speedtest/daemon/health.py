@@ -13,6 +13,7 @@ import msgspec
 from speedtest.data import heartbeat, probe
 from speedtest.data.heartbeat import Heartbeat
 from speedtest.environment import Settings
+from speedtest.values import amounts
 
 
 def reason(settings: Settings) -> str | None:
@@ -48,7 +49,6 @@ def _lateness(said: Heartbeat) -> str | None:
 
 def _waiting(said: Heartbeat, result_dir: Path) -> str | None:
     if said.rows_waiting:
-        return (
-            f"{said.rows_waiting} rows wait in memory because {result_dir} refused them: free space or repair the disk"
-        )
+        waiting = f"{amounts.count(said.rows_waiting, 'row')} wait{'s' if said.rows_waiting == 1 else ''} in memory"
+        return f"{waiting} because {result_dir} refused to save: free space or repair the disk"
     return None

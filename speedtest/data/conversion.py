@@ -32,6 +32,7 @@ from speedtest.data.partitions import Folders, complete_days, day_folder, locati
 from speedtest.data.results import LARGEST_FILE, read_bounded
 from speedtest.data.table import SOURCE, Parsed, Source, parse, parse_days
 from speedtest.logging import Events
+from speedtest.values import amounts
 
 events = Events(__name__)
 
@@ -161,9 +162,9 @@ def _finish(folders: Folders, day: _Day, encoded: Future[_Encoded]) -> bool:
             path = _publish(folders, day, location, table, data)
             events.info(
                 "converted",
-                "converted %s: %d rows",
+                "converted %s: %s",
                 day.date,
-                table.num_rows,
+                amounts.count(table.num_rows, "row"),
                 path=str(path),
                 rows=table.num_rows,
             )

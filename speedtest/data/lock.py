@@ -2,8 +2,8 @@
 
 A process holds the lock as long as it runs; the kernel frees it when the process ends, for any reason. The daemon locks
 `RESULT_DIR/.speedtest.lock`, which is never deleted. A conversion locks the folder `UPLOAD_DIR` itself, because other
-programs read that folder whole and some fail on any file that is not Parquet. On a network file system the kernel keeps
-the lock of a folder to itself, so it excludes the processes of one machine.
+programs read that folder whole and some fail on any file that is not Parquet. On a network file system the lock of a
+folder excludes only the processes of one machine.
 """
 
 import contextlib
@@ -83,7 +83,7 @@ class FolderLock(Lock):
 class EmptyFileLock(Lock):
     """The lock on a folder by an empty file, for file systems that cannot lock a folder.
 
-    Programs that read the whole folder pass over a hidden file if it is empty.
+    Programs that read the whole folder ignore a hidden file if it is empty.
     """
 
     def __init__(self, path: Path) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from speedtest.data.results import Row, save
 from speedtest.logging import Events
+from speedtest.values import amounts
 
 events = Events(__name__)
 
@@ -86,7 +87,11 @@ class RowQueue:
     def give_up(self) -> None:
         """Print the waiting rows on standard error, one JSON object for each."""
         if self._rows:
-            events.error("rows_printed", "could not save %d rows; they follow as JSON: keep them", len(self._rows))
+            events.error(
+                "rows_printed",
+                "could not save %s, which follow as JSON: keep them",
+                amounts.count(len(self._rows), "row"),
+            )
         self._print_down_to(0)
 
     def _print_down_to(self, most: int) -> None:

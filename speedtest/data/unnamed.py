@@ -14,7 +14,7 @@ _DESCRIPTORS = Path("/proc/self/fd")
 
 
 def opened(folder: Path) -> int | None:
-    """Open a new file without a name on a folder's file system; return its descriptor, or None if there are no such.
+    """Open a new file without a name on a folder's file system; return its descriptor; None if it has no such files.
 
     Raises OSError if the folder cannot be written or the disk refuses.
     """

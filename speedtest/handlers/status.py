@@ -109,7 +109,7 @@ def _show_daemon(daemon: DaemonStatus, settings: Settings, now: datetime) -> Non
     if daemon.next_due:
         out.print(line("next test", _when(daemon.next_due, now)))
     if daemon.rows_waiting:
-        out.print(line("waiting for the disk", f"{daemon.rows_waiting} rows", "red"))
+        out.print(line("waiting for the disk", amounts.count(daemon.rows_waiting, "row"), "red"))
     if daemon.gb_of_budget is not None:
         out.print(line("data budget", f"{daemon.gb_of_budget:.1f} of {settings.data_budget_gb_per_month:g} GB"))
 
@@ -128,7 +128,9 @@ def _show_line(found: "LineUptime", now: datetime) -> None:
     failures = "not known" if found.failures_in_a_row is None else found.failures_in_a_row
     out.print(line("failures in a row", failures, "red" if found.failures_in_a_row else ""))
     if found.rows_without_status:
-        out.print(line("without a status", f"{found.rows_without_status} rows of the last month", "red"))
+        out.print(
+            line("without a status", f"{amounts.count(found.rows_without_status, 'row')} of the last month", "red")
+        )
     spans = (f"{name} {_share(share)}" for name, share in found.uptime_percent.items())
     out.print(line("uptime", ", ".join(spans)))
     out.print(line("data this month", amounts.data(found.data_bytes_of_month)))
