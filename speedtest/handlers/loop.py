@@ -75,11 +75,11 @@ def main() -> None:
 
 
 def _serve(settings: Settings) -> None:
+    stop = Stop()
+    stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     logs.configure(settings.log_level, settings.log_dir, commit_hash=settings.commit_hash)
     startup.warn_of_unknown_variables()
     startup.warn_of_arguments(settings)
-    stop = Stop()
-    stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir}
     with startup.take_lock(LOCK_NAME, "another daemon uses this RESULT_DIR", **folders):
         found = programs.find_all(settings, os.environ, stop)
