@@ -75,6 +75,7 @@ def test_slots_stay_at_the_same_minutes_over_changes_of_summer_time_and_restarts
     assert gaps == {0}
 
 
+@pytest.mark.slow
 def test_an_interval_that_does_not_divide_the_day_begins_anew_at_midnight(
     tmp_path: Path, zone: Callable[[str], ZoneInfo]
 ) -> None:
@@ -86,6 +87,7 @@ def test_an_interval_that_does_not_divide_the_day_begins_anew_at_midnight(
     assert local(rows, tokyo) == ["02 07:00:00", "02 14:00:00", "02 21:00:00", "03 00:00:00", "03 07:00:00"]
 
 
+@pytest.mark.slow
 def test_jitter_is_added_to_each_slot_and_a_restart_neither_repeats_nor_loses_one(
     tmp_path: Path, zone: Callable[[str], ZoneInfo]
 ) -> None:

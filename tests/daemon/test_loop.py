@@ -251,6 +251,7 @@ def test_a_listed_program_that_is_not_there_is_a_warning_and_the_others_measure(
         assert daemon.stop() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "behaviour", ["hangs", "hangs and ignores SIGTERM", "hangs with a grandchild that ignores SIGTERM"]
 )
@@ -507,6 +508,7 @@ def test_no_conversion_is_started_while_one_runs(tmp_path: Path) -> None:
         assert not daemon.logged("conversion_failed", "exit code 75")
 
 
+@pytest.mark.slow
 def test_two_daemons_that_share_upload_dir_convert_in_turn_and_neither_logs_an_error(tmp_path: Path) -> None:
     uploads = {"UPLOAD_DIR": str(tmp_path / "uploads"), "SLEEP_SECONDS": "0.2"}
     homes = [tmp_path / "fibre", tmp_path / "lte"]

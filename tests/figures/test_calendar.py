@@ -73,6 +73,7 @@ def test_months_and_hours_are_those_of_duckdb_over_changes_of_the_clocks(tmp_pat
     assert [(each.weekday, each.hour, each.tests) for each in found.engines[0].week] == week
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", CHANGES)
 def test_bins_of_days_and_weeks_begin_at_local_midnight_as_in_duckdb(tmp_path: Path, zone: str) -> None:
     since = CHANGES[zone][0]

@@ -100,6 +100,7 @@ def test_only_the_tests_through_one_provider_can_be_asked_for(tmp_path: Path) ->
     assert rows.of(DAY, at(140), HOME, "nobody").empty
 
 
+@pytest.mark.slow
 def test_the_report_shows_providers_and_takes_one(tmp_path: Path) -> None:
     folders(tmp_path, failover())
     shown = speedsnake(tmp_path, "report").stdout
@@ -121,6 +122,7 @@ def test_the_export_takes_one_provider(tmp_path: Path) -> None:
     assert [row["isp"] or row["client_isp"] for row in rows] == [LTE] * 31
 
 
+@pytest.mark.slow
 def test_the_page_its_api_and_metrics_show_the_provider(tmp_path: Path) -> None:
     rows = [through(this_slot() - number * INTERVAL, LTE if number < 2 else FIBRE, vpn=True) for number in range(9)]
     with serving(lake(tmp_path, rows)) as page:

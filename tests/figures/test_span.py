@@ -38,6 +38,7 @@ def test_a_row_with_a_wrong_date_does_not_stretch_the_report(tmp_path: Path, wro
         assert (found.far.rows, found.far.first) == (1, wrong + timedelta(seconds=20))
 
 
+@pytest.mark.slow
 def test_the_report_says_how_many_rows_are_far_and_does_not_begin_with_them(tmp_path: Path) -> None:
     rows = [good(DAY + number * INTERVAL) for number in range(200)]
     folders(tmp_path, [*rows, *(good(wrong) for wrong in WRONG)])
@@ -59,6 +60,7 @@ def test_a_row_in_the_future_hides_no_location_no_news_and_is_no_state(tmp_path:
     assert state.of(rows, HOME, datetime.now(UTC)).condition == "up"
 
 
+@pytest.mark.slow
 def test_the_page_over_all_results_begins_with_the_first_believable_one(tmp_path: Path) -> None:
     with serving(folders(tmp_path, [good(this_slot()), good(utc(1970, 1, 1))])) as page:
         summary = page.get("/api/summary?since=1960-01-01").json()

@@ -151,6 +151,7 @@ def test_the_ends_of_the_calendar_are_days_like_others(page: Page, period: str) 
     assert page.get(f"/?{period}").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("zone", "day", "hours"),
     [
@@ -242,6 +243,7 @@ def test_what_is_long_ago_is_not_the_present_and_what_was_skipped_is_said(tmp_pa
         assert "was skipped: quiet-hours" in text
 
 
+@pytest.mark.slow
 def test_without_rows_the_page_says_so_and_shows_the_first_when_it_comes(tmp_path: Path) -> None:
     where = folders(tmp_path, [])
     with serving(where) as page:
@@ -252,6 +254,7 @@ def test_without_rows_the_page_says_so_and_shows_the_first_when_it_comes(tmp_pat
         assert "Now Up" in text_of(page.get("/").text)
 
 
+@pytest.mark.slow
 def test_it_comes_again_when_the_next_result_may_be_there_and_says_when_the_daemon_stopped(tmp_path: Path) -> None:
     where = folders(tmp_path, [good(this_slot())])
     beat = Heartbeat(
@@ -272,6 +275,7 @@ def test_it_comes_again_when_the_next_result_may_be_there_and_says_when_the_daem
         assert "the daemon seems to have stopped" in text_of(page.get("/").text)
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_named_and_the_next_request_tries_again(tmp_path: Path) -> None:
     where = lake(tmp_path, days_until_now(2))
     (damaged,) = list(where.upload_dir.rglob("*.parquet"))[:1]

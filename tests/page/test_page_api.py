@@ -212,6 +212,7 @@ def test_rows_without_a_status_are_shown_as_what_they_are_in_every_view(tmp_path
     assert "There were no outages" not in shown
 
 
+@pytest.mark.slow
 def test_a_line_of_another_result_dir_is_not_seen_rather_than_late(tmp_path: Path) -> None:
     """Two daemons share UPLOAD_DIR. Yesterday is converted for both; today's rows of the other one lie elsewhere."""
     there = this_slot() - timedelta(days=2)
@@ -249,6 +250,7 @@ def test_names_and_units_are_as_prometheus_wants_them(page: Page) -> None:
     assert page.get("/metrics").headers["content-type"].startswith("text/plain; version=")
 
 
+@pytest.mark.slow
 def test_hostile_rows_are_harmless_in_every_answer(tmp_path: Path) -> None:
     row = good(this_slot(), engine_version=HOSTILE)
     row.engine = HOSTILE

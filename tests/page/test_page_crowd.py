@@ -114,6 +114,7 @@ def honest(page: Page, seconds: float, clients: int = 50) -> list[float]:
         return sorted(each for took in pool.map(ask, range(clients)) for each in took)
 
 
+@pytest.mark.slow
 def test_a_request_that_does_not_arrive_is_ended_however_busy_its_client_looks(page: Page) -> None:
     began = time.monotonic()
     slow, silent = connect(page, SLOW), connect(page)
@@ -143,6 +144,7 @@ def is_ended(connection: socket.socket, name: str, said: dict[str, bytes]) -> bo
     return not got
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [b"", SLOW, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 def test_idle_connections_shut_nobody_out(page: Page, said: bytes) -> None:
     held = [connect(page, said) for _ in range(700)]

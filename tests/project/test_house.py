@@ -155,6 +155,7 @@ for module in sys.argv[1:]:
 """Imports each module in its own process, and prints what the import changed."""
 
 
+@pytest.mark.slow
 def test_importing_a_module_does_no_work() -> None:
     names = [dotted(path) for path in modules()]
     ended = subprocess.run(
