@@ -11,9 +11,19 @@ import msgspec
 
 type Status = Literal["ok", "failed", "skipped"]
 type ErrorKind = Literal[
-    "timeout", "exit", "signal", "no-output", "malformed", "rejected", "rate-limited", "server-busy", "not-found"
+    "timeout",
+    "exit",
+    "signal",
+    "no-output",
+    "malformed",
+    "rejected",
+    "rate-limited",
+    "server-busy",
+    "refused",
+    "not-found",
 ]
-"""How an attempt failed. `server-busy` says nothing of the line: the server measured with somebody else."""
+"""How an attempt failed. `server-busy` (the server measured with somebody else) and `refused` (nothing listens at the
+server's port) say nothing of the line."""
 type SkipKind = Literal["quiet-hours", "data-budget", "backing-off", "busy"]
 """Why a slot was skipped."""
 

@@ -26,6 +26,9 @@ ARGUMENTS = "arguments"
 
 _UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED|certificate signed by unknown authority|certificate verify failed")
 
+_REFUSED = "connection refused"
+"""What C, Python and Go say for ECONNREFUSED."""
+
 STEP_TRIES = 3
 STEP_PAUSE_SECONDS = 0.5
 
@@ -112,7 +115,7 @@ def run(  # noqa: PLR0913 (what to run, where, when and in which environment)
         words = f"could not start {program.path}: {error.strerror}"
         measurement = _failed(started_at, Failure("not-found", words))
     except Failure as failure:
-        measurement = _failed(started_at, _advised(failure, settings))
+        measurement = _failed(started_at, _advised(_told_apart(failure), settings))
     if where.arguments:
         measurement.raw = measurement.raw | {ARGUMENTS: shlex.join(where.arguments)}
     return msgspec.structs.replace(
@@ -232,6 +235,13 @@ def _in_utc(measurement: Measurement) -> Measurement:
         words = f"the timestamp {measurement.timestamp.isoformat()} is outside the calendar in UTC"
         raise Failure("rejected", words, measurement.raw, data_bytes=measurement.data_bytes) from None
     return msgspec.structs.replace(measurement, timestamp=timestamp)
+
+
+def _told_apart(failure: Failure) -> Failure:
+    """Return the failure, as `refused` if a host answered that nothing listens at the server's port."""
+    if failure.kind in ("exit", "no-output") and _REFUSED in failure.words.lower():
+        return Failure("refused", failure.words, failure.raw, data_bytes=failure.data_bytes)
+    return failure
 
 
 def _advised(failure: Failure, settings: Settings) -> Failure:

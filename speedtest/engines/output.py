@@ -19,6 +19,9 @@ _COMMON = frozenset(COMMON_COLUMNS)
 _NO_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*+"?|-?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE)
 """A text, to pass over it, or what C and Python print for a figure that is no number."""
 
+_SURROGATES = re.compile(rb"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)")
+"""An escaped backslash, or a pair of surrogates, to pass over them; or, as group 1, half of a pair."""
+
 BITS_PER_MEGABIT = 1_000_000
 
 type Flat = dict[str, msgspec.Raw]
@@ -35,15 +38,20 @@ type Count = Annotated[float, msgspec.Meta(ge=0, lt=2.0**60)]
 def documents(stream: bytes) -> Iterator[bytes]:
     """Yield each JSON object in a stream: the whole stream if it is one object, else each line that is one.
 
-    A bare `nan` or `inf`, which is no JSON, becomes a text, so that one such figure does not hide all others.
+    A bare `nan` or `inf`, which is no JSON, becomes a text, so that one such figure does not hide all others. Bytes
+    that are not UTF-8, and half of a surrogate pair, become U+FFFD: a provider's name in Latin-1 costs no test.
     """
-    whole = stream.strip()
+    whole = _SURROGATES.sub(_whole, stream.decode("utf-8", "replace").encode()).strip()
     if found := _as_object(whole):
         yield found
         return
     for line in whole.splitlines():
         if found := _as_object(line.strip()):
             yield found
+
+
+def _whole(found: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if found[1] else found[0]
 
 
 def complaint(stream: bytes) -> str:
@@ -194,8 +202,5 @@ def _text(value: bytes) -> str | None:
     if value == b"null":
         return None
     if value.startswith(b'"'):
-        try:
-            return msgspec.json.decode(value, type=str)
-        except msgspec.DecodeError:  # half of a surrogate pair: keep the escape as printed
-            return value.decode()
+        return msgspec.json.decode(value, type=str)
     return value.decode()

@@ -4,7 +4,8 @@ A slot is `ok` if one of its tests was, else `failed` if a test was made, else `
 by hand, or by the original program) are not counted here.
 
 A failed slot is not always a line that is down. `timeout`, `exit` and `no-output` are what a dead line makes. After
-`rate-limited` or `server-busy` the line was up, because a server answered. All other kinds say nothing about the line.
+`rate-limited` or `server-busy` the line was up, because a server answered. All other kinds say nothing about the line,
+`refused` neither: a router may refuse in the server's place.
 
 A slot without a row is known by its gap: the two slots around it are at least `_GAP` intervals apart. If
 `SLEEP_JITTER_SECONDS` is more than a third of the interval, a single missing slot may go unnoticed.

@@ -93,7 +93,7 @@ def test_what_iperf3_was_not_asked_to_measure_is_null_and_not_0(iperf3: Path) ->
 
 def test_an_iperf3_server_that_is_not_there_is_a_failure_whatever_the_exit_code(iperf3: Path) -> None:
     row = attempt(iperf3, "iperf3", SPEEDTEST_SERVER=f"127.0.0.1:{iperf3_server.free_port()}")
-    assert (row.status, row.error_kind) == ("failed", "exit")
+    assert (row.status, row.error_kind) == ("failed", "refused")
     assert "download: unable to connect to server" in (row.error or "")
 
 

@@ -1,6 +1,7 @@
 """Hostile output: reading it costs little time and memory, and the attempt is still a row in the lake."""
 
 import json
+import re
 import time
 import tracemalloc
 from typing import Any
@@ -12,7 +13,7 @@ from samples import HOME, ookla_result, utc
 from speedtest.data import results
 from speedtest.data.table import LARGEST_FILE, Source, parse
 from speedtest.engines import ENGINES
-from speedtest.engines.output import flatten
+from speedtest.engines.output import documents, flatten, texts
 from speedtest.engines.plausible import WHY_NULL
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import OUTPUT_LIMIT, Finished
@@ -185,6 +186,20 @@ def test_what_is_no_number_hides_no_other_figure_and_stays_as_printed(printed: s
     assert (row.status, row.packet_loss_percent, row.raw["packetLoss"]) == ("ok", None, printed)
     assert row.raw["isp"] == 'a "nan": nan, inf'
     assert row.latency_ms == ookla_result(NOON)["ping"]["latency"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("printed", [b"Z\xfcrich", rb"Z\ud800rich", rb"Z\udfffrich", b"Z\xed\xa0rich"])
+def test_a_text_that_is_no_unicode_costs_no_test(engine: str, printed: bytes) -> None:
+    steps = [json.dumps(step | {"isp": "ISP"}).encode().replace(b"ISP", printed) for step in GOOD[engine]]
+    row = ENGINES[engine].read([Finished("exit", 0, each, b"", 20.0) for each in steps])
+    assert row.status == "ok"
+    assert any(re.fullmatch("Z\ufffd+rich", value or "") for name, value in row.raw.items() if name.endswith("isp"))
+
+
+@given(text=st.text())
+def test_a_text_that_is_unicode_stays_as_printed(text: str) -> None:
+    assert texts(flatten(next(documents(json.dumps({"isp": text}).encode()))))["isp"] == text
 
 
 def test_fields_whose_flattened_names_are_the_same_are_all_kept() -> None:

@@ -14,7 +14,7 @@ from speedtest.measurement import Measurement
 from speedtest.report import sentences
 
 DAY = utc(2026, 3, 28)
-NEVER_AN_OUTAGE = ["rate-limited", "server-busy", "not-found", "malformed", "rejected", "signal", None]
+NEVER_AN_OUTAGE = ["rate-limited", "server-busy", "refused", "not-found", "malformed", "rejected", "signal", None]
 OF_A_DEAD_LINE = ["timeout", "exit", "no-output"]
 
 

@@ -39,7 +39,7 @@ NONE = Fault("none", 200, b"", "ok", exit_code=0)
 PORTAL = b"<!DOCTYPE html><html><head><meta charset=utf-8><title>Sign in</title></head><body>Welcome</body></html>"
 
 FAULTS: Mapping[str, Fault] = {
-    "no network": stops("Connection refused", "network"),
+    "no network": stops("Connection refused", "network", kind="refused"),
     "certificate of a stranger": stops("CERTIFICATE_VERIFY_FAILED", "certificate"),
     "configuration 403": stops("HTTP Error 403", "config", 403),
     "configuration 429": stops("HTTP Error 429", "config", 429, kind="rate-limited"),
