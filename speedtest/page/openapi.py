@@ -51,6 +51,10 @@ _ISP = {
     "description": "Only the tests that name this provider. Failed tests name none, so uptime and outages are unknown.",
     "schema": {"type": "string"},
 }
+_ABOUT = (
+    "The measurements, read-only. Units: Mbit/s (10^6 bit/s), ms, percent. Answers are in UTC. /metrics has the same "
+    "for Prometheus; where speedtest_metrics_complete is 0, locations that the page has not read yet are missing."
+)
 _TIMES = f"Write {EXAMPLES}. The zone of the line is that of its newest row."
 _UNTIL = {
     "name": "until",
@@ -81,7 +85,7 @@ def document() -> bytes:
         "info": {
             "title": "SpeedSnake",
             "version": importlib.metadata.version("speedsnake"),
-            "description": "The measurements, read-only. Units: Mbit/s (10^6 bit/s), ms, percent. Answers are in UTC.",
+            "description": _ABOUT,
         },
         "paths": {
             "/api/results": _route(

@@ -33,6 +33,8 @@ _AT_ONCE = timedelta(days=31)
 _SCRAPE_SECONDS = 0.05
 """Metrics wait this long for new rows to be read, and otherwise are those of the scrape before."""
 _FIRST_SCRAPE_SECONDS = 2.0
+"""The first scrape after a start waits this long, well within Prometheus' limit of 10 s, and then has the lines read so
+far: `speedtest_metrics_complete` says whether these are all."""
 
 type Lane = Literal["states", "rows", "metrics", "partial", "health"]
 
@@ -97,7 +99,10 @@ class Queries:
         return await self._in("rows", lambda: self._page(placed, limit, skip, datetime.now(UTC)))
 
     async def metrics(self) -> bytes:
-        """Return the metrics of all lines. They wait for new rows for a moment only. Raises the errors of `Rows.of`."""
+        """Return the metrics of all lines, after a start of those read so far. New rows are waited for a moment only.
+
+        Raises the errors of `Rows.of`.
+        """
         patience = _FIRST_SCRAPE_SECONDS if self._scrape is None else _SCRAPE_SECONDS
         if self._scrape is None or self._scrape.done():
             self._scrape = asyncio.ensure_future(self._in("metrics", lambda: self._scraped.refresh(datetime.now(UTC))))
