@@ -24,7 +24,18 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 (a wall time)
 def zone_of(rows: pd.DataFrame) -> ZoneInfo:
     """Return the line's zone: that of the newest row that names one. Needs the column `timezone`, in time order."""
     named = rows["timezone"].dropna()
-    return _zone(named.iloc[-1] if len(named) else None)
+    return zone(named.iloc[-1] if len(named) else None)
+
+
+def zone(name: str | None) -> ZoneInfo:
+    """Return the zone of this name, else that of `TZ`, else this machine's, else UTC."""
+    for each in (name, environment.value("TZ", os.environ), names.machine_zone()):
+        try:
+            if each:
+                return ZoneInfo(each)
+        except (KeyError, OSError, ValueError):  # this machine does not know it: a hostile row, or a newer database
+            continue
+    return ZoneInfo("UTC")
 
 
 def wall(rows: pd.DataFrame) -> pd.Series:
@@ -33,7 +44,7 @@ def wall(rows: pd.DataFrame) -> pd.Series:
     times = pd.Series(pd.NaT, index=rows.index, dtype=rows["timestamp"].dt.tz_localize(None).dtype)
     for name in zones.unique():
         members = zones == name
-        times[members] = rows.loc[members, "timestamp"].dt.tz_convert(_zone(name or None)).dt.tz_localize(None)
+        times[members] = rows.loc[members, "timestamp"].dt.tz_convert(zone(name or None)).dt.tz_localize(None)
     return times
 
 
@@ -77,14 +88,3 @@ def _midnight(day: int, zone: ZoneInfo) -> int:
     """Return when a day, counted from 1970-01-01, begins in a zone, in seconds since 1970."""
     local = (_EPOCH + timedelta(days=day)).replace(tzinfo=zone)
     return int(local.astimezone(UTC).timestamp())
-
-
-def _zone(name: str | None) -> ZoneInfo:
-    """Return the zone of this name, else the zone of this machine, else UTC."""
-    for each in (name, environment.value("TZ", os.environ), names.machine_zone()):
-        try:
-            if each:
-                return ZoneInfo(each)
-        except (KeyError, OSError, ValueError):  # this machine does not know it: a hostile row, or a newer database
-            continue
-    return ZoneInfo("UTC")

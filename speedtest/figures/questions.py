@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from speedtest.figures import evidence
+from speedtest.figures import evidence, zones
 from speedtest.figures.evidence import Evidence
 from speedtest.figures.rows import Rows
 from speedtest.figures.summary import summarise
@@ -24,6 +24,18 @@ def questions(
             start = first  # the period of the others, not the one that a wrong clock stretches
         if start and start < until:
             yield Question(location, start, until, first is not None and first < start, isp, far)
+
+
+def by_zone(  # noqa: PLR0913 (what `questions` needs, and the time)
+    rows: Rows, since: str | None, until: str | None, now: datetime, locations: Sequence[str], *, isp: str | None = None
+) -> Iterator[Question]:
+    """Yield the questions about a period that is written as `values.period` reads it, each in the zone of its line.
+
+    Raises Unclear, and the errors of `Rows.of`.
+    """
+    for location in locations or rows.locations():
+        first, last = zones.between(rows, [location], since, until, now)
+        yield from questions(rows, first, min(last or now, now), [location], isp)
 
 
 def summaries(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[Summary]:

@@ -16,13 +16,14 @@ from typing import Annotated, BinaryIO
 import typer
 
 from speedtest.data.files import whole
+from speedtest.data.partitions import Folders
 from speedtest.data.schema import BY_NAME
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.options import Locations, Output, Provider, Since, Until
 from speedtest.values import separators
 from speedtest.values.misspelt import nearest
-from speedtest.values.period import Unclear, period
+from speedtest.values.period import Unclear
 from speedtest.values.separators import Separators
 
 
@@ -69,6 +70,9 @@ def export(  # noqa: PLR0913 (each is an option)
     For a spreadsheet, use --format xlsx, or --for-spreadsheet for CSV. Both have local times and a column with the
     zone.
 
+    A day or a time without a zone is local time of the line. With several lines it is local time of TZ, or of this
+    machine: write a zone, or choose one line by --location.
+
     With -o, the file appears when it is complete, and replaces an older one.
 
     Exit codes: 0 done, 1 a file cannot be read or written, 64 wrong arguments, 78 wrong configuration.
@@ -76,12 +80,17 @@ def export(  # noqa: PLR0913 (each is an option)
     from speedtest.data import lake, parquet  # noqa: PLC0415 (help and completion do not need it)
     from speedtest.data.formats import through, write  # noqa: PLC0415 (the same)
     from speedtest.data.spreadsheets import TooManyRows  # noqa: PLC0415 (the same)
+    from speedtest.figures import zones  # noqa: PLC0415 (the same)
+    from speedtest.figures.rows import Rows  # noqa: PLC0415 (the same)
 
     settings = startup.settings()
+    rows = Rows(Folders(settings.result_dir, settings.upload_dir))
     try:
-        first, last = period(since, until, datetime.now(UTC))
+        first, last = zones.between(rows, location or [], since, until, datetime.now(UTC))
     except Unclear as unclear:
         exits.end(os.EX_USAGE, str(unclear))
+    except (parquet.Damaged, OSError) as error:
+        exits.end(exits.FAILED, f"the export failed: {error}")
     names = _known(columns)
     marks = _marks(form, locale, for_spreadsheet=for_spreadsheet)
     days = lake.read_days(

@@ -16,7 +16,7 @@ from speedtest.data.partitions import Folders
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.options import Locations, Output, Provider, Since, Until
-from speedtest.values.period import Unclear, period
+from speedtest.values.period import Unclear
 from speedtest.variables import REPORT
 
 
@@ -35,21 +35,20 @@ def report(  # noqa: PLR0913 (each is an option)
     PLAN_UPLOAD_MBPS to compare with the speeds that your contract promises. With -o, writes one HTML file that needs
     no script and no network, so that you can mail or print it.
 
+    A day or a time without a zone is local time of the line: of several, each by the zone of its newest row.
+
     Exit codes: 0 done, 1 a file cannot be read or written, 64 wrong arguments, 78 wrong configuration.
     """
     if output and as_json:
         exits.end(os.EX_USAGE, "--json prints figures and -o writes HTML: choose one of them")
     settings = startup.settings(REPORT)
     startup.warn_of_unknown_variables()
-    try:
-        first, last = period(since, until, now := datetime.now(UTC))
-    except Unclear as unclear:
-        exits.end(os.EX_USAGE, str(unclear))
+    now = datetime.now(UTC)
 
     import msgspec  # noqa: PLC0415 (help and completion do not need these)
 
     from speedtest.data.parquet import Damaged  # noqa: PLC0415
-    from speedtest.figures import questions  # noqa: PLC0415
+    from speedtest.figures import questions, zones  # noqa: PLC0415
     from speedtest.figures.rows import Rows  # noqa: PLC0415
     from speedtest.figures.types import Plan  # noqa: PLC0415
     from speedtest.report import render  # noqa: PLC0415
@@ -57,13 +56,16 @@ def report(  # noqa: PLR0913 (each is an option)
     rows = Rows(Folders(settings.result_dir, settings.upload_dir))
     plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
     try:
-        asked = list(questions.questions(rows, first, min(last or now, now), location or [], isp))
+        asked = list(questions.by_zone(rows, since, until, now, location or [], isp=isp))
+        first, last = (None, None) if asked else zones.between(rows, location or [], since, until, now)
         if output:
             made = render.html(questions.with_evidence(rows, asked, plan), first, last or now, plan)
         else:
             found = questions.summaries(rows, asked, plan)
             texts = [render.text(summary, plan) for summary in found]
             made = msgspec.json.encode(found).decode() if as_json else "\n\n".join(texts) or render.NOTHING
+    except Unclear as unclear:
+        exits.end(os.EX_USAGE, str(unclear))
     except (Damaged, OSError) as error:
         exits.end(exits.FAILED, str(error))
     if not output:

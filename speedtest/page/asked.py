@@ -1,6 +1,7 @@
 """What the page is asked: a line and a period, and how long an answer stays valid."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -20,11 +21,13 @@ class Query(msgspec.Struct, frozen=True):
     since: str | None = None
     until: str | None = None
     isp: str | None = None
+    zone: str = "UTC"
+    """That of days and times without a zone. `Queries` sets it to that of the line."""
 
 
 def settled(asked: Query, begun: datetime | None, now: datetime) -> tuple[datetime, datetime]:
     """Return the start and the end, within the time from the first row to now. Raises Unclear."""
-    first, last = period.period(asked.since, asked.until, now)
+    first, last = period.period(asked.since, asked.until, now, ZoneInfo(asked.zone))
     until = min(last or now, now)
     if first and first >= now:
         raise period.Unclear(f"{asked.since} is in the future: choose a start before now")

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from speedtest.figures import calendar
 from speedtest.figures.state import Condition, DaemonState, LineState
 from speedtest.figures.types import Summary
 from speedtest.page import parameters
@@ -65,7 +66,7 @@ def routes(answers: Queries) -> list[Route]:
         now = await answers.line(shown.location)
         line = next(iter(now.lines), None)
         head = Head(line=line, daemon=now.daemon, zone=_zone(line))
-        body = _page(shown, head, locations, *await answers.drawn(shown.asked(head.zone)))
+        body = _page(shown, head, locations, *await answers.drawn(shown.asked))
         headers = {"Cache-Control": "private, no-cache"}
         if shown.refresh == "on":
             headers["Refresh"] = str(refresh_seconds(now.daemon, datetime.now(UTC)))
@@ -115,8 +116,8 @@ def _page(shown: PageParameters, head: Head, locations: Sequence[str], summary: 
 
 
 def _zone(line: LineState | None) -> ZoneInfo:
-    """Return the zone of a line's newest row, UTC if it names none."""
-    return ZoneInfo(line.zone if line else "UTC")
+    """Return the zone of a line's newest row, this machine's if there is no line."""
+    return calendar.zone(line.zone if line else None)
 
 
 def _choices(locations: Sequence[str]) -> list[tuple[str, str]]:

@@ -41,7 +41,7 @@ class Scraped:
         self._folders = folders
         self._lines = lines
         self._read: list[LineState] = []
-        self._locations = 0
+        self._locations: int | None = None
         self._shown: tuple[list[LineState], DaemonState | None] | None = None
 
     def refresh(self, now: datetime) -> None:
@@ -58,20 +58,20 @@ class Scraped:
             self.text, self._shown = text(lines, daemon, len(names)), (lines, daemon)
 
     def partial(self, now: datetime) -> bytes:
-        """Return the metrics of the lines that have been read so far."""
+        """Return the metrics of the lines that have been read so far. They say that they are not complete."""
         daemon = state.daemon(self._folders.result_dir, now)
         return self.text or text(list(self._read), daemon, self._locations)
 
 
-def text(lines: Sequence[LineState], daemon: DaemonState | None, locations: int) -> bytes:
-    """Return the metrics. `locations`: how many have rows, read or not."""
+def text(lines: Sequence[LineState], daemon: DaemonState | None, locations: int | None) -> bytes:
+    """Return the metrics. `locations`: how many have rows, read or not; None if they are not counted yet."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Lines(lines, daemon, locations))
     return generate_latest(registry)
 
 
 class _Lines(Collector):
-    def __init__(self, lines: Sequence[LineState], daemon: DaemonState | None, locations: int) -> None:
+    def __init__(self, lines: Sequence[LineState], daemon: DaemonState | None, locations: int | None) -> None:
         self._lines, self._daemon, self._locations = lines, daemon, locations
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -109,9 +109,12 @@ class _Lines(Collector):
             "Bytes that tests moved in this calendar month (local time).",
             lambda line: line.data_bytes_of_month,
         )
-        yield _gauge("locations", "Locations that have rows.", self._locations)
-        unread = self._locations - len(self._lines)
-        yield _gauge("locations_unread", "Locations not read yet since the page started.", unread)
+        is_complete = self._locations == len(self._lines)
+        yield _gauge("metrics_complete", "1: every location is here; 0: some are not read yet.", is_complete)
+        if self._locations is not None:
+            yield _gauge("locations", "Locations that have rows.", self._locations)
+            unread = self._locations - len(self._lines)
+            yield _gauge("locations_unread", "Locations not read yet since the page started.", unread)
         if self._daemon:
             yield _gauge("rows_waiting", "Rows that the disk refused, kept in memory.", self._daemon.rows_waiting)
             due = self._daemon.next_due.timestamp()

@@ -51,10 +51,15 @@ _ISP = {
     "description": "Only the tests that name this provider. Failed tests name none, so uptime and outages are unknown.",
     "schema": {"type": "string"},
 }
+_ABOUT = (
+    "The measurements, read-only. Units: Mbit/s (10^6 bit/s), ms, percent. Answers are in UTC. /metrics has the same "
+    "for Prometheus; where speedtest_metrics_complete is 0, locations that the page has not read yet are missing."
+)
+_TIMES = f"Write {EXAMPLES}. The zone of the line is that of its newest row."
 _UNTIL = {
     "name": "until",
     "in": "query",
-    "description": f"Stop before this time. Default: now. Examples: {EXAMPLES}.",
+    "description": f"Stop before this time; a day is left out itself. Default: now. {_TIMES}",
     "schema": {"type": "string"},
 }
 _LIMIT = {
@@ -80,7 +85,7 @@ def document() -> bytes:
         "info": {
             "title": "SpeedSnake",
             "version": importlib.metadata.version("speedsnake"),
-            "description": "The measurements, read-only. Units: Mbit/s (10^6 bit/s), ms, percent. Times are UTC.",
+            "description": _ABOUT,
         },
         "paths": {
             "/api/results": _route(
@@ -102,7 +107,7 @@ def _since(usual: str) -> dict[str, Any]:
     return {
         "name": "since",
         "in": "query",
-        "description": f"Start at this time (included). Examples: {EXAMPLES}.",
+        "description": f"Start at this time (included). {_TIMES}",
         "schema": {"type": "string", "default": usual},
     }
 

@@ -1,10 +1,9 @@
 """The parameters of a request, checked. An error says what is allowed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -17,8 +16,8 @@ THEMES = {"auto": "system setting", "light": "light", "dark": "dark"}
 REFRESH = {"on": "on", "off": "off"}
 DEFAULT_RANGE = "30d"
 DEFAULT_LIMIT = 1000
-_FIRST_DAY, _LAST_DAY = "0001-01-02", "9999-12-29"
-"""The first and last day that can be asked for in every zone."""
+_LAST_DAY = "9999-12-29"
+"""The last day that can be asked for in every zone."""
 _DAY = timedelta(days=1)
 _LONGEST_VALUE = 100
 _NAMED = 5
@@ -35,13 +34,13 @@ class PageParameters(msgspec.Struct, frozen=True, kw_only=True):
     theme: str
     refresh: str
 
-    def asked(self, zone: ZoneInfo) -> Query:
-        """Return the question. Days are those of the line's zone; the last day is included."""
+    @property
+    def asked(self) -> Query:
+        """The question. Its days are those of the line's zone, as everywhere; the last day is included."""
         if self.range:
             return Query(self.location, None if self.range == "all" else self.range)
-        last = date.fromisoformat(min(self.last, _LAST_DAY)) + _DAY if self.last else None
-        first = date.fromisoformat(max(self.first, _FIRST_DAY)) if self.first else None
-        return Query(self.location, _start(first, zone), _start(last, zone))
+        end = str(date.fromisoformat(min(self.last, _LAST_DAY)) + _DAY) if self.last else None
+        return Query(self.location, self.first or None, end)
 
     def link(self, **other: str) -> str:
         """Return the query of this page with some parameters changed. Default values are left out."""
@@ -140,11 +139,6 @@ def _one_of(parameters: Mapping[str, str], name: str, allowed: Mapping[str, str]
     if value and value not in allowed:
         raise wrong(f"{name}={value[:_LONGEST_VALUE]} must be one of {', '.join(allowed)}")
     return value
-
-
-def _start(day: date | None, zone: ZoneInfo) -> str | None:
-    """Return the instant at which a day begins in a zone: at the first of two midnights, or at the hour after none."""
-    return datetime.combine(day, time(), zone).astimezone(UTC).isoformat() if day else None
 
 
 def _day(parameters: Mapping[str, str], name: str) -> str:

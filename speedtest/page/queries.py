@@ -16,7 +16,7 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from speedtest.data.partitions import Folders
-from speedtest.figures import state
+from speedtest.figures import calendar, state
 from speedtest.figures.lines import Lines
 from speedtest.figures.rows import Rows
 from speedtest.figures.state import DaemonState, LineState, Result
@@ -24,6 +24,7 @@ from speedtest.figures.types import Plan, Summary
 from speedtest.page import metrics
 from speedtest.page.asked import Query, settled
 from speedtest.page.summaries import Ask, Setup, Summaries
+from speedtest.values import period
 
 MOST_RESULTS = 5_000
 """The largest number of rows in one answer."""
@@ -32,6 +33,8 @@ _AT_ONCE = timedelta(days=31)
 _SCRAPE_SECONDS = 0.05
 """Metrics wait this long for new rows to be read, and otherwise are those of the scrape before."""
 _FIRST_SCRAPE_SECONDS = 2.0
+"""The first scrape after a start waits this long, well within Prometheus' limit of 10 s, and then has the lines read so
+far: `speedtest_metrics_complete` says whether these are all."""
 
 type Lane = Literal["states", "rows", "metrics", "partial", "health"]
 
@@ -72,11 +75,11 @@ class Queries:
 
     async def summary(self, asked: Query) -> Summary:
         """Return the figures. New rows count after at most a minute. Raises Unclear and OSError."""
-        return (await self._summaries.ask(Ask(asked, drawn=False)))[0]
+        return (await self._summaries.ask(Ask(await self._placed(asked), drawn=False)))[0]
 
     async def drawn(self, asked: Query) -> tuple[Summary, Markup]:
         """Return the same figures, and the sections of the report as HTML."""
-        return await self._summaries.ask(Ask(asked, drawn=True))
+        return await self._summaries.ask(Ask(await self._placed(asked), drawn=True))
 
     async def locations(self) -> list[str]:
         """Return the locations that have rows, the one with the newest rows first."""
@@ -92,10 +95,14 @@ class Queries:
 
     async def results(self, asked: Query, limit: int, skip: int) -> ResultPage:
         """Return at most `limit` rows, after the first `skip` rows."""
-        return await self._in("rows", lambda: self._page(asked, limit, skip, datetime.now(UTC)))
+        placed = await self._placed(asked)
+        return await self._in("rows", lambda: self._page(placed, limit, skip, datetime.now(UTC)))
 
     async def metrics(self) -> bytes:
-        """Return the metrics of all lines. They wait for new rows for a moment only. Raises the errors of `Rows.of`."""
+        """Return the metrics of all lines, after a start of those read so far. New rows are waited for a moment only.
+
+        Raises the errors of `Rows.of`.
+        """
         patience = _FIRST_SCRAPE_SECONDS if self._scrape is None else _SCRAPE_SECONDS
         if self._scrape is None or self._scrape.done():
             self._scrape = asyncio.ensure_future(self._in("metrics", lambda: self._scraped.refresh(datetime.now(UTC))))
@@ -107,6 +114,13 @@ class Queries:
     async def readable(self) -> None:
         """Raise OSError if a folder cannot be read."""
         await self._in("health", self._listed)
+
+    async def _placed(self, asked: Query) -> Query:
+        """Return the question with the zone of its line, if it has a day or a time without a zone."""
+        if not period.is_local(asked.since, asked.until):
+            return asked
+        lines = (await self.line(asked.location)).lines
+        return msgspec.structs.replace(asked, zone=calendar.zone(lines[0].zone if lines else None).key)
 
     def _listed(self) -> None:
         for folder in (self._folders.result_dir, self._folders.upload_dir):

@@ -7,10 +7,10 @@ import typer
 
 from speedtest.values.period import EXAMPLES
 
-Since = Annotated[
-    str | None, typer.Option(metavar="TIME", help=f"Start at this time: {EXAMPLES}. Without a time zone: UTC.")
+Since = Annotated[str | None, typer.Option(metavar="TIME", help=f"Start at this time: {EXAMPLES}.")]
+Until = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Stop before this time: the same forms. A day is left out itself.")
 ]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Stop before this time (same formats).")]
 Locations = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this location. Can be repeated.")]
 Provider = Annotated[
     str | None, typer.Option("--isp", metavar="NAME", help="Only the tests that name this internet provider.")

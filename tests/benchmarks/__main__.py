@@ -1,4 +1,4 @@
-"""Run benchmarks and print their figures: `python -m tests.benchmarks [--quick] [--days N] [--json FILE] [NAME ...]`.
+"""Run benchmarks and print their figures: `python -m tests.benchmarks [OPTION ...] [NAME ...]`; `--help` says which.
 
 `… accuracy` measures lines of known speed with each program: see `tests.benchmarks.accuracy`.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.benchmarks import accuracy, conversion, daemon, growth, harness, page, queries, reading, size, views
+from tests.benchmarks import accuracy, conversion, daemon, growth, harness, load, page, queries, reading, size, views
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.report import Report, summary
 
@@ -27,10 +27,12 @@ BENCHMARKS: Mapping[str, Callable[[Ground], Report]] = {
     "queries": queries.run,
     "views": views.run,
     "page": page.run,
+    "load": load.run,
 }
 ACCURACY = "accuracy"
 YEAR = 365
 QUICK = 12
+LOCATIONS, QUICK_LOCATIONS = 300, 30
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="speedsnake-benchmarks-") as folder:
         machine = harness.machine(Path(folder))
         sys.stdout.writelines(f"- {name}: {value}\n" for name, value in machine.items())
-        reports = run(options.names, Ground(Path(folder), days=options.days, quick=options.quick))
+        ground = Ground(Path(folder), days=options.days, quick=options.quick, locations=options.locations)
+        reports = run(options.names, ground)
     sys.stdout.write(f"\n{summary(figure for report in reports.values() for figure in report.figures)}")
     if options.json:
         found = {"when": datetime.now(UTC), "days": options.days, "quick": options.quick, "machine": machine}
@@ -65,6 +68,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} days and few repetitions: two minutes")
     parser.add_argument("--days", type=int, help=f"days of rows to work on ({YEAR}; quick: {QUICK})")
+    parser.add_argument("--locations", type=int, help=f"of `load` ({LOCATIONS}; quick: {QUICK_LOCATIONS})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures to this file")
     parser.add_argument("--folder", type=Path, help="make the files in this folder, and so measure its disk")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; or {ACCURACY}, alone")
@@ -73,6 +77,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(f"no benchmark is called {', '.join(sorted(strangers))}; there are {', '.join(BENCHMARKS)}")
     options.names = options.names or list(BENCHMARKS)
     options.days = options.days or (QUICK if options.quick else YEAR)
+    options.locations = options.locations or (QUICK_LOCATIONS if options.quick else LOCATIONS)
     return options
 
 

@@ -17,10 +17,11 @@ from tests.benchmarks.harness import in_a_process
 class Ground:
     """A folder and the data in it."""
 
-    def __init__(self, folder: Path, *, days: int, quick: bool) -> None:
+    def __init__(self, folder: Path, *, days: int, quick: bool, locations: int = 300) -> None:
         self.folder = folder
         self.days = days
         self.quick = quick
+        self.locations = locations
 
     @cached_property
     def backlog(self) -> Path:

@@ -31,16 +31,20 @@ class Served:
         self.port = port
 
     def get(self, path: str) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        answer.read()
-        connection.close()
-        return answer.status
+        return self._ask(path)[0]
 
-    def good(self, path: str) -> None:
-        if (status := self.get(path)) != http.client.OK:
-            raise RuntimeError(f"the page answered {path} with {status}")
+    def good(self, path: str) -> bytes:
+        status, body = self._ask(path)
+        if status != http.client.OK:
+            raise RuntimeError(f"the page answered {path} with {status}: {body[:500]!r}")
+        return body
+
+    def _ask(self, path: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
 
 def run(ground: Ground) -> Report:
@@ -134,10 +138,10 @@ def _month(ground: Ground) -> Path:
 
 
 @contextlib.contextmanager
-def serving(ground: Ground, lake: Path) -> Iterator[Served]:
-    """Start a page over a lake, without unconverted rows, on any free port."""
+def serving(ground: Ground, lake: Path, result_dir: Path | None = None) -> Iterator[Served]:
+    """Start a page over a lake, without unconverted rows or with those of `result_dir`, on any free port."""
     said = ground.folder / f"page of {lake.name}"
-    given = {"RESULT_DIR": str(ground.folder / "none"), "UPLOAD_DIR": str(lake), "PAGE_PORT": "0"}
+    given = {"RESULT_DIR": str(result_dir or ground.folder / "none"), "UPLOAD_DIR": str(lake), "PAGE_PORT": "0"}
     with said.open("w") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "speedtest.handlers.page"],

@@ -18,7 +18,7 @@ import pytest
 from command import SPEEDSNAKE, Terminal, speedsnake
 from daemon import PATIENCE, DaemonProcess, run, variables
 from msgspec.structs import replace
-from samples import day_of, failed, keep, measured, utc
+from samples import HOME, OFFICE, day_of, failed, keep, measured, utc
 from standins import ookla
 from standins.ookla_behaviours import NOW
 from standins.ookla_results import V1_2_0, changed
@@ -44,7 +44,7 @@ def everything(folder: Path) -> pd.DataFrame:
 
 
 def exported(folder: Path, *arguments: str) -> str:
-    ended = speedsnake(folder, "export", *arguments)
+    ended = speedsnake(folder, "export", *arguments, TZ="UTC")
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
 
@@ -129,10 +129,29 @@ def test_a_period_and_locations_narrow_it(tmp_path: Path) -> None:
     assert count("--location", "office", "--location", "none") == 12
 
 
+@pytest.mark.slow
+def test_a_day_is_that_of_the_line_and_of_several_lines_that_of_tz(tmp_path: Path) -> None:
+    rows = [measured(utc(2026, 10, 30) + timedelta(hours=number)) for number in range(100)]
+    in_auckland = [replace(row, timezone="Pacific/Auckland") for row in rows]
+    in_berlin = [replace(row, timezone="Europe/Berlin", speedtest_address=OFFICE) for row in rows]
+    keep(in_auckland + in_berlin, tmp_path / "results")
+    day = ("--since", "2026-11-01", "--until", "2026-11-02", "--columns", "timestamp")
+
+    def begins(*lines: str) -> str:
+        named = [argument for line in lines for argument in ("--location", line)]
+        ended = speedsnake(tmp_path, "export", *day, *named, TZ="Asia/Tokyo")
+        assert (ended.returncode, ended.stderr) == (0, "")
+        return cells(ended.stdout)[0]["timestamp"][:16]
+
+    assert begins(HOME) == "2026-10-31T11:00"
+    assert begins(OFFICE) == "2026-10-31T23:00"
+    assert begins() == begins(HOME, OFFICE) == "2026-10-31T15:00"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--since", "yesterday"), "'yesterday' is not a time: write 2026-01-31, "),
+        (("--since", "yesterday"), "'yesterday' is not a time: write 2026-01-31 or "),
         (("--since", "7d", "--until", "8d"), "the end must be after the start"),
         (("--format", "xml"), "xml"),
         (("--formt", "csv"), "--formt"),

@@ -165,9 +165,15 @@ def test_the_ends_of_the_calendar_are_days_like_others(page: Page, period: str) 
 def test_a_day_is_that_of_the_line(tmp_path: Path, zone: str, day: date, hours: int) -> None:
     first = datetime.combine(day - timedelta(days=1), time(), UTC)
     rows = [good(first + timedelta(minutes=30 * number), timezone=zone) for number in range(3 * 48)]
+    period = f"since={day}&until={day + timedelta(days=1)}"
     with serving(folders(tmp_path, rows)) as page:
         text = text_of(page.get(f"/?from={day}&to={day}").text)
+        found = page.get(f"/api/results?limit=50&{period}").json()
+        summary = page.get(f"/api/summary?{period}").json()
     assert f"in 80 % of {2 * hours} tests" in text
+    assert len(found["results"]) == summary["tests"] == 2 * hours
+    begins = datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+    assert datetime.fromisoformat(summary["since"]) == max(begins, first)
     assert f"From ({zone})" in text
 
 

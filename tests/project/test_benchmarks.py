@@ -39,7 +39,7 @@ def test_the_benchmarks_of_data_find_figures_and_write_them_as_json(tmp_path: Pa
     """It takes ten seconds because each contestant and each repetition is a new process that imports its libraries."""
     options = ("--quick", "--days", str(DAYS), "--folder", str(tmp_path), "--json", str(tmp_path / "found.json"))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks", *options, "conversion", "size", "reading", "page"],
+        [sys.executable, "-m", "tests.benchmarks", *options, "conversion", "size", "reading", "page", "load"],
         cwd=PROJECT,
         capture_output=True,
         text=True,

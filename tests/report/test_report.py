@@ -65,7 +65,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_terminal_gets_a_summary_of_each_line(lake: Path) -> None:
-    ended = report(lake, "--until", "2026-03-30")
+    ended = report(lake, "--until", "2026-03-30T02:00")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.index(HOME) < ended.stdout.index(OFFICE)
     assert "432: 416 successful, 15 failed, 1 skipped, 0 not measured; uptime 96.5 %" in ended.stdout
@@ -151,7 +151,7 @@ def test_the_digest_is_that_of_sha256sum(lake: Path) -> None:
 
 
 def test_the_figures_as_json_are_those_of_the_terminal(lake: Path) -> None:
-    home, office = json.loads(report(lake, "--json", "--since", "2026-03-27", "--until", "2026-03-30").stdout)
+    home, office = json.loads(report(lake, "--json", "--since", "2026-03-27", "--until", "2026-03-30T02:00").stdout)
     assert (home["location"], home["slots"]["ok"], office["slots"]["ok"]) == (HOME, 416, 3)
 
 
@@ -185,7 +185,7 @@ def test_one_row_is_enough_for_a_report(tmp_path: Path, row: Measurement) -> Non
 
 def test_nothing_but_failures_is_a_report_about_failures(tmp_path: Path) -> None:
     folders(tmp_path, [failed(START + number * INTERVAL) for number in range(12)])
-    words = words_of(written(tmp_path, "--until", "2026-03-27T02:00"))
+    words = words_of(written(tmp_path, "--until", "2026-03-27T03:00"))
     assert "12 tests failed. 1 outage of 1 h 50 min" in words
     assert "Uptime is 0 %" in words
     assert "27 Mar 2026 01:00 unknown" in words
