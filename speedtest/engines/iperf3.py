@@ -16,9 +16,9 @@ of 0 was not measured. `bits_per_second` is bit/s, `mean_rtt` is microseconds, `
 `data_bytes` is what the sending sides passed on: payload only, retransmitted segments counted once.
 
 An `error` in an answer (unknown host) is a failure `exit`, whatever the exit code: it is 0 up to version 3.12 and 1 in
-later versions. "Connection refused" is `refused`, as with every program. A server measures with one client at a time. If it is busy with another one, that
-is `server-busy`, which says nothing of the line. So `SPEEDTEST_SERVER` may name several ports and servers: they are
-asked in turn.
+later versions. "Connection refused" is `refused`, as with every program. A server measures with one client at a time.
+If it is busy with another one, that is `server-busy`, which says nothing of the line. So `SPEEDTEST_SERVER` may name
+several ports and servers: they are asked in turn.
 """
 
 import math
