@@ -239,6 +239,10 @@ def test_parquet_is_refused_to_a_terminal_and_given_to_a_pipe(tmp_path: Path) ->
     assert pq.read_table(io.BytesIO(ended.stdout)).schema.equals(SCHEMA)
 
 
+SMALL_PIPE = 4096
+"""Bytes: smaller than every export below, so that the command must wait for its reader."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
 def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path, form: str) -> None:
@@ -249,6 +253,8 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path, form: str
         env=variables(tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        bufsize=0,
+        pipesize=SMALL_PIPE,
     ) as process:
         assert process.stdout
         assert process.stderr
