@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from speedtest.values import names, secrets, targets, written
+from speedtest.values import hosts, names, secrets, targets, written
 from speedtest.values.hours import Hours
 from speedtest.values.misspelt import misspelt, nearest
 from speedtest.values.targets import Engines
@@ -199,7 +199,7 @@ def _wrong_together(values: Mapping[str, Any]) -> list[str]:
     if interval and values.get("sleep_align") and not 1 <= interval <= SECONDS_PER_DAY:
         wrong.append(f"SLEEP_ALIGN=1 is not allowed with SLEEP_SECONDS={interval:g}: it must be from 1 to a day")
     interface, version = values.get("speedtest_interface") or "", values.get("speedtest_ip_version")
-    if version and (kind := targets.version_of(interface)) and kind != version:
+    if version and (kind := hosts.version_of(interface)) and kind != version:
         wrong.append(
             f"SPEEDTEST_IP_VERSION={version} is not allowed with SPEEDTEST_INTERFACE={interface}, an IPv{kind} address"
         )

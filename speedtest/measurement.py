@@ -26,6 +26,8 @@ type ErrorKind = Literal[
 server's port) say nothing of the line."""
 type SkipKind = Literal["quiet-hours", "data-budget", "backing-off", "busy"]
 """Why a slot was skipped."""
+type Link = Literal["ethernet", "wifi", "cellular", "tunnel", "virtual"]
+"""What an interface is. `virtual`: a container's bridge, nobody here knows what lies behind."""
 
 ERROR_WORDS_LIMIT = 500
 """The most characters of a program's own words that a row keeps."""
@@ -59,6 +61,18 @@ class Measurement(msgspec.Struct, kw_only=True):
     attempt: int | None = None
     clock_synced: bool | None = None
     raw_timestamp: datetime | None = None
+    interface: str | None = None
+    link: Link | None = None
+    link_mbps: float | None = None
+    link_duplex: str | None = None
+    signal_dbm: float | None = None
+    other_traffic_mbps: float | None = None
+    other_bytes: int | None = None
+    cpu_percent: float | None = None
+    memory_percent: float | None = None
+    ip_version: int | None = None
+    lan_hosts: int | None = None
+    machine: str | None = None
     raw: dict[str, str | None] = {}
     """The program's own JSON, flattened, each value as printed; None for null."""
 

@@ -18,6 +18,7 @@ from speedtest.logging import Events
 from speedtest.measurement import ERROR_WORDS_LIMIT, Failure, Measurement
 from speedtest.process import Finished, Sieve, Stop
 from speedtest.programs import Program
+from speedtest.values.hosts import version_of
 
 events = Events(__name__)
 
@@ -126,6 +127,7 @@ def run(  # noqa: PLR0913 (what to run, where, when and in which environment)
         exit_code=_exit_code(measurement, steps),
         duration_seconds=round(steps.seconds, 3) if steps.ended else None,
         interval_seconds=settings.sleep_seconds,
+        ip_version=measurement.ip_version or where.ip_version or version_of(where.interface),
         speedtest_address=settings.speedtest_location_uuid,
         commit_hash=settings.commit_hash,
         timezone=settings.tz,

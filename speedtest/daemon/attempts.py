@@ -7,10 +7,10 @@ from msgspec.structs import replace
 
 from speedtest import programs, speedtest
 from speedtest.daemon import data_use, memory, schedule
+from speedtest.daemon.circumstances import BEFORE_SECONDS, Circumstances, Look, look
 from speedtest.daemon.clock import Clock, Reading
 from speedtest.daemon.clock_watch import ClockWatch, dated
 from speedtest.daemon.schedule import Memory
-from speedtest.engines import counters
 from speedtest.engines.engine import Target
 from speedtest.environment import Settings
 from speedtest.logging import Events
@@ -46,6 +46,8 @@ class Attempts:
         self._environment = environment
         self._stop = stop
         self._remember = remember
+        self.earlier: Look | None = None
+        """A look at the counters from a few seconds before the next attempt."""
         self._count_lost(None)
         self._slot: Slot
         self._pinned = True
@@ -108,24 +110,23 @@ class Attempts:
             self._programs[item] = programs.find_one(item, self._environment, self._stop) or self._programs[item]
         self._memory.running = self._programs[item].engine.name
         self._remember()
-        counted = counters.read()
         before = self._look()
-        row = speedtest.run(
-            self._programs[item],
-            self._settings,
-            self._slot,
-            self._environment,
-            self._stop,
-            where=where,
-            started_at=before.wall,
-        )
-        moved = counters.moved(counted, counters.read(), self._settings.speedtest_interface)
+        with Circumstances(self._settings, self.earlier) as around:
+            row = speedtest.run(
+                self._programs[item],
+                self._settings,
+                self._slot,
+                self._environment,
+                self._stop,
+                where=where,
+                started_at=before.wall,
+            )
         if row is None:
             events.info("test_cancelled", "cancelled the running test because the daemon is stopping: it has no row")
-            self._count_lost(moved)
+            self._count_lost(around.moved)
         else:
-            row = dated(row, before, self._look())
-            row = schedule.with_count(row, moved, self._memory)
+            row = dated(around.told(row), before, self._look())
+            row = schedule.with_count(row, around.moved, self._memory)
             self._note(row)
         self._slot = replace(self._slot, attempt=self._slot.attempt + 1)
         return row
@@ -159,7 +160,10 @@ class Attempts:
         seconds = schedule.retry_delay(self._settings, self._slot.due, retry)
         if self._refusal() or self._clock.monotonic() + seconds >= self._slot.ends:
             return False
-        return not self._clock.wait(seconds)
+        if self._clock.wait(max(seconds - BEFORE_SECONDS, 0)):
+            return False
+        self.earlier = look()
+        return not self._clock.wait(min(seconds, BEFORE_SECONDS))
 
     def _where(self, item: str) -> Target:
         where = speedtest.target(self._programs[item].engine, self._settings, self._turn)

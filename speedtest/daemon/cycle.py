@@ -15,6 +15,7 @@ from speedtest import logging as logs
 from speedtest.daemon import data_use, memory, schedule
 from speedtest.daemon.aligned import AlignedTicks
 from speedtest.daemon.attempts import Attempts
+from speedtest.daemon.circumstances import BEFORE_SECONDS, look
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
 from speedtest.daemon.due import Ticks
@@ -96,10 +97,14 @@ class Daemon:
         self._beat(self.ticks.next_due)
         while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
             longest = LOOK_SECONDS if self.settings.sleep_align or self._watch.holds else math.inf
+            if left > BEFORE_SECONDS:
+                longest = min(longest, left - BEFORE_SECONDS)
+            else:
+                self._attempts.earlier = look()
             if self.clock.wait(min(left, longest)):
                 return False
             self._look()
-            if left > longest:
+            if left - longest > BEFORE_SECONDS:
                 self._beat(self.ticks.next_due)
         return not self.clock.wait(0.0)
 

@@ -5,6 +5,7 @@ that wrote the file, the monotonic clock decides, because changes of the wall cl
 of that machine the daemon is late at once. On other machines the wall clock decides.
 """
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ GRACE_SECONDS = 30.0
 """The daemon counts as hung if the next test is late by more than the time limit of a test plus this."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _MACHINE = Path("/etc/machine-id")
+_MACHINE_ID = re.compile(rb"[0-9a-f]{32}")
 
 
 class Heartbeat(msgspec.Struct, kw_only=True):
@@ -69,11 +71,15 @@ def boot_id() -> str | None:
 
 
 def machine_digest() -> str | None:
-    """Return a digest of this machine's id, which itself should stay on the machine; None if it has none."""
+    """Return a digest of this machine's id, which itself should stay on the machine; None if it has none.
+
+    The file of many images is empty, or says that the id is yet to be made.
+    """
     try:
-        return digest(_MACHINE.read_bytes())
+        machine = _MACHINE.read_bytes()
     except OSError:
         return None
+    return digest(machine) if _MACHINE_ID.fullmatch(machine.strip()) else None
 
 
 def write(heartbeat: Heartbeat, result_dir: Path) -> None:

@@ -5,7 +5,8 @@ First come the common columns, then the flattened fields of Ookla's CLI and of s
 version may only add columns, common ones behind the common ones, and then increases `SCHEMA_VERSION`. Files of an
 earlier version stay as they are, so a reader finds columns by name, and a column that a file lacks is null.
 
-Versions: 1, the first; 2 adds `clock_synced` and `raw_timestamp`.
+Versions: 1, the first; 2 adds `clock_synced` and `raw_timestamp`; 3 adds the circumstances of a test, `interface` to
+`machine`.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 type Kind = Literal["text", "float64", "int64", "int32", "bool", "instant"]
 type Value = str | float | int | bool | datetime
@@ -62,6 +63,18 @@ COMMON: tuple[Column, ...] = (
         "was the clock synchronised at the start; null: the system does not say",
     ),
     Column("raw_timestamp", "instant", "of a row that was re-dated: the time that the program printed"),
+    Column("interface", "text", "the network interface that the test used"),
+    Column("link", "text", "what that is: ethernet, wifi, cellular, tunnel or virtual (a container's bridge)"),
+    Column("link_mbps", "float64", "the rate that the link negotiated, Mbit/s"),
+    Column("link_duplex", "text", "full or half"),
+    Column("signal_dbm", "float64", "signal of Wi-Fi, dBm"),
+    Column("other_traffic_mbps", "float64", "what moved over the interface in the 5 s before the test, Mbit/s"),
+    Column("other_bytes", "int64", "what moved over it during the test beyond data_bytes, with all headers"),
+    Column("cpu_percent", "float64", "load of this machine's processors in the busiest second of the test, percent"),
+    Column("memory_percent", "float64", "the highest use of this machine's memory during the test, percent"),
+    Column("ip_version", "int32", "4 or 6: the address of the server, where the program or a setting tells"),
+    Column("lan_hosts", "int64", "other hosts of the local network that this machine knows, without the router"),
+    Column("machine", "text", "a digest of this machine's id: which of several measured"),
 )
 
 

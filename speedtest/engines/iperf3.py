@@ -30,7 +30,7 @@ from typing import Annotated
 import msgspec
 
 from speedtest.engines.engine import Engine, Known, Options, Place, Target, options
-from speedtest.engines.network_interface import is_address, version_of
+from speedtest.engines.network_interface import is_address
 from speedtest.engines.output import (
     BITS_PER_MEGABIT,
     Amount,
@@ -46,6 +46,7 @@ from speedtest.engines.output import (
 from speedtest.engines.plausible import believed
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished
+from speedtest.values.hosts import version_of
 
 STEPS = ("download", "upload", "idle", "udp")
 
@@ -77,6 +78,10 @@ class _Stream(msgspec.Struct):
     sender: _Sender
 
 
+class _Connected(msgspec.Struct):
+    remote_host: str = ""
+
+
 class _Answer(msgspec.Struct):
     error: str | None = None
 
@@ -92,6 +97,7 @@ class _Fields(msgspec.Struct):
     udp_end_sum_jitter_ms: Amount | None = None
     udp_end_sum_lost_percent: Amount | None = None
     udp_end_sum_packets: Amount | None = None
+    download_start_connected: list[_Connected] = []
 
 
 class _Moved(msgspec.Struct):
@@ -264,6 +270,7 @@ def _measurement(fields: _Fields, moved: int | None, raw: dict[str, str | None])
         packet_loss_percent=fields.udp_end_sum_lost_percent if arrived else None,
         upload_latency_ms=_latency_ms(fields.upload_end_streams),
         data_bytes=moved,
+        ip_version=next((version_of(peer.remote_host) for peer in fields.download_start_connected), None),
         raw=raw,
     )
 

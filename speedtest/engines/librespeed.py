@@ -21,11 +21,12 @@ from typing import Annotated
 import msgspec
 
 from speedtest.engines.engine import Engine, Options, Place, Target, options
-from speedtest.engines.network_interface import is_address, version_of
+from speedtest.engines.network_interface import is_address
 from speedtest.engines.output import Amount, Count, both, check, complaint, documents, flatten, last_words, texts
 from speedtest.engines.plausible import believed
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished
+from speedtest.values.hosts import version_of
 
 _VERSION = re.compile(r"^librespeed-cli v?([0-9][0-9A-Za-z.]*)", re.MULTILINE)
 _IN_MEGABITS = ("download", "upload")

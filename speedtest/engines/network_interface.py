@@ -1,9 +1,13 @@
 """The network interface and the kind of address to measure over: some programs need a name, others an address."""
 
+import fcntl
+import socket
+import struct
 import sys
 from pathlib import Path
 
 from speedtest.measurement import Failure
+from speedtest.values.hosts import version_of
 
 _SIOCGIFADDR = 0x8915 if sys.platform == "linux" else 0xC0206921
 _IFREQ_NAME, _IFREQ_ADDRESS = 16, slice(20, 24)
@@ -12,19 +16,6 @@ _GLOBAL, _HOST = "00", "10"
 _UNUSABLE = 0x08 | 0x20 | 0x40  # a duplicate, deprecated, tentative
 _ELSEWHERE = {4: "192.0.2.1", 6: "2001:db8::1"}
 """Addresses of documentation: to ask which of ours leads to the world. Nothing is sent to them."""
-
-
-def version_of(interface: str | None) -> int | None:
-    """Return 4 or 6 if an interface is given as an address of that kind; None if as a name, or not at all."""
-    import socket  # noqa: PLC0415 (saves the daemon memory: only SPEEDTEST_INTERFACE needs it)
-
-    for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
-        try:
-            socket.inet_pton(family, (interface or "").partition("%")[0])
-        except OSError:
-            continue
-        return version
-    return None
 
 
 def is_address(interface: str) -> bool:
@@ -48,9 +39,15 @@ def address_of(interface: str | None, version: int = 4) -> str:
     raise Failure("not-found", f"{whose} IPv{version}{' address' if interface else ''}: {advice}")
 
 
-def _own_address(version: int) -> str | None:
-    import socket  # noqa: PLC0415 (the same)
+def name_of(address: str) -> str | None:
+    """Return the name of the interface that has this address; None if none has it, or the system does not say."""
+    if version_of(address) == 6:  # noqa: PLR2004 (IPv6)
+        packed = socket.inet_pton(socket.AF_INET6, address.partition("%")[0]).hex()
+        return next((fields[-1] for fields in _ipv6_addresses() if fields[0] == packed), None)
+    return next((name for _, name in socket.if_nameindex() if _ipv4(name) == address), None)
 
+
+def _own_address(version: int) -> str | None:
     with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as asked:  # noqa: PLR2004 (IPv4)
         try:
             asked.connect((_ELSEWHERE[version], 9))
@@ -60,24 +57,23 @@ def _own_address(version: int) -> str | None:
 
 
 def _ipv6(interface: str) -> str | None:
-    import ipaddress  # noqa: PLC0415 (the same)
-
-    try:
-        lines = [line.split() for line in _IPV6_ADDRESSES.read_text(encoding="ascii").splitlines()]
-    except OSError:
-        return None
+    lines = _ipv6_addresses()
     for scope in (_GLOBAL, _HOST):
         for number, _, _, of, flags, name in lines:
             if (name, of) == (interface, scope) and not int(flags, 16) & _UNUSABLE:
-                return str(ipaddress.IPv6Address(int(number, 16)))
+                return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(number))
     return None
 
 
-def _ipv4(interface: str) -> str | None:
-    import fcntl  # noqa: PLC0415 (the same)
-    import socket  # noqa: PLC0415 (the same)
-    import struct  # noqa: PLC0415 (the same)
+def _ipv6_addresses() -> list[list[str]]:
+    """Return the kernel's table: each address with its scope, its flags and its interface; empty if there is none."""
+    try:
+        return [line.split() for line in _IPV6_ADDRESSES.read_text(encoding="ascii").splitlines()]
+    except OSError:
+        return []
 
+
+def _ipv4(interface: str) -> str | None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         try:
             answer = fcntl.ioctl(asked, _SIOCGIFADDR, struct.pack("256s", interface.encode()[: _IFREQ_NAME - 1]))

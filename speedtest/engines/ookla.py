@@ -32,6 +32,7 @@ from speedtest.engines.output import (
 from speedtest.engines.plausible import believed
 from speedtest.measurement import Failure, Measurement
 from speedtest.process import Finished
+from speedtest.values.hosts import version_of
 
 _RATE_LIMITED = 173
 _VERSION = re.compile(r"Speedtest by Ookla ([0-9][0-9.]*)")
@@ -55,6 +56,7 @@ class _Fields(msgspec.Struct):
     packetLoss: Amount | None = None  # noqa: N815 (the program's own spelling)
     download_latency_iqm: Amount | None = None
     upload_latency_iqm: Amount | None = None
+    server_ip: str | None = None
 
 
 class _Message(msgspec.Struct):
@@ -168,6 +170,7 @@ def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
         download_latency_ms=fields.download_latency_iqm,
         upload_latency_ms=fields.upload_latency_iqm,
         data_bytes=both(fields.download_bytes, fields.upload_bytes),
+        ip_version=version_of(fields.server_ip),
         raw=raw,
     )
 

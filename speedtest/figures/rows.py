@@ -14,7 +14,8 @@ from speedtest.figures.marks import Marks
 from speedtest.figures.types import Far
 from speedtest.measurement import COMMON_COLUMNS
 
-_NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash", "clock_synced", "raw_timestamp"})
+_SHOWN = COMMON_COLUMNS[: COMMON_COLUMNS.index("attempt") + 1]
+_NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash"})
 _OF_A_PROVIDER = {
     "isp": ("isp", "client_isp"),
     "external_ip": ("interface_externalIp", "client_ip"),
@@ -23,7 +24,7 @@ _OF_A_PROVIDER = {
 """The columns of the views about the provider, and the lake's columns that they come from: the first that has a value.
 """
 COLUMNS = (
-    *(name for name in COMMON_COLUMNS if name not in _NOT_SHOWN),
+    *(name for name in _SHOWN if name not in _NOT_SHOWN),
     "server_id",
     "server_name",
     *_OF_A_PROVIDER,

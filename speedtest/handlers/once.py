@@ -17,10 +17,10 @@ import typer
 
 from speedtest import logging as logs, programs, speedtest
 from speedtest.daemon import memory, schedule
+from speedtest.daemon.circumstances import Circumstances
 from speedtest.daemon.clock import is_synchronised
 from speedtest.data import results
 from speedtest.data.row_queue import RowQueue
-from speedtest.engines import counters
 from speedtest.engines.progress import Listener
 from speedtest.environment import Settings
 from speedtest.logging import Events
@@ -79,19 +79,17 @@ def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurem
     """Make one attempt and save its row; return None if a signal ended it. The bar is shown until the row is saved."""
     clock_synced = is_synchronised()
     remembered = memory.recall(settings.result_dir)
-    before = counters.read()
     watching = LiveBar(console.console(errors=True), program.engine.name)
     listener = Listener(program.engine.progress, watching.tell) if program.engine.progress else None
     with watching.shown():
-        measurement = speedtest.run(
-            program, settings, Slot(datetime.now(UTC)), os.environ, stop, sieve=listener if console.watched() else None
-        )
-        moved = counters.moved(before, counters.read(), settings.speedtest_interface)
+        with Circumstances(settings) as around:
+            slot, sieve = Slot(datetime.now(UTC)), listener if console.watched() else None
+            measurement = speedtest.run(program, settings, slot, os.environ, stop, sieve=sieve)
         if measurement is None:
             assumed = schedule.assumed(remembered, program.engine.name)
-            _count(assumed if moved is None else moved, settings.result_dir)
+            _count(assumed if around.moved is None else around.moved, settings.result_dir)
             return None
-        measurement = schedule.with_count(measurement, moved, remembered)
+        measurement = schedule.with_count(around.told(measurement), around.moved, remembered)
         _count(schedule.counted(measurement), settings.result_dir)
         measurement = msgspec.structs.replace(
             measurement, slot=None, attempt=None, interval_seconds=None, clock_synced=clock_synced

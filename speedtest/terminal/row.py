@@ -8,6 +8,9 @@ from speedtest.measurement import Measurement
 from speedtest.terminal.console import console, line
 from speedtest.values import amounts
 
+BUSY_PERCENT = 85
+"""Load of the processors above which official measuring programs refuse a test (Nemesys)."""
+
 
 def show(measurement: Measurement, path: Path | None) -> None:
     """Print the row and the path of its file."""
@@ -30,6 +33,7 @@ def lines(measurement: Measurement) -> list[Text]:
         "packet loss": _amount(measurement.packet_loss_percent, "%"),
         "bufferbloat": _bufferbloat(measurement),
         "server": _server(measurement.raw),
+        "link": _link(measurement),
         "result": measurement.raw.get("result_url") or measurement.raw.get("share"),
     }
     fast = {"download", "upload"}
@@ -47,6 +51,14 @@ def _bufferbloat(measurement: Measurement) -> str | None:
     if idle is None:
         return None
     return ", ".join(f"{value - idle:+.1f} ms {way}" for way, value in loaded.items() if value is not None) or None
+
+
+def _link(measurement: Measurement) -> str | None:
+    """Return over which interface the test went, and what may have slowed it down."""
+    rate = f"{measurement.link_mbps:g} Mbit/s" if measurement.link_mbps else None
+    busy = measurement.cpu_percent is not None and measurement.cpu_percent > BUSY_PERCENT
+    said = (measurement.interface, measurement.link, rate, "this machine was busy during the test" if busy else None)
+    return ", ".join(text for text in said if text) or None
 
 
 def _server(raw: dict[str, str | None]) -> str | None:

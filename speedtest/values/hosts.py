@@ -1,6 +1,7 @@
-"""Read and compare the names and addresses that the page listens at, answers to, and may be shown in."""
+"""Read and compare host names and addresses: those of networks, and those that the page answers to."""
 
 import re
+import socket
 
 ALL = "all"
 """Every address of this machine, IPv4 and IPv6."""
@@ -9,6 +10,7 @@ _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
 _ORIGIN = re.compile(rf"https?://({_NAME.pattern}|\[[0-9a-f:.]+\])(:[0-9]{{1,5}})?")
 _SELF = "self"
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 def address(text: str) -> str:
@@ -21,6 +23,17 @@ def address(text: str) -> str:
 def allowed(text: str) -> tuple[str, ...]:
     """Read host names, separated by commas. `*.example.net` means every name that ends so."""
     return tuple(_matching(_NAME, plain(name.strip())) for name in text.split(","))
+
+
+def version_of(address: str | None) -> int | None:
+    """Return 4 or 6 if this is an address of that kind, perhaps with a zone (`%eth0`); None if it is none."""
+    for version, family in _FAMILIES.items():
+        try:
+            socket.inet_pton(family, (address or "").partition("%")[0])
+        except (OSError, ValueError):
+            continue
+        return version
+    return None
 
 
 def origins(text: str) -> tuple[str, ...]:

@@ -95,13 +95,6 @@ def certificates(text: str) -> Path:
     return path
 
 
-def version_of(interface: str) -> int | None:
-    """Return 4 or 6 if an interface is given as an address of that kind, None if it is given as a name."""
-    if re.fullmatch(r"[0-9]+(?:\.[0-9]+){3}", interface):
-        return 4
-    return 6 if ":" in interface and re.fullmatch(r"[0-9a-fA-F:.]+(?:%.*)?", interface) else None
-
-
 def arguments(known: Engines) -> Callable[[str], dict[str, tuple[str, ...]]]:
     """Return a reader of `SPEEDTEST_ARGUMENTS`, `ENGINE=ARGUMENTS,…`, for these engines.
 

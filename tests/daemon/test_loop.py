@@ -387,7 +387,7 @@ def test_the_daemon_imports_nothing_heavy_not_even_when_it_converts(tmp_path: Pa
     assert process.wait(PATIENCE) == 0
     own = imported(stderr.read_text().partition('"event": "converted"')[0])
     assert "speedtest.handlers.loop" in own or "speedtest.daemon.cycle" in own
-    assert not own & {"hashlib", "socket", "ssl", "asyncio"}  # megabytes that a daemon has no use for
+    assert not own & {"hashlib", "ssl", "asyncio"}  # megabytes that a daemon has no use for
     outside = {name.partition(".")[0] for name in own if not name.startswith("_")} - set(sys.stdlib_module_names)
     looked_for = {"sitecustomize", "usercustomize", "typing_extensions"}  # optional imports of Python and msgspec
     assert outside - looked_for == {"speedtest", "msgspec", "pythonjsonlogger"}

@@ -101,11 +101,20 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> N
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [".heartbeat.json"]
 
 
+@pytest.mark.parametrize("text", ["", "\n", "uninitialized\n"])
+def test_a_machine_whose_id_is_not_made_yet_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "machine-id").write_text(text)
+    monkeypatch.setattr(heartbeat, "_MACHINE", tmp_path / "machine-id")
+    assert heartbeat.machine_digest() is None
+
+
 @pytest.mark.parametrize("boots", [("another", heartbeat.boot_id()), (None, None)], ids=["linux", "elsewhere"])
 def test_a_heartbeat_from_before_the_machine_started_is_no_sign_of_life(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boots: tuple[str | None, str | None]
 ) -> None:
-    (tmp_path / "machine-id").write_text("0123456789abcdef")
+    (tmp_path / "machine-id").write_text("0123456789abcdef" * 2)
     monkeypatch.setattr(heartbeat, "_MACHINE", tmp_path / "machine-id")
     monkeypatch.setattr(heartbeat, "boot_id", lambda: boots[1])
     soon = datetime.now(UTC) + timedelta(minutes=30)

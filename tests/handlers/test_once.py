@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from command import Terminal, speedsnake
 from daemon import PATIENCE, DaemonProcess, rows, run, start, until, variables
+from msgspec.structs import replace
+from samples import utc
 from standins import ookla
 from standins.ookla_behaviours import NOW, say
 from standins.ookla_results import V1_2_0, changed
+from views import good
 
 from speedtest.measurement import COMMON_COLUMNS
+from speedtest.terminal.row import lines
 
 TODAY = changed(V1_2_0, ("2024-03-09T14:25:36Z", NOW))
 
@@ -30,6 +34,7 @@ def test_it_prints_the_result_as_a_person_wants_it_and_keeps_the_row(tmp_path: P
     said = dict(re.split(r" {2,}", line, maxsplit=1) for line in ended.stdout.splitlines())
     (path,) = (tmp_path / "results").glob("year=*/month=*/day=*/*.csv")
     when = said.pop("when")
+    said.pop("link", None)  # that of the machine on which this test runs
     assert when.endswith(" UTC, home, ookla 1.2.0.84")
     assert said == {
         "download": "290 Mbit/s",
@@ -100,12 +105,20 @@ def test_a_bar_shows_speed_and_percent_while_it_runs_and_leaves_nothing_behind(t
     ]
 
 
+def test_it_says_over_which_link_it_measured_and_that_the_machine_was_busy() -> None:
+    measured = replace(good(utc(2026, 3, 28)), interface="eth0", link="ethernet", link_mbps=1000.0, cpu_percent=85.0)
+    assert "eth0, ethernet, 1000 Mbit/s" in [text.plain.split("  ")[-1].strip() for text in lines(measured)]
+    busy = replace(measured, cpu_percent=85.1)
+    assert any("this machine was busy" in text.plain for text in lines(busy))
+    assert not any(text.plain.startswith("link") for text in lines(good(utc(2026, 3, 28))))
+
+
 def test_a_row_that_was_watched_is_the_same_as_one_that_was_not(tmp_path: Path) -> None:
     with Terminal(tmp_path, "once", programs=program(tmp_path)) as terminal:
         assert terminal.end() == 0
     assert speedsnake(tmp_path, "once", programs=tmp_path / "bin").returncode == 0
     watched, unseen = rows(tmp_path)
-    differ = {"timestamp", "started_at", "duration_seconds"}
+    differ = {"timestamp", "started_at", "duration_seconds", "other_bytes", "cpu_percent", "memory_percent"}
     assert {name: watched[name] for name in watched.keys() - differ} == {
         name: unseen[name] for name in unseen.keys() - differ
     }

@@ -144,9 +144,7 @@ def running(command: Path, folder: Path, environment: dict[str, str]) -> Iterato
 
 
 @pytest.mark.slow
-def test_from_a_fresh_clone_to_a_daemon_that_says_honestly_that_the_line_is_down(
-    fresh: Machine, tmp_path: Path
-) -> None:
+def test_from_a_fresh_clone_to_a_daemon_that_says_honestly_why_the_test_failed(fresh: Machine, tmp_path: Path) -> None:
     clone, commit = commit_and_clone(fresh)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -166,7 +164,7 @@ def test_from_a_fresh_clone_to_a_daemon_that_says_honestly_that_the_line_is_down
             (row,) = rows(clone)
             daemon.send_signal(signal.SIGTERM)
             assert daemon.wait(30) == 0
-    assert (row["status"], row["error_kind"]) == ("failed", "exit")
+    assert (row["status"], row["error_kind"]) == ("failed", "refused")
     assert "Cannot retrieve speedtest configuration" in row["error"]
     assert (row["engine"], row["engine_version"]) == ("speedtest-cli", "2.1.3")
     assert (row["commit_hash"], row["interval_seconds"]) == (commit, 600)

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "speedtest": {"programs", "engines"} | GROUND,
     "programs": {"engines"} | GROUND,
     "data": {"engines", "environment", "values", "logging", "measurement"},
-    "engines": {"logging", "measurement", "process"},
+    "engines": {"values", "logging", "measurement", "process"},
     "environment": {"values", "variables"},
     "variables": {"values"},
     "values": set(),
