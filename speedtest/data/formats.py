@@ -23,7 +23,7 @@ type FormatName = Literal["csv", "json", "parquet", "xlsx"]
 ROWS_AT_ONCE = 5_000
 _ISP = ("isp", "client_isp")
 _OBJECTS_AT_ONCE = 1000
-_FORMULA = "^[=+\\-@\t\r]"
+_FORMULA = "^[=+\\-@\t\r\n]"
 """Characters that begin a formula in a spreadsheet, or that a spreadsheet skips before a formula."""
 
 

@@ -35,6 +35,7 @@ def check(
     settings = startup.settings(EVERYTHING)
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     startup.warn_of_unknown_variables()
+    startup.warn_of_arguments(settings)
     folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir, "LOG_DIR": settings.log_dir}
     refused = {
         name: probe.why(folder, error) if (error := probe.refusal(folder)) else None for name, folder in folders.items()

@@ -418,6 +418,14 @@ def test_check_prints_settings_program_and_folders_and_measures_nothing(tmp_path
     assert list((tmp_path / "results").iterdir()) == []
 
 
+def test_check_warns_of_arguments_that_may_change_what_is_measured(tmp_path: Path) -> None:
+    arguments = {"SPEEDTEST_ENGINE": "iperf3", "SPEEDTEST_SERVER": "example.net"}
+    said = run(tmp_path, "check", SPEEDTEST_ARGUMENTS="iperf3=--parallel 8", **arguments).stderr
+    assert '"event": "arguments_added"' in said
+    assert "--parallel" in said
+    assert "arguments_added" not in run(tmp_path, "check", **arguments).stderr
+
+
 def test_check_exits_69_without_a_program_and_78_for_a_folder_or_a_value(tmp_path: Path) -> None:
     assert check(tmp_path)[0] == 69
     program(tmp_path)

@@ -27,7 +27,7 @@ from speedtest.data import lake, schema
 from speedtest.data.table import SCHEMA
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", "\r=1+1"]
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n\r=1+1"]
 
 
 def fill(folder: Path) -> pd.DataFrame:
