@@ -33,6 +33,7 @@ def test_a_row_of_the_daemon_tells_its_link_its_load_and_its_machine(tmp_path: P
     assert "other_traffic_mbps" not in row, "nobody looked at the counters five seconds before"
 
 
+@pytest.mark.slow
 def test_the_busiest_second_of_a_test_is_told(tmp_path: Path) -> None:
     program = ookla.install(tmp_path / "real")
     busy = tmp_path / "bin" / "speedtest"

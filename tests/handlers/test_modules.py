@@ -26,6 +26,7 @@ def without_what_passes(text: str) -> str:
     return re.sub(r'"bytes_(free|used)":\d+|\d{2}:\d{2}(:\d{2})?(\.\d+)?', "", text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRINTED_BY)
 def test_a_module_prints_what_its_command_prints(tmp_path: Path, name: str) -> None:
     ookla.install(tmp_path / "bin")

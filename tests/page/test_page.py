@@ -57,6 +57,7 @@ def text_of(body: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
 
 
+@pytest.mark.slow
 def test_the_state_now_is_shown_first_and_the_sections_of_the_report_follow(page: Page) -> None:
     answer = page.get("/")
     text = text_of(answer.text)
@@ -227,6 +228,7 @@ def test_fifty_at_once_are_served_without_an_error(page: Page) -> None:
     assert [answer.status_code for answer in answers] == [200] * 50
 
 
+@pytest.mark.slow
 def test_a_line_that_is_down_is_told_with_its_words_and_how_often(tmp_path: Path) -> None:
     rows = [good(this_slot() - timedelta(minutes=10 * number)) for number in range(3, 10)]
     rows += [failed(this_slot() - timedelta(minutes=10 * number), words="<b>no & route") for number in range(3)]

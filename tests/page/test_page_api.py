@@ -184,6 +184,7 @@ def test_a_failed_test_has_no_speed_and_is_not_up(tmp_path: Path) -> None:
     assert not [name for name in found if name[0].endswith(("per_second", "latency_seconds", "ratio"))]
 
 
+@pytest.mark.slow
 def test_a_test_that_failed_for_another_reason_leaves_the_line_unknown_in_every_view(tmp_path: Path) -> None:
     rows = [failed(this_slot() - number * timedelta(minutes=10), error_kind="rate-limited") for number in range(3)]
     with serving(folders(tmp_path, rows)) as page:
@@ -197,6 +198,7 @@ def test_a_test_that_failed_for_another_reason_leaves_the_line_unknown_in_every_
     assert '<p class="verdict unknown">Test failed</p>' in shown
 
 
+@pytest.mark.slow
 def test_rows_without_a_status_are_shown_as_what_they_are_in_every_view(tmp_path: Path) -> None:
     where = folders(tmp_path, [])
     without_status(where.result_dir, this_slot() - timedelta(minutes=30), 3)

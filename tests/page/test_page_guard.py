@@ -58,6 +58,7 @@ def test_asking_without_a_password_is_no_guess(guarded: Page) -> None:
     assert guarded.get("/", Authorization=basic(SECRET)).status_code == 200
 
 
+@pytest.mark.slow
 def test_the_password_is_not_told_in_any_log(guarded: Page) -> None:
     guarded.get("/", Authorization=basic(SECRET))
     guarded.get("/", Authorization=basic("wrong"))
@@ -110,6 +111,7 @@ def test_without_a_password_only_names_that_nobody_else_can_hold_are_answered_to
         assert page.get("/", Host="nas.local:8600").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_name_in_the_list_is_answered_to_in_any_case_and_no_other_is(tmp_path: Path) -> None:
     with serving(folders(tmp_path, []), PAGE_ALLOWED_HOSTS="speed.Example.net, *.home.example.net") as page:
         for host in ("SPEED.example.NET.:443", "a.home.example.net", "nas.local."):
@@ -144,6 +146,7 @@ def test_all_addresses_are_those_of_both_families(tmp_path: Path, host: str, add
             assert httpx.get(f"http://{address}:{page.client.base_url.port}/healthz").status_code == 200
 
 
+@pytest.mark.slow
 def test_an_origin_that_is_named_may_show_the_page_in_a_frame_and_no_other_may(tmp_path: Path) -> None:
     with serving(folders(tmp_path, []), PAGE_FRAME_ANCESTORS="https://home.example.net:8123, self") as page:
         answer = page.get("/")
