@@ -130,8 +130,7 @@ class _Load:
     def _watch(self) -> None:
         while not self._over.wait(1.0):
             self._look()
-        if time.monotonic() - self._began >= _TOO_SHORT:
-            self._look()
+        self._look()
 
     def _look(self) -> None:
         self.memory_percent = _higher(self.memory_percent, _memory())

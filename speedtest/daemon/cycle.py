@@ -99,7 +99,7 @@ class Daemon:
             longest = LOOK_SECONDS if self.settings.sleep_align or self._watch.holds else math.inf
             if left > BEFORE_SECONDS:
                 longest = min(longest, left - BEFORE_SECONDS)
-            else:
+            elif left > BEFORE_SECONDS / 2:  # a wait may end a moment early: the look stands then
                 self._attempts.earlier = look()
             if self.clock.wait(min(left, longest)):
                 return False

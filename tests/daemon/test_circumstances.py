@@ -1,12 +1,14 @@
 """The circumstances of a test, through the daemon and `once`, with a real load and real bytes on loopback."""
 
 import json
+import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon import DaemonProcess, rows, run
+from daemon import DaemonProcess, rows, run, until
 from standins import iperf3 as iperf3_server, ookla
 
 from speedtest.data import heartbeat
@@ -31,6 +33,23 @@ def test_a_row_of_the_daemon_tells_its_link_its_load_and_its_machine(tmp_path: P
     assert 0 < row["memory_percent"] <= 100
     assert row.get("machine") == heartbeat.machine_digest()
     assert "other_traffic_mbps" not in row, "nobody looked at the counters five seconds before"
+
+
+@pytest.mark.slow
+def test_what_moved_in_the_seconds_before_a_test_is_told(tmp_path: Path) -> None:
+    ookla.install(tmp_path / "bin")
+    more = {"SPEEDTEST_INTERFACE": "lo", "SLEEP_SECONDS": "7", "SPEEDTEST_RETRIES": "0"}
+    with DaemonProcess(tmp_path, tmp_path / "bin", **more) as daemon:
+        until(lambda: len(rows(tmp_path)) == 1, "first row")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            end = time.monotonic() + 20
+            while len(rows(tmp_path)) < 2 and time.monotonic() < end:
+                for _ in range(200):
+                    out.sendto(bytes(10_000), ("127.0.0.1", 9))
+        assert daemon.stop() == 0
+    first, second, *_ = rows(tmp_path)
+    assert "other_traffic_mbps" not in first
+    assert second["other_traffic_mbps"] > 1
 
 
 @pytest.mark.slow
