@@ -50,6 +50,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sleep_jitter_seconds: float
     sleep_align: bool
     """Whether slots are at multiples of the interval since local midnight, and not since the start."""
+    watch_seconds: float
+    """0: the line is not watched."""
+    watch_targets: tuple[str, ...]
+    speedtest_wait_for_idle_mbps: float | None
+    speedtest_after_outage: bool
     quiet_hours: Hours | None
     data_budget_gb_per_month: float | None
     plan_download_mbps: float | None

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-type Status = Literal["ok", "failed", "skipped"]
+type Status = Literal["ok", "failed", "skipped", "outage"]
 type ErrorKind = Literal[
     "timeout",
     "exit",
@@ -26,6 +26,10 @@ type ErrorKind = Literal[
 server's port) say nothing of the line."""
 type SkipKind = Literal["quiet-hours", "data-budget", "backing-off", "busy"]
 """Why a slot was skipped."""
+type Place = Literal["link", "router", "beyond-router", "unknown-place", "dns"]
+"""Where an outage is: this machine's own link, its router, behind the router, behind it or not (the router never
+answers), or in its resolvers only."""
+type Line = Literal["up", "down"]
 type Link = Literal["ethernet", "wifi", "cellular", "tunnel", "virtual"]
 """What an interface is. `virtual`: a container's bridge, nobody here knows what lies behind."""
 
@@ -34,7 +38,10 @@ ERROR_WORDS_LIMIT = 500
 
 
 class Measurement(msgspec.Struct, kw_only=True):
-    """One attempt, good or failed, or a skipped slot. The fields before `raw` are the common columns, in order."""
+    """One attempt, good or failed, a skipped slot, or an outage of the line.
+
+    The fields before `raw` are the common columns, in order.
+    """
 
     timestamp: datetime
     started_at: datetime | None = None
@@ -49,7 +56,7 @@ class Measurement(msgspec.Struct, kw_only=True):
     download_latency_ms: float | None = None
     upload_latency_ms: float | None = None
     data_bytes: int | None = None
-    error_kind: ErrorKind | SkipKind | None = None
+    error_kind: ErrorKind | SkipKind | Place | None = None
     error: str | None = None
     exit_code: int | None = None
     duration_seconds: float | None = None
@@ -61,6 +68,14 @@ class Measurement(msgspec.Struct, kw_only=True):
     attempt: int | None = None
     clock_synced: bool | None = None
     raw_timestamp: datetime | None = None
+    line: Line | None = None
+    watched_seconds: float | None = None
+    down_seconds: float | None = None
+    probes_sent: int | None = None
+    probes_lost: int | None = None
+    probe_latency_ms: float | None = None
+    probe_latency_p95_ms: float | None = None
+    router_latency_ms: float | None = None
     interface: str | None = None
     link: Link | None = None
     link_mbps: float | None = None
@@ -73,6 +88,7 @@ class Measurement(msgspec.Struct, kw_only=True):
     ip_version: int | None = None
     lan_hosts: int | None = None
     machine: str | None = None
+    campaign: str | None = None
     raw: dict[str, str | None] = {}
     """The program's own JSON, flattened, each value as printed; None for null."""
 

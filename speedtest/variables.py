@@ -19,6 +19,7 @@ MOST_UDP_MBPS = 1000
 MOST_RETRIES = 10
 MOST_MBPS = 1_000_000
 MOST_GIGABYTES = 1_000_000
+SHORTEST_WATCH_SECONDS, LONGEST_WATCH_SECONDS = 1, 300
 LARGEST_PORT = 65535
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -133,6 +134,25 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             numbers.number(LONGEST_INTERVAL_SECONDS),
         ),
         Variable("SLEEP_ALIGN", "0", "0 or 1", numbers.switch),
+        Variable(
+            "WATCH_SECONDS",
+            "10",
+            f"0 (off) or a number of seconds from {SHORTEST_WATCH_SECONDS} to {LONGEST_WATCH_SECONDS}",
+            numbers.number_or_0(SHORTEST_WATCH_SECONDS, LONGEST_WATCH_SECONDS),
+        ),
+        Variable(
+            "WATCH_TARGETS",
+            "1.1.1.1,8.8.8.8,9.9.9.9",
+            f"1 to {hosts.MOST_TARGETS} addresses or host names, separated by commas",
+            hosts.targets,
+        ),
+        Variable(
+            "SPEEDTEST_WAIT_FOR_IDLE_MBPS",
+            None,
+            speed,
+            numbers.number(MOST_MBPS, above_0=True),
+        ),
+        Variable("SPEEDTEST_AFTER_OUTAGE", "1", "0 or 1", numbers.switch),
         Variable(
             "QUIET_HOURS",
             None,

@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from speedtest import programs, speedtest
 from speedtest.daemon import data_use, memory, schedule
-from speedtest.daemon.circumstances import BEFORE_SECONDS, Circumstances, Look, look
+from speedtest.daemon.circumstances import BEFORE_SECONDS, Circumstances, Look, look, other_traffic_mbps
 from speedtest.daemon.clock import Clock, Reading
 from speedtest.daemon.clock_watch import ClockWatch, dated
 from speedtest.daemon.schedule import Memory
+from speedtest.daemon.watch import Watch
 from speedtest.engines.engine import Target
 from speedtest.environment import Settings
 from speedtest.logging import Events
@@ -20,6 +21,10 @@ from speedtest.programs import Program
 from speedtest.speedtest import Slot
 
 events = Events(__name__)
+
+IDLE_SECONDS = 1.0
+MOST_OF_AN_INTERVAL = 1 / 3
+"""How long a test waits for a quiet line, and how often it looks."""
 
 
 class Attempts:
@@ -32,7 +37,8 @@ class Attempts:
         settings: Settings,
         remembered: Memory,
         clock: Clock,
-        watch: ClockWatch,
+        dates: ClockWatch,
+        watch: Watch | None,
         environment: Mapping[str, str],
         stop: Stop,
         remember: Callable[[], None],
@@ -42,6 +48,7 @@ class Attempts:
         self._settings = settings
         self._memory = remembered
         self._clock = clock
+        self._dates = dates
         self._watch = watch
         self._environment = environment
         self._stop = stop
@@ -59,7 +66,9 @@ class Attempts:
         Pauses and data use are noted before a row is yielded, so the caller may take all rows at once.
         """
         if why := self._refusal():
-            yield replace(schedule.skipped(slot, why, self._settings), clock_synced=self._watch.look().synced)
+            yield replace(schedule.skipped(slot, why, self._settings), clock_synced=self._dates.look().synced)
+            return
+        if self._settings.speedtest_wait_for_idle_mbps and not self._wait_for_idle(slot):
             return
         self._slot, self._pinned, self._turn = slot, True, self._memory.slots_measured
         self._memory.slots_measured += 1
@@ -111,6 +120,7 @@ class Attempts:
         self._memory.running = self._programs[item].engine.name
         self._remember()
         before = self._look()
+        began = self._watch.test_began() if self._watch else 0.0
         with Circumstances(self._settings, self.earlier) as around:
             row = speedtest.run(
                 self._programs[item],
@@ -121,11 +131,13 @@ class Attempts:
                 where=where,
                 started_at=before.wall,
             )
+        failed = row is not None and row.status != "ok"
+        line = self._watch.test_ended(began, failed=failed) if self._watch else None
         if row is None:
             events.info("test_cancelled", "cancelled the running test because the daemon is stopping: it has no row")
             self._count_lost(around.moved)
         else:
-            row = dated(around.told(row), before, self._look())
+            row = dated(replace(around.told(row), line=line), before, self._look())
             row = schedule.with_count(row, around.moved, self._memory)
             self._note(row)
         self._slot = replace(self._slot, attempt=self._slot.attempt + 1)
@@ -133,9 +145,9 @@ class Attempts:
 
     def _look(self) -> Reading:
         """Look at the clocks. If the wall clock has jumped, the slot keeps its moment by the new time."""
-        before = self._watch.offset
-        now = self._watch.look()
-        by = timedelta(seconds=round(self._watch.offset - before, 3))
+        before = self._dates.offset
+        now = self._dates.look()
+        by = timedelta(seconds=round(self._dates.offset - before, 3))
         self._slot = replace(self._slot, due=self._slot.due + by) if by else self._slot
         return now
 
@@ -154,6 +166,26 @@ class Attempts:
         schedule.note(self._memory, row, now)
         self._memory.running = None
         data_use.warn(self._settings, before, schedule.gigabytes(self._memory, now))
+
+    def _wait_for_idle(self, slot: Slot) -> bool:
+        """Wait until little else moves over the test's interface, at most a third of the interval; False at a stop."""
+        began = self._clock.monotonic()
+        longest = min(self._settings.sleep_seconds * MOST_OF_AN_INTERVAL, slot.ends - began)
+        looks = [self.earlier or look(), look()]
+        while True:
+            mbps = other_traffic_mbps(self._settings, looks[0], looks[-1])
+            waited = self._clock.monotonic() - began
+            is_quiet = mbps is None or mbps <= (self._settings.speedtest_wait_for_idle_mbps or 0)
+            if is_quiet or waited + IDLE_SECONDS > longest:
+                break
+            if self._clock.wait(IDLE_SECONDS):
+                return False
+            looks = [*looks, look()][-round(BEFORE_SECONDS / IDLE_SECONDS) - 1 :]
+        self.earlier = looks[0]
+        if waited:
+            how = "now it is quiet" if is_quiet else f"{mbps:.1f} Mbit/s still move: the test starts all the same"
+            events.info("waited", "waited %.0f s for a quiet line: %s", waited, how)
+        return True
 
     def _wait_for_retry(self, retry: int) -> bool:
         """Wait before a retry; False if it would be too late for this slot, or if no test may start."""

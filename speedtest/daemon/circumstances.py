@@ -46,6 +46,15 @@ def look() -> Look:
     return Look(counters.read(), time.monotonic())
 
 
+def other_traffic_mbps(settings: Settings, earlier: Look, now: Look) -> float | None:
+    """Return what moved over the test's interface between two looks, in Mbit/s; None if nothing counts it."""
+    name = link.interface(settings)
+    seconds = now.at - earlier.at
+    if name is None or name not in earlier.counters or name not in now.counters or seconds <= 0:
+        return None
+    return max(now.counters[name] - earlier.counters[name], 0) * _BITS / seconds
+
+
 class Circumstances:
     """Observes what is around one test, from `with` to its end."""
 

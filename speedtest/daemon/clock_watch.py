@@ -65,11 +65,15 @@ class ClockWatch:
             self._sure_at, self._told = now.elapsed, False
         return now
 
-    def hold(self, measurement: Measurement) -> str | None:
-        """Return the token under which a row must be held, None if its date is right or nothing will correct it."""
+    def hold(self, measurement: Measurement, name: str = "") -> str | None:
+        """Return the token under which a row must be held, None if its date is right or nothing will correct it.
+
+        The token ends with the row's own `name`, if it has one.
+        """
         if measurement.clock_synced is not False or not self._is_unsure():
             return None
-        self._held[self._token] = self.offset
+        token = f"{self._token}-{name}" if name else self._token
+        self._held[token] = self.offset
         if not self._told:
             self._told = True
             events.warning(
@@ -77,7 +81,7 @@ class ClockWatch:
                 "the clock is not synchronised: new rows are held back from conversion until it is, at most %d hours",
                 LONGEST_HOLD_SECONDS // 3600,
             )
-        return self._token
+        return token
 
     @property
     def holds(self) -> bool:

@@ -1,5 +1,6 @@
 """The daemon's state between cycles, and the steps of a cycle."""
 
+import itertools
 import logging
 import math
 import os
@@ -19,6 +20,7 @@ from speedtest.daemon.circumstances import BEFORE_SECONDS, look
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
 from speedtest.daemon.due import Ticks
+from speedtest.daemon.outages import Outages
 from speedtest.daemon.schedule import BUSY, Memory
 from speedtest.data import heartbeat, partitions, results
 from speedtest.data.heartbeat import Heartbeat
@@ -33,6 +35,8 @@ from speedtest.values import amounts
 
 events = Events(__name__)
 
+WATCH_SECONDS = 5.0
+"""How often the outages that the watch has seen are looked for."""
 LOOK_SECONDS = 30.0
 """How often the clocks are looked at while rows are held for their dates, or while the wall clock times the slots."""
 CONVERSION_SECONDS = 600.0
@@ -64,7 +68,8 @@ class Daemon:
         self.stop = stop
         self.ticks = AlignedTicks(settings, clock) if settings.sleep_align else Ticks(settings, clock)
         self.waiting = RowQueue(settings.result_dir)
-        self._watch = ClockWatch(clock, settings.result_dir)
+        self._dates = ClockWatch(clock, settings.result_dir)
+        self.outages = Outages(settings, clock, self._dates)
         self._memory = remembered
         self._refused: set[str] = set()
         self._attempts = Attempts(
@@ -72,7 +77,8 @@ class Daemon:
             settings=settings,
             remembered=remembered,
             clock=clock,
-            watch=self._watch,
+            dates=self._dates,
+            watch=self.outages.watch,
             environment=environment,
             stop=stop,
             remember=self._remember,
@@ -96,7 +102,9 @@ class Daemon:
         """Wait until the next slot is due; False if a stop was requested."""
         self._beat(self.ticks.next_due)
         while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
-            longest = LOOK_SECONDS if self.settings.sleep_align or self._watch.holds else math.inf
+            longest = LOOK_SECONDS if self.settings.sleep_align or self._dates.holds else math.inf
+            if self.outages.watch:
+                longest = min(longest, WATCH_SECONDS)
             if left > BEFORE_SECONDS:
                 longest = min(longest, left - BEFORE_SECONDS)
             elif left > BEFORE_SECONDS / 2:  # a wait may end a moment early: the look stands then
@@ -104,15 +112,17 @@ class Daemon:
             if self.clock.wait(min(left, longest)):
                 return False
             self._look()
+            self.outages.keep()
+            self._measure_after_outage(left)
             if left - longest > BEFORE_SECONDS:
                 self._beat(self.ticks.next_due)
         return not self.clock.wait(0.0)
 
     def _look(self) -> None:
         """Look at the clocks, and give held rows their places when that is possible. Rows in memory come first."""
-        self._watch.look()
+        self._dates.look()
         if not self.waiting:
-            self._watch.settle()
+            self._dates.settle()
 
     def measure(self, slot: Slot) -> Iterator[Measurement]:
         """Yield the row of each attempt for this slot, or one row that says why there is no attempt.
@@ -120,22 +130,42 @@ class Daemon:
         Yields no further row once a stop is requested.
         """
         self._beat(slot.ends)
+        seen = self.outages.watch.since_last_slot() if self.outages.watch else {}
         for measurement in self._attempts.of(slot):
-            yield measurement
+            yield replace(measurement, **seen)
+            seen.clear()
+            self.outages.keep()
             self._beat(max(slot.ends, self.clock.monotonic()))
+
+    def _measure_after_outage(self, left: float) -> None:
+        """Measure once after a long outage: how the line came back. The row belongs to no slot.
+
+        Not if the next slot is so near (`left` seconds) that it shows the same.
+        """
+        if not self.settings.speedtest_after_outage or not self.outages.take_due_test():
+            return
+        if left <= self.settings.speedtest_timeout_seconds:
+            return
+        for measurement in itertools.islice(self._attempts.of(Slot(self.clock.now())), 1):
+            if measurement.status != "skipped":
+                self.keep(replace(measurement, slot=None, attempt=None, interval_seconds=None))
+
+    def begin(self) -> None:
+        """Begin to watch the line, after making rows of the outages that an earlier run left behind."""
+        self.outages.begin()
 
     def release(self) -> None:
         """Move the rows that an earlier run held to their days, with the dates they have."""
-        self._watch.release()
+        self._dates.release()
 
     def missed(self) -> Iterator[Measurement]:
         """Yield a row for each slot that became due while the last test ran."""
         for slot in self.ticks.missed():
-            yield replace(schedule.skipped(slot, BUSY, self.settings), clock_synced=self._watch.look().synced)
+            yield replace(schedule.skipped(slot, BUSY, self.settings), clock_synced=self._dates.look().synced)
 
     def keep(self, measurement: Measurement) -> None:
         """Save the row, or let it wait for the disk, and log what was measured."""
-        path = self.waiting.keep(results.encode(measurement, held=self._watch.hold(measurement)))
+        path = self.waiting.keep(results.encode(measurement, held=self._dates.hold(measurement)))
         _log(measurement, str(path) if path else None)
         if measurement.status == "skipped":
             return
@@ -187,10 +217,11 @@ class Daemon:
 
     def close(self) -> None:
         """Wait for the conversion, which a stop ends early; then save the waiting rows, or else print them."""
+        self.outages.end()
         if self._conversion:
             self._conversion.join()
         self.waiting.save()
-        self._watch.release()
+        self._dates.release()
         self.waiting.give_up()
 
     def _convert(self) -> None:

@@ -166,11 +166,16 @@ def move(source: Path, target: Path, *, base: Path) -> None:
     sync_folder(source.parent)
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Replace a file that holds no rows. A reader sees the old bytes or the new; a power cut may lose both."""
+def replace(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Replace a file. A reader sees the old bytes or the new; a power cut may lose both, unless it is `durable`."""
     temporary = temporary_of(path)
-    temporary.write_bytes(data)
+    if durable:
+        _write(temporary, data)
+    else:
+        temporary.write_bytes(data)
     temporary.replace(path)
+    if durable:
+        sync_folder(path.parent)
 
 
 @contextmanager

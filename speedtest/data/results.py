@@ -70,10 +70,15 @@ def save(row: Row, result_dir: Path, suffix: str = "") -> Path:
 
     A process that writes beside the daemon has its own `suffix`, so that no two processes write the same file.
     """
-    folder = day_folder(held_folder(result_dir) if row.held else result_dir, row.timestamp.date())
-    stem = f"speedtest_{row.timestamp:%H-%M-%S}{f'_{row.held}' if row.held else suffix}"
-    names = (folder / (f"{stem}.csv" if number == 1 else f"{stem}_{number}.csv") for number in itertools.count(1))
+    first = path(row, result_dir, suffix)
+    names = (first if number == 1 else first.with_stem(f"{first.stem}_{number}") for number in itertools.count(1))
     return files.first_free(names, lambda path: files.publish(path, row.data, base=result_dir))
+
+
+def path(row: Row, result_dir: Path, suffix: str = "") -> Path:
+    """Return the path of a row's file. `suffix` ends its name, unless the row is held and has a name of its own."""
+    folder = day_folder(held_folder(result_dir) if row.held else result_dir, row.timestamp.date())
+    return folder / f"speedtest_{row.timestamp:%H-%M-%S}{f'_{row.held}' if row.held else suffix}.csv"
 
 
 def common_texts(measurement: Measurement) -> dict[str, str | None]:

@@ -5,8 +5,8 @@ First come the common columns, then the flattened fields of Ookla's CLI and of s
 version may only add columns, common ones behind the common ones, and then increases `SCHEMA_VERSION`. Files of an
 earlier version stay as they are, so a reader finds columns by name, and a column that a file lacks is null.
 
-Versions: 1, the first; 2 adds `clock_synced` and `raw_timestamp`; 3 adds the circumstances of a test, `interface` to
-`machine`.
+Versions: 1, the first; 2 adds `clock_synced` and `raw_timestamp`; 3 adds what the watch saw (`line` to
+`router_latency_ms`), the circumstances of a test (`interface` to `machine`), and `campaign`.
 """
 
 from collections.abc import Callable
@@ -33,10 +33,11 @@ COMMON: tuple[Column, ...] = (
     Column(
         "timestamp",
         "instant",
-        "the time that the program prints (Ookla: end, speedtest-cli: start); failed: started_at; skipped: slot",
+        "the time that the program prints (Ookla: end, speedtest-cli: start); failed: started_at; skipped: slot;"
+        " outage: its start",
     ),
-    Column("started_at", "instant", "when this attempt started, by this machine's clock"),
-    Column("status", "text", "ok, failed or skipped"),
+    Column("started_at", "instant", "when this attempt, or this outage, started, by this machine's clock"),
+    Column("status", "text", "ok, failed or skipped; outage: not a test, but an outage of the line that the watch saw"),
     Column("engine", "text", "the engine that measured"),
     Column("engine_version", "text", "the program's version"),
     Column("download_mbps", "float64", "Mbit/s (10^6 bit/s)"),
@@ -47,11 +48,15 @@ COMMON: tuple[Column, ...] = (
     Column("download_latency_ms", "float64", "latency while downloading, ms"),
     Column("upload_latency_ms", "float64", "latency while uploading, ms"),
     Column("data_bytes", "int64", "bytes moved in both directions"),
-    Column("error_kind", "text", "why it failed or was skipped, in one word"),
+    Column("error_kind", "text", "why it failed or was skipped, in one word; outage: where it was"),
     Column("error", "text", "the same as a sentence; after a failure, the program's own message"),
     Column("exit_code", "int32", "the program's exit code; negative: the signal that ended it"),
-    Column("duration_seconds", "float64", "how long the program ran, s"),
-    Column("interval_seconds", "float64", "the configured interval, s"),
+    Column("duration_seconds", "float64", "how long the program ran, or the outage lasted, s"),
+    Column(
+        "interval_seconds",
+        "float64",
+        "the configured interval, s; outage: of the watch, by which it may have begun earlier",
+    ),
     Column("speedtest_address", "text", "the location"),
     Column("commit_hash", "text", "the version of SpeedSnake"),
     Column("timezone", "text", "the time zone (IANA) of the daemon"),
@@ -63,6 +68,14 @@ COMMON: tuple[Column, ...] = (
         "was the clock synchronised at the start; null: the system does not say",
     ),
     Column("raw_timestamp", "instant", "of a row that was re-dated: the time that the program printed"),
+    Column("line", "text", "up or down: what the watch saw when this attempt began; null: it was not watched"),
+    Column("watched_seconds", "float64", "how long the line was watched since the slot before, s; a slot's first row"),
+    Column("down_seconds", "float64", "how much of that the line was down, s"),
+    Column("probes_sent", "int64", "probes since the slot before, outside tests and outages"),
+    Column("probes_lost", "int64", "how many of them were not answered"),
+    Column("probe_latency_ms", "float64", "round trip of these probes to the nearest target, median, ms"),
+    Column("probe_latency_p95_ms", "float64", "the same, 95th percentile, ms"),
+    Column("router_latency_ms", "float64", "round trip to the router, median, ms"),
     Column("interface", "text", "the network interface that the test used"),
     Column("link", "text", "what that is: ethernet, wifi, cellular, tunnel or virtual (a container's bridge)"),
     Column("link_mbps", "float64", "the rate that the link negotiated, Mbit/s"),
@@ -75,6 +88,7 @@ COMMON: tuple[Column, ...] = (
     Column("ip_version", "int32", "4 or 6: the address of the server, where the program or a setting tells"),
     Column("lan_hosts", "int64", "other hosts of the local network that this machine knows, without the router"),
     Column("machine", "text", "a digest of this machine's id: which of several measured"),
+    Column("campaign", "text", "the measuring campaign that this test belongs to"),
 )
 
 

@@ -101,6 +101,7 @@ def _serve(settings: Settings) -> None:
 def _measure_until_stopped(daemon: Daemon, found: Mapping[str, Program]) -> None:
     _sweep(daemon.settings.result_dir)
     daemon.release()
+    daemon.begin()
     events.info(
         "started",
         "started: %s every %g s, %s",

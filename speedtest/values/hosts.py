@@ -6,8 +6,11 @@ import socket
 ALL = "all"
 """Every address of this machine, IPv4 and IPv6."""
 
+MOST_TARGETS = 10
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
+_TARGET = re.compile(rf"(?=.*[a-z]){_LABEL}(\.{_LABEL})*")
+"""A host name. Figures and dots alone are a misspelt address."""
 _ORIGIN = re.compile(rf"https?://({_NAME.pattern}|\[[0-9a-f:.]+\])(:[0-9]{{1,5}})?")
 _SELF = "self"
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -23,6 +26,14 @@ def address(text: str) -> str:
 def allowed(text: str) -> tuple[str, ...]:
     """Read host names, separated by commas. `*.example.net` means every name that ends so."""
     return tuple(_matching(_NAME, plain(name.strip())) for name in text.split(","))
+
+
+def targets(text: str) -> tuple[str, ...]:
+    """Read addresses and host names, separated by commas, each once."""
+    found = dict.fromkeys(plain(each.strip()) for each in text.split(","))
+    if len(found) > MOST_TARGETS:
+        raise ValueError(text)
+    return tuple(each if version_of(each) else _matching(_TARGET, each) for each in found)
 
 
 def version_of(address: str | None) -> int | None:

@@ -16,6 +16,16 @@ def number(most: float, *, least: float = 0.0, above_0: bool = False) -> Callabl
     return read
 
 
+def number_or_0(least: float, most: float) -> Callable[[str], float]:
+    """Return a reader of 0, which switches off, and of numbers from `least` to `most`."""
+    other = number(most, least=least)
+
+    def read(text: str) -> float:
+        return number(0)(text) if not any(digit in text for digit in "123456789") else other(text)
+
+    return read
+
+
 def whole(least: int, most: int) -> Callable[[str], int]:
     """Return a reader of whole numbers from `least` to `most`, in ASCII digits, without a sign."""
 

@@ -204,7 +204,9 @@ def serve(
     `hide` names a program that is removed after the daemon found it.
     """
     settings = environment.read(
-        {"RESULT_DIR": str(folder / "results"), "UPLOAD_DIR": str(folder / "uploads")} | variables, ENGINES
+        {"RESULT_DIR": str(folder / "results"), "UPLOAD_DIR": str(folder / "uploads"), "WATCH_SECONDS": "0"}
+        | variables,
+        ENGINES,
     )
     settings.result_dir.mkdir(parents=True, exist_ok=True)
     clock.end = end

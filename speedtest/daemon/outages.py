@@ -1,0 +1,177 @@
+"""Make each outage exactly one row, whatever ends the daemon. `data.watch_state` says how.
+
+The watch calls `note` in its own thread, so that no slow disk delays a probe; the daemon's loop calls `keep`.
+"""
+
+import logging
+import sys
+import threading
+from datetime import timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from speedtest.daemon.clock import Clock
+from speedtest.daemon.clock_watch import ClockWatch
+from speedtest.daemon.probes import Probes
+from speedtest.daemon.watch import Watch
+from speedtest.data import files, heartbeat, results, watch_state
+from speedtest.data.watch_state import Outage, Unsaved, WatchState
+from speedtest.environment import Settings
+from speedtest.logging import Events
+from speedtest.measurement import Measurement
+
+events = Events(__name__)
+
+LEAST_SECONDS, UP_SECONDS = 60.0, 30.0
+"""After an outage of this length a test is due, once the line has been up for this long."""
+
+
+class Outages:
+    """The watch over the line, its file, and the rows of its outages."""
+
+    def __init__(self, settings: Settings, clock: Clock, dates: ClockWatch, watch: Watch | None = None) -> None:
+        """Watch nothing yet. With `WATCH_SECONDS=0` there is no watch, but outages of an earlier run are kept."""
+        self._settings, self._clock, self._dates = settings, clock, dates
+        self.watch = watch
+        if watch is None and settings.watch_seconds:
+            self.watch = Watch(settings, clock, Probes(settings.speedtest_interface), self.note)
+        self._unsaved: list[Unsaved] = []
+        self._saving = threading.Lock()
+        self._refused = False
+        self.is_test_due = False
+        """Whether an outage has ended after which the daemon should measure."""
+
+    def begin(self) -> None:
+        """Make rows of what an earlier run left behind, then begin to watch."""
+        self._recall()
+        self._save()
+        if self.watch:
+            self.watch.start()
+
+    def keep(self) -> None:
+        """Make a row of each outage that is over, and save it. The next call retries what the disk refuses."""
+        if self.watch:
+            with self._saving:
+                ended = self.watch.take_ended()
+                self._unsaved += [self._row(outage) for outage in ended]
+            self.is_test_due |= any(outage.seconds >= LEAST_SECONDS for outage in ended)
+        if self._unsaved:
+            self._save()
+
+    def take_due_test(self) -> bool:
+        """Return whether a test after an outage is due now; once for each."""
+        if not (self.is_test_due and self.watch and self.watch.up_for() >= UP_SECONDS):
+            return False
+        self.is_test_due = False
+        return True
+
+    def end(self) -> None:
+        """End the watch and save the last rows; print those that cannot be saved and are not in the file either."""
+        if self.watch:
+            self.watch.end()
+        self.keep()
+        self.note()
+        if self._refused:
+            for row in self._unsaved:
+                sys.stderr.write(msgspec.json.encode({"unsaved_row": row.data, "path": row.path}).decode() + "\n")
+            sys.stderr.flush()
+
+    def note(self) -> None:
+        """Log what is new, and write the file. Any thread may call this."""
+        for news in self.watch.take_news() if self.watch else ():
+            events.log(logging.WARNING if news.is_bad else logging.INFO, news.event, "%s", news.words)
+        with self._saving:
+            self._write()
+
+    def _save(self) -> None:
+        """Write the file with the rows, publish them, and take them out of the file."""
+        with self._saving:
+            if not self._write():
+                return
+            left: list[Unsaved] = []
+            base = self._settings.result_dir
+            for row in self._unsaved:
+                try:
+                    files.publish(base / row.path, row.data.encode(), base=base)
+                except OSError as error:
+                    left.append(row)
+                    self._refuse(error)
+                else:
+                    events.info("outage_saved", "saved an outage of the line", path=row.path)
+            published = len(left) < len(self._unsaved)
+            self._unsaved = left
+            if published:
+                self._write()
+
+    def _write(self) -> bool:
+        """Replace the file; return whether that is durable. Nothing is written if there is nothing to say."""
+        if self.watch:
+            seen = self.watch.seen()
+        elif self._unsaved or self._has_file():
+            seen = WatchState(seen=self._clock.now(), pid=0, interval_seconds=0, state="unknown")
+        else:
+            return True
+        try:
+            watch_state.write(replace(seen, unsaved=self._unsaved), self._settings.result_dir)
+        except OSError as error:
+            self._refuse(error)
+            return False
+        self._refused = False
+        return True
+
+    def _has_file(self) -> bool:
+        return (self._settings.result_dir / watch_state.FILE_NAME).exists()
+
+    def _refuse(self, error: OSError) -> None:
+        if not self._refused:
+            why = "could not save what the watch sees in %s: %s; it goes on, and outages wait in memory"
+            events.error("row_refused", why, self._settings.result_dir, error.strerror or error)
+        self._refused = True
+
+    def _recall(self) -> None:
+        """Take over what an earlier run left: rows that may be saved or not, and outages that have no row yet."""
+        path = self._settings.result_dir / watch_state.FILE_NAME
+        try:
+            left = watch_state.read(self._settings.result_dir)
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.MsgspecError) as error:
+            events.warning("memory_lost", "%s cannot be read: %s; an outage that it held is lost", path, error)
+            return
+        self._unsaved += left.unsaved
+        self._unsaved += [self._row(outage, left) for outage in left.ended]
+        unknown = "the daemon ended meanwhile: the end is when the outage was last seen"
+        for outage in left.open:
+            self._unsaved.append(self._row(replace(outage, words=f"{outage.words}; {unknown}"), left))
+
+    def _row(self, outage: Outage, left: WatchState | None = None) -> Unsaved:
+        """Return the row of an outage. One of an earlier start of the machine keeps the date it had."""
+        now = self._dates.look()
+        by_elapsed = left is None or (left.boot is not None and left.boot == heartbeat.boot_id())
+        if by_elapsed:
+            started_at = now.wall - timedelta(seconds=now.elapsed - outage.started_elapsed)
+            outage = replace(outage, started_at=started_at)
+        measurement = self._measurement(outage, now.synced if by_elapsed or left is None else left.synced)
+        name = f"outage-{outage.id}"
+        row = results.encode(measurement, held=self._dates.hold(measurement, name) if by_elapsed else None)
+        path = results.path(row, self._settings.result_dir, f"_{name}").relative_to(self._settings.result_dir)
+        return Unsaved(str(path), row.data.decode())
+
+    def _measurement(self, outage: Outage, clock_synced: bool | None) -> Measurement:  # noqa: FBT001 (the column's value)
+        settings = self._settings
+        return Measurement(
+            timestamp=outage.started_at,
+            started_at=outage.started_at,
+            status="outage",
+            error_kind=outage.place,
+            error=outage.words,
+            duration_seconds=outage.seconds,
+            interval_seconds=outage.exact_seconds,
+            speedtest_address=settings.speedtest_location_uuid,
+            commit_hash=settings.commit_hash,
+            timezone=settings.tz,
+            clock_synced=clock_synced,
+            machine=heartbeat.machine_digest(),
+            raw={"outage": outage.id},
+        )

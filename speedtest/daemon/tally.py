@@ -1,0 +1,83 @@
+"""Count probes and round trips between two looks at them."""
+
+from array import array
+
+from speedtest.daemon.line import median, quantile
+
+_MOST = 2000
+"""So many round trips to an address are kept; of more, every second one, and so on."""
+
+
+class _RoundTrips:
+    """Round trips in seconds, evenly thinned out if they become too many."""
+
+    def __init__(self) -> None:
+        self.kept = array("f")
+        self._every = 1
+        self._count = 0
+
+    def add(self, seconds: float) -> None:
+        self._count += 1
+        if self._count % self._every:
+            return
+        self.kept.append(seconds)
+        if len(self.kept) >= _MOST:
+            self.kept = self.kept[::2]
+            self._every *= 2
+
+
+class Tally:
+    """What was sent, what was lost, and how long the answers took."""
+
+    def __init__(self) -> None:
+        """Begin at 0."""
+        self.sent = self.lost = 0
+        self._targets: dict[str, _RoundTrips] = {}
+        self._router = _RoundTrips()
+
+    def add(self, target: str, seconds: float | None) -> None:
+        """Count a probe of a target and its round trip, None if it was lost."""
+        self.sent += 1
+        if seconds is None:
+            self.lost += 1
+        else:
+            self._targets.setdefault(target, _RoundTrips()).add(seconds)
+
+    def found(self, target: str, seconds: float) -> None:
+        """Count an answer to a probe that counted as lost."""
+        self.lost = max(self.lost - 1, 0)
+        self._targets.setdefault(target, _RoundTrips()).add(seconds)
+
+    def add_router(self, seconds: float) -> None:
+        """Count a round trip to the router."""
+        self._router.add(seconds)
+
+    @property
+    def latency_ms(self) -> float | None:
+        """The median round trip to the nearest target."""
+        return _ms(median(self._nearest()))
+
+    @property
+    def latency_p95_ms(self) -> float | None:
+        """The 95th percentile of the round trips to the nearest target."""
+        return _ms(quantile(self._nearest(), 0.95))
+
+    @property
+    def router_latency_ms(self) -> float | None:
+        """The median round trip to the router."""
+        return _ms(median(self._router.kept))
+
+    @property
+    def loss_ratio(self) -> float | None:
+        """The share of the probes that were lost."""
+        return self.lost / self.sent if self.sent else None
+
+    def _nearest(self) -> array[float]:
+        """Return the round trips to the target with the lowest median, of those that answered as often as others."""
+        most = max((len(each.kept) for each in self._targets.values()), default=0)
+        often = [each.kept for each in self._targets.values() if len(each.kept) * 2 >= most]
+        return min(often, key=lambda kept: median(kept) or 0.0, default=array("f"))
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)

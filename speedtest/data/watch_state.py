@@ -1,0 +1,99 @@
+"""`RESULT_DIR/.watch.json`: what the daemon's watch over the line sees, for other programs and for its next start.
+
+The daemon replaces the file at each change of state and once a minute, durably: a power cut leaves the old file or the
+new one. It makes an outage exactly one row:
+
+1. While an outage lasts, the file has it in `open`; when it is over, in `ended`. It has no row yet.
+2. The daemon makes its row and puts it into `unsaved`, with the row's file name and bytes, and replaces the file.
+3. It publishes the row, and takes it out of `unsaved`.
+
+A daemon that is killed in between does 2 and 3 at its next start. Publishing a row again is no second row: the name,
+which ends with the outage's id, and the bytes are the same. An outage that was open ends when it was last seen.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from speedtest.data.files import replace
+from speedtest.measurement import Place
+
+FILE_NAME = ".watch.json"
+FRESH_SECONDS = 150.0
+"""An older file is not what the watch sees now: it is written once a minute."""
+
+type LineState = Literal["up", "down", "unknown"]
+
+
+class Outage(msgspec.Struct, kw_only=True):
+    """An outage of the line."""
+
+    id: str
+    place: Place
+    started_at: datetime
+    """By this machine's clock as it was when the file was written."""
+    seconds: float
+    """How long it lasted, or has lasted until it was last seen."""
+    words: str
+    """What was silent, and whether the router answered."""
+    exact_seconds: float
+    """The interval between two looks: it may have begun this much earlier."""
+    started_elapsed: float
+    """Its start by the clock that counts since the start of the machine."""
+
+
+class Unsaved(msgspec.Struct, frozen=True):
+    """The row of an outage: its file below RESULT_DIR, and the file's bytes."""
+
+    path: str
+    data: str
+
+
+class WatchState(msgspec.Struct, kw_only=True):
+    """What the watch saw last."""
+
+    seen: datetime
+    pid: int
+    boot: str | None = None
+    """The boot that `started_elapsed` counts from."""
+    synced: bool | None = None
+    """Whether the clock was synchronised."""
+    interval_seconds: float
+    state: LineState
+    since: datetime | None = None
+    """Since when the line is in this state, as far as it was watched."""
+    place: Place | None = None
+    words: str | None = None
+    methods: dict[str, str] = {}
+    """`icmp` or `tcp`, by family."""
+    targets: list[str] = []
+    router: str | None = None
+    resolvers: list[str] = []
+    latency_ms: float | None = None
+    """The median of the last minute, to the nearest target."""
+    router_latency_ms: float | None = None
+    loss_ratio: float | None = None
+    """The share of the last minute's probes that were lost."""
+    watched_seconds: float = 0.0
+    """Since the daemon started, as are the next two."""
+    down_seconds: float = 0.0
+    outages: int = 0
+    lost_families: list[str] = []
+    """`ipv4` or `ipv6`, if it alone is silent for five minutes."""
+    silent_targets: list[str] = []
+    """Targets that do not answer while others do: they are not counted."""
+    open: list[Outage] = []
+    ended: list[Outage] = []
+    unsaved: list[Unsaved] = []
+
+
+def write(state: WatchState, result_dir: Path) -> None:
+    """Replace the file durably. Raises OSError if the disk refuses it."""
+    replace(result_dir / FILE_NAME, msgspec.json.encode(state) + b"\n", durable=True)
+
+
+def read(result_dir: Path) -> WatchState:
+    """Return what was written last. Raises OSError if there is no file, msgspec.MsgspecError if it is not valid."""
+    return msgspec.json.decode((result_dir / FILE_NAME).read_bytes(), type=WatchState)
