@@ -14,12 +14,11 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import override
 
 import msgspec
-from pythonjsonlogger.core import RESERVED_ATTRS
-from pythonjsonlogger.json import JsonFormatter
 
 from speedtest.events import EVENTS, Event
 
@@ -72,7 +71,7 @@ class Events:
 def configure(level: str, folder: Path | None = None, *, commit_hash: str | None = None) -> None:
     """Send all logs to standard error and, if a folder is given, to its log file. A bad folder only gives a warning."""
     terminal = logging.StreamHandler(sys.stderr)
-    as_json = _as_json(commit_hash)
+    as_json = AsJson(commit_hash)
     terminal.setFormatter(ForPeople() if sys.stderr.isatty() else as_json)
     terminal.addFilter(_with_event)
     terminal.addFilter(Repeats())
@@ -218,13 +217,47 @@ def _tell(line: str) -> None:
         sys.stderr.write(line)
 
 
-def _as_json(commit_hash: str | None) -> logging.Formatter:
-    return JsonFormatter(
-        ["timestamp", "levelname", "name", "event", "message"],
-        rename_fields={"levelname": "level", "name": "logger"},
-        static_fields={"commit_hash": commit_hash} if commit_hash else {},
-        timestamp=True,
-    )
+_RESERVED = frozenset({*logging.makeLogRecord({}).__dict__, "message", "asctime"})
+"""A record's own fields. All others are what its caller added."""
+
+
+_ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+"""Line ends and control characters that JSON need not escape."""
+
+
+class AsJson(logging.Formatter):
+    """One JSON object a record: `timestamp` (UTC), `level`, `logger`, `event`, `message`, and what the caller added."""
+
+    def __init__(self, commit_hash: str | None) -> None:
+        """Add `commit_hash` to every record, if it is known."""
+        super().__init__()
+        self._always = {"commit_hash": commit_hash} if commit_hash else {}
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        said: dict[str, object] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.__dict__.get("event"),
+            "message": record.getMessage(),
+        }
+        said |= {name: value for name, value in record.__dict__.items() if name not in _RESERVED}
+        if record.exc_info:
+            said["exc_info"] = self.formatException(record.exc_info)
+        try:
+            return _one_line(said | self._always)
+        except UnicodeEncodeError:  # text that is not Unicode, as the names of files can be
+            return _one_line(
+                {name: str(value).encode(errors="backslashreplace").decode() for name, value in said.items()}
+            )
+
+
+def _one_line(fields: dict[str, object]) -> str:
+    """Return a JSON object as a line that no reader of lines can split, and that cannot control a terminal."""
+    line = msgspec.json.format(msgspec.json.encode(fields, enc_hook=str), indent=0)
+    return line.decode().translate(_ESCAPED)
 
 
 class ForPeople(logging.Formatter):
@@ -280,4 +313,4 @@ def relay(lines: bytes, *, is_news: bool = True) -> None:
 
 def _free(name: str) -> str:
     """Return the name, or another one if a log record has its own field of that name, such as `exc_info`."""
-    return f"child_{name}" if name in RESERVED_ATTRS else name
+    return f"child_{name}" if name in _RESERVED else name

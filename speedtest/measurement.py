@@ -26,10 +26,10 @@ type ErrorKind = Literal[
 server's port) say nothing of the line."""
 type SkipKind = Literal["quiet-hours", "data-budget", "backing-off", "busy"]
 """Why a slot was skipped."""
-type Place = Literal["link", "router", "beyond-router", "unknown-place", "dns"]
+type OutagePlace = Literal["link", "router", "beyond-router", "unknown-place", "dns"]
 """Where an outage is: this machine's own link, its router, behind the router, behind it or not (the router never
 answers), or in its resolvers only."""
-type Line = Literal["up", "down"]
+type UpOrDown = Literal["up", "down"]
 type Link = Literal["ethernet", "wifi", "cellular", "tunnel", "virtual"]
 """What an interface is. `virtual`: a container's bridge, nobody here knows what lies behind."""
 
@@ -56,7 +56,7 @@ class Measurement(msgspec.Struct, kw_only=True):
     download_latency_ms: float | None = None
     upload_latency_ms: float | None = None
     data_bytes: int | None = None
-    error_kind: ErrorKind | SkipKind | Place | None = None
+    error_kind: ErrorKind | SkipKind | OutagePlace | None = None
     error: str | None = None
     exit_code: int | None = None
     duration_seconds: float | None = None
@@ -68,7 +68,7 @@ class Measurement(msgspec.Struct, kw_only=True):
     attempt: int | None = None
     clock_synced: bool | None = None
     raw_timestamp: datetime | None = None
-    line: Line | None = None
+    line: UpOrDown | None = None
     watched_seconds: float | None = None
     down_seconds: float | None = None
     probes_sent: int | None = None

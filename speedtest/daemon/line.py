@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from speedtest.measurement import Place
+from speedtest.measurement import OutagePlace
 
 LOST_ROUNDS = 3
 """How many rounds in a row must be silent until the line is down."""
@@ -22,7 +22,7 @@ type Sight = Literal["link", "router-answers", "router-silent", "router-unknown"
 """What was seen of the router in a silent round."""
 
 
-_PLACES: Mapping[Sight, Place] = {
+_PLACES: Mapping[Sight, OutagePlace] = {
     "router-answers": "beyond-router",
     "link": "link",
     "router-silent": "router",
@@ -35,10 +35,12 @@ class Span(msgspec.Struct):
 
     start: float
     end: float
-    of: Place | None = None
+    of: OutagePlace | None = None
     """The place, if it is known from what was asked."""
-    words: str = ""
-    """What was silent, in the last round."""
+    said: dict[Sight, str] = msgspec.field(default_factory=dict)
+    """What the last round of each sight saw, in words."""
+    ending: str = ""
+    """What is to be added, if it did not end by an answer."""
     sights: Counter[Sight] = msgspec.field(default_factory=Counter)
     id: str = msgspec.field(default_factory=lambda: os.urandom(4).hex())
 
@@ -48,15 +50,24 @@ class Span(msgspec.Struct):
         return self.end - self.start
 
     @property
-    def place(self) -> Place:
+    def place(self) -> OutagePlace:
         """Where the line was broken: what most of the rounds saw."""
-        return self.of or _PLACES[max(_PLACES, key=lambda sight: self.sights[sight])]
+        return self.of or _PLACES[self._sight]
+
+    @property
+    def words(self) -> str:
+        """What was silent, and what the router did, in most of the rounds."""
+        return self.said.get(self._sight, "") + self.ending
+
+    @property
+    def _sight(self) -> Sight:
+        return max(_PLACES, key=lambda sight: self.sights[sight])
 
 
 class Line:
     """Judges rounds, and adds up how long the line was watched and how long it was down."""
 
-    def __init__(self, now: float, of: Place | None = None) -> None:
+    def __init__(self, now: float, of: OutagePlace | None = None) -> None:
         """Begin to watch. `of` is the place of all outages, if there is only one."""
         self._of = of
         self.watched = self.down_seconds = 0.0
@@ -84,8 +95,9 @@ class Line:
             self._count(began, down=False)
             span = self._silent = Span(began, ended, self._of)
             self._rounds = 0
-        span.end, span.words = ended, words
+        span.end = ended
         span.sights[sight] += 1
+        span.said[sight] = words
         self._rounds += 1
         if self.down:
             self._count(ended, down=True)

@@ -4,6 +4,7 @@ The watch calls `note` in its own thread, so that no slow disk delays a probe; t
 """
 
 import logging
+import os
 import sys
 import threading
 from datetime import timedelta
@@ -13,13 +14,13 @@ from msgspec.structs import replace
 
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
-from speedtest.daemon.probes import Probes
 from speedtest.daemon.watch import Watch
 from speedtest.data import files, heartbeat, results, watch_state
-from speedtest.data.watch_state import Outage, Unsaved, WatchState
+from speedtest.data.watch_state import LineOutage, Unsaved, WatchState
 from speedtest.environment import Settings
 from speedtest.logging import Events
 from speedtest.measurement import Measurement
+from speedtest.probing.probes import Probes
 
 events = Events(__name__)
 
@@ -109,7 +110,7 @@ class Outages:
         if self.watch:
             seen = self.watch.seen()
         elif self._unsaved or self._has_file():
-            seen = WatchState(seen=self._clock.now(), pid=0, interval_seconds=0, state="unknown")
+            seen = WatchState(seen=self._clock.now(), pid=os.getpid(), interval_seconds=0, state="unknown")
         else:
             return True
         try:
@@ -132,6 +133,7 @@ class Outages:
     def _recall(self) -> None:
         """Take over what an earlier run left: rows that may be saved or not, and outages that have no row yet."""
         path = self._settings.result_dir / watch_state.FILE_NAME
+        files.temporary_of(path).unlink(missing_ok=True)
         try:
             left = watch_state.read(self._settings.result_dir)
         except FileNotFoundError:
@@ -145,7 +147,7 @@ class Outages:
         for outage in left.open:
             self._unsaved.append(self._row(replace(outage, words=f"{outage.words}; {unknown}"), left))
 
-    def _row(self, outage: Outage, left: WatchState | None = None) -> Unsaved:
+    def _row(self, outage: LineOutage, left: WatchState | None = None) -> Unsaved:
         """Return the row of an outage. One of an earlier start of the machine keeps the date it had."""
         now = self._dates.look()
         by_elapsed = left is None or (left.boot is not None and left.boot == heartbeat.boot_id())
@@ -158,7 +160,7 @@ class Outages:
         path = results.path(row, self._settings.result_dir, f"_{name}").relative_to(self._settings.result_dir)
         return Unsaved(str(path), row.data.decode())
 
-    def _measurement(self, outage: Outage, clock_synced: bool | None) -> Measurement:  # noqa: FBT001 (the column's value)
+    def _measurement(self, outage: LineOutage, clock_synced: bool | None) -> Measurement:  # noqa: FBT001 (the column's value)
         settings = self._settings
         return Measurement(
             timestamp=outage.started_at,

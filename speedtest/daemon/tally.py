@@ -1,6 +1,7 @@
 """Count probes and round trips between two looks at them."""
 
 from array import array
+from collections.abc import Sequence
 
 from speedtest.daemon.line import median, quantile
 
@@ -32,21 +33,36 @@ class Tally:
     def __init__(self) -> None:
         """Begin at 0."""
         self.sent = self.lost = 0
+        self._silent: dict[str, int] = {}
+        """The probes of each target that were not answered since its last answer."""
         self._targets: dict[str, _RoundTrips] = {}
         self._router = _RoundTrips()
 
-    def add(self, target: str, seconds: float | None) -> None:
-        """Count a probe of a target and its round trip, None if it was lost."""
-        self.sent += 1
-        if seconds is None:
-            self.lost += 1
-        else:
+    def add(self, target: str, answers: Sequence[float], sent: int) -> None:
+        """Count the probes of a target in a round, and the round trips of those that were answered.
+
+        Lost ones count once the target answers again: until then it may be the target that is silent, not the line.
+        """
+        lost = self._silent.get(target, 0) + sent - len(answers)
+        self._silent[target] = 0 if answers else lost
+        if answers:
+            self.sent += lost + len(answers)
+            self.lost += lost
+        for seconds in answers:
             self._targets.setdefault(target, _RoundTrips()).add(seconds)
 
     def found(self, target: str, seconds: float) -> None:
-        """Count an answer to a probe that counted as lost."""
-        self.lost = max(self.lost - 1, 0)
+        """Count an answer that came after its round."""
+        if self._silent.get(target):
+            self._silent[target] -= 1
+            self.sent += 1
+        else:
+            self.lost = max(self.lost - 1, 0)
         self._targets.setdefault(target, _RoundTrips()).add(seconds)
+
+    def forget_silent(self) -> None:
+        """Do not count the probes that were not answered lately: the line was down."""
+        self._silent.clear()
 
     def add_router(self, seconds: float) -> None:
         """Count a round trip to the router."""

@@ -34,12 +34,18 @@ class Witnesses:
         self.silent_targets: set[str] = set()
         self._families: dict[int, float] = {}
         self._silent_since: dict[str, float] = {}
+        self._targets: set[str] = set()
+        """Those that have answered at least once."""
         self._routers: set[str] = set()
 
     @property
     def families(self) -> list[int]:
         """The families that have answered at least once: 4, 6."""
         return sorted(self._families)
+
+    def counts(self, target: str) -> bool:
+        """Return whether a lost probe of this target tells of the line."""
+        return target in self._targets and target not in self.silent_targets
 
     def sight(self, router: str | None, *, answered: bool, lost: str | None) -> Sight:
         """Return what a silent round saw of the router. `lost` says why there is no way to it at all."""
@@ -80,6 +86,7 @@ class Witnesses:
 
     def _note_target(self, at: float, target: str, *, answered: bool, alive: set[int]) -> list[News]:
         if answered:
+            self._targets.add(target)
             self._silent_since.pop(target, None)
             if target not in self.silent_targets:
                 return []

@@ -18,20 +18,20 @@ from typing import Literal
 import msgspec
 
 from speedtest.data.files import replace
-from speedtest.measurement import Place
+from speedtest.measurement import OutagePlace
 
 FILE_NAME = ".watch.json"
 FRESH_SECONDS = 150.0
 """An older file is not what the watch sees now: it is written once a minute."""
 
-type LineState = Literal["up", "down", "unknown"]
+type SeenState = Literal["up", "down", "unknown"]
 
 
-class Outage(msgspec.Struct, kw_only=True):
+class LineOutage(msgspec.Struct, kw_only=True):
     """An outage of the line."""
 
     id: str
-    place: Place
+    place: OutagePlace
     started_at: datetime
     """By this machine's clock as it was when the file was written."""
     seconds: float
@@ -60,11 +60,12 @@ class WatchState(msgspec.Struct, kw_only=True):
     """The boot that `started_elapsed` counts from."""
     synced: bool | None = None
     """Whether the clock was synchronised."""
+    location: str | None = None
     interval_seconds: float
-    state: LineState
+    state: SeenState
     since: datetime | None = None
     """Since when the line is in this state, as far as it was watched."""
-    place: Place | None = None
+    place: OutagePlace | None = None
     words: str | None = None
     methods: dict[str, str] = {}
     """`icmp` or `tcp`, by family."""
@@ -84,8 +85,8 @@ class WatchState(msgspec.Struct, kw_only=True):
     """`ipv4` or `ipv6`, if it alone is silent for five minutes."""
     silent_targets: list[str] = []
     """Targets that do not answer while others do: they are not counted."""
-    open: list[Outage] = []
-    ended: list[Outage] = []
+    open: list[LineOutage] = []
+    ended: list[LineOutage] = []
     unsaved: list[Unsaved] = []
 
 

@@ -64,7 +64,7 @@ def test_the_file_is_a_header_and_one_line_with_the_common_columns_first(tmp_pat
 
 def test_null_is_empty_and_empty_text_is_two_quotes() -> None:
     measurement = failed(NOON)
-    measurement.raw = {"empty": "", "null": None, "quotes": 'a "b"', "comma": "a,b", "line": "a\nb"}
+    measurement.raw = {"empty": "", "null": None, "quotes": 'a "b"', "comma": "a,b", "lines": "a\nb"}
     line = results.encode(measurement).data.decode().split("\n", 1)[1]
     assert line.endswith('"",,"a ""b""","a,b","a\nb"\n')
 

@@ -17,6 +17,10 @@ from speedtest.values import misspelt, names
 from speedtest.variables import EVERYTHING, MEASURING, PAGE, variables
 
 GOOD = {
+    "WATCH_SECONDS": ["0", "0.0", "1", "10", "2.5", "300"],
+    "WATCH_TARGETS": ["1.1.1.1", "one.one.one.one, 9.9.9.9", "2620:fe::fe,fe80::1%eth0", "router"],
+    "SPEEDTEST_WAIT_FOR_IDLE_MBPS": ["0.5", "20"],
+    "SPEEDTEST_AFTER_OUTAGE": ["0", "1"],
     "SLEEP_SECONDS": ["600", "0.5", "1e2", "31622400"],
     "SPEEDTEST_LOCATION_UUID": ["7f3c1c1e-8f7e-4c5c-9a31-0c8a9f0f5b11", "home", "a.b_c-D9", "x" * 64],
     "RESULT_DIR": ["./results", "/data/läufe", "with space"],
@@ -50,6 +54,10 @@ GOOD = {
     "PAGE_FRAME_ANCESTORS": ["https://home.example.net:8123", "self, http://nas.local/", "http://[::1]:80,self"],
 }
 BAD: dict[str, list[str]] = {
+    "WATCH_SECONDS": ["0.5", "301", "-1", "ten", "nan", " ", "-0.0001"],
+    "WATCH_TARGETS": [" ", "1.1.1", "1.1.1.1,,9.9.9.9", "https://1.1.1.1", "1.1.1.1:443", "a b", "*.example.net"],
+    "SPEEDTEST_WAIT_FOR_IDLE_MBPS": ["0", "-1", "fast", "1e9"],
+    "SPEEDTEST_AFTER_OUTAGE": ["2", "yes"],
     "SLEEP_SECONDS": ["0", "-1", "1e-320", "nan", "inf", "ten", "10s", "1,5", "1e99", " "],
     "SPEEDTEST_LOCATION_UUID": [".hidden", "..", "a/b", "a b", "x" * 65, "ö", "a\nb", "a=b"],
     "RESULT_DIR": [],
@@ -99,6 +107,13 @@ def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
 def test_every_variable_is_tried_here() -> None:
     known = {variable.name for variable in variables(ENGINES)}
     assert known == set(GOOD) == set(BAD)
+
+
+def test_more_than_ten_targets_are_refused() -> None:
+    ten = ",".join(f"192.0.2.{number}" for number in range(10))
+    assert len(environment.read({"WATCH_TARGETS": ten}, ENGINES).watch_targets) == 10
+    with pytest.raises(environment.Mistakes, match="1 to 10 addresses or host names"):
+        environment.read({"WATCH_TARGETS": f"{ten},192.0.2.10"}, ENGINES)
 
 
 @pytest.mark.parametrize(("name", "text"), cases(GOOD))

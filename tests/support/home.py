@@ -18,6 +18,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
+from standins import debian
+
+TOOLS = Path(__file__).parent.parent.parent / ".tools"
 TARGETS = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
 TWINS = ("2606:4700:4700::1111", "2001:4860:4860::8888", "2620:fe::fe")
 ROUTER, ROUTER_6 = "10.66.1.1", "fd66:1::1"
@@ -50,7 +53,7 @@ ROUTES = """
 """
 LAUNCH = """
 import runpy, sys
-from speedtest.daemon import routes
+from speedtest.probing import routes
 routes.CONTAINER_MARKS = ()
 sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
@@ -195,15 +198,37 @@ class Home:
 
     @contextlib.contextmanager
     def loss(self, percent: float) -> Iterator[None]:
-        """Lose this share of the packets that the router sends to the home, at random."""
-        one_in = round(100 / percent)
-        for command in (
-            "qdisc add dev r0 root handle 1: prio",
-            f"filter add dev r0 parent 1: matchall action pass random netrand drop {one_in}",
-        ):
-            subprocess.run(["tc", "-n", self._names["router"], *command.split()], check=True, capture_output=True)
+        """Lose this share of the packets to and from the provider, at random in each direction."""
+        tables = debian.program("iptables", "iptables", TOOLS / "iptables")
+        drop = f"-m statistic --mode random --probability {percent / 100} -j DROP"
+        for device in ("r0", "r1"):
+            self.run("router", str(tables), *f"-A FORWARD -i {device} {drop}".split())
         yield
-        subprocess.run(["tc", "-n", self._names["router"], *"qdisc del dev r0 root".split()], check=True)
+        self.run("router", str(tables), "-F", "FORWARD")
+
+    @contextlib.contextmanager
+    def saturated(self, mbps: float = 1.0) -> Iterator[None]:
+        """Fill the line: the router sends at most this much to the home, and the provider sends four times as much."""
+        self.run("router", "tc", *f"qdisc add dev r0 root tbf rate {mbps}mbit burst 16000 latency 800ms".split())
+        sender = self.inside("provider", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        over = threading.Event()
+
+        def flood() -> None:
+            while not over.wait(1400 * 8 / (mbps * 4e6)):
+                with contextlib.suppress(OSError):
+                    sender.sendto(bytes(1400), ("10.66.1.2", 9))
+
+        thread = threading.Thread(target=flood, daemon=True)
+        thread.start()
+        yield
+        over.set()
+        thread.join()
+        sender.close()
+        self.run("router", "tc", *["qdisc", "del", "dev", "r0", "root"])
+
+    def run(self, place: str, *command: str) -> None:
+        """Run a command in one of the places."""
+        subprocess.run(["ip", "netns", "exec", self._names[place], *command], check=True, capture_output=True)
 
     # ------------------------------------------------------------------------------------------------- building
 

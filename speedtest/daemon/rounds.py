@@ -1,0 +1,63 @@
+"""One round of probes: what is asked, what has answered, and the same in words."""
+
+from speedtest.daemon.line import Sight
+from speedtest.probing.routes import Ways
+
+
+class Round:
+    """A round. It is filled while answers come."""
+
+    def __init__(
+        self, targets: list[str], router: str | None, *, resolvers: list[str], ways: Ways, echoes: int = 1
+    ) -> None:
+        """Ask these targets, the router and these resolvers, by these ways; send each address so many echoes."""
+        self.targets, self.router, self.resolvers, self.ways, self.echoes = targets, router, resolvers, ways, echoes
+        self.first: float | None = None
+        """When the first target answered."""
+        self.answers: dict[str, list[float]] = {}
+        """Round trips in seconds, by address."""
+        self.resolved = False
+
+    @property
+    def addresses(self) -> list[str]:
+        """All that get an echo."""
+        return [*self.targets, *([self.router] if self.router and self.router not in self.targets else [])]
+
+    @property
+    def router_answered(self) -> bool:
+        """Whether the router has answered."""
+        return self.router in self.answers
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing more can come."""
+        whole = all(len(self.answers.get(each, ())) >= self.echoes for each in self.addresses)
+        return whole and (self.resolved or not self.resolvers)
+
+    @property
+    def asks_anything(self) -> bool:
+        """Whether its outcome tells anything: a target was asked, or there is no way to ask one."""
+        return bool(self.targets) or self.ways.lost is not None
+
+    def hear(self, address: str, seconds: float, at: float) -> None:
+        """Take an answer of an address that was asked."""
+        if address in self.addresses:
+            self.answers.setdefault(address, []).append(seconds)
+            if address in self.targets and self.first is None:
+                self.first = at
+
+    def words(self, sight: Sight) -> str:
+        """Return what a silent round saw, as a sentence."""
+        silent = f"no answer from {', '.join(self.targets)}" if self.targets else "no target could be asked"
+        router = {
+            "link": f"{self.ways.lost}",
+            "router-answers": f"the router {self.router} answered",
+            "router-silent": f"the router {self.router} did not answer either",
+            "router-unknown": f"the router {self.router} never answers" if self.router else "no router is known",
+        }
+        return f"{silent}; {router[sight]}"
+
+    @property
+    def words_of_resolvers(self) -> str:
+        """Return what a round saw in which no resolver resolved, as a sentence."""
+        return f"{', '.join(self.targets)} answered, but no resolver did: {', '.join(self.resolvers)}"

@@ -1,0 +1,1 @@
+"""Probes of the line: packets, answers, and where to send them."""

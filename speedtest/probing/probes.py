@@ -1,0 +1,99 @@
+"""Probe the line: send small packets to addresses that should answer, ask resolvers, and collect the answers.
+
+By ICMP where this user may, else by TCP. Nothing here blocks: `send` and `ask` send at once, `collect` waits for
+answers until a given time.
+"""
+
+import os
+import select
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from speedtest.probing.echoes import Echoes
+from speedtest.probing.handshakes import Handshakes
+from speedtest.probing.questions import Questions
+from speedtest.probing.sockets import Reply
+from speedtest.values.hosts import version_of
+
+type Method = Literal["icmp", "tcp"]
+
+
+class Probes:
+    """Sends probes to addresses and resolvers, and collects the answers."""
+
+    def __init__(self, interface: str | None = None) -> None:
+        """Probe over this interface, by its name or address; over the system's choice if none is given."""
+        self._interface = interface
+        self._by_family: dict[int, Echoes | Handshakes] = {}
+        self._questions = Questions()
+        self._wake, self._waker = os.pipe()
+
+    def method(self, version: int) -> Method:
+        """Return how addresses of this family are probed."""
+        return "icmp" if isinstance(self._family(version), Echoes) else "tcp"
+
+    def send(self, address: str) -> bool:
+        """Send a probe; return False if the kernel knows no way to the address now.
+
+        A socket that refuses is opened anew once: its interface may have gone and come back.
+        """
+        version = version_of(address) or 4
+        try:
+            self._family(version).send(address)
+        except OSError:
+            self._by_family.pop(version).close()
+            try:
+                self._family(version).send(address)
+            except OSError:
+                return False
+        return True
+
+    def ask(self, resolver: str) -> bool:
+        """Ask a resolver; return False if the kernel knows no way to it now."""
+        try:
+            self._questions.send(resolver)
+        except OSError:
+            return False
+        return True
+
+    def collect(self, seconds: float, heard: Callable[[Reply, bool], bool]) -> None:
+        """Wait for answers. `heard` gets each, and whether a resolver gave it; it returns whether to wait on."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            poll = select.poll()
+            poll.register(self._wake, select.POLLIN)
+            for source in self._sources():
+                for descriptor, wanted in source.descriptors():
+                    poll.register(descriptor, wanted)
+            ready = poll.poll(left * 1000)
+            if any(descriptor == self._wake for descriptor, _ in ready):
+                return
+            go_on = True
+            for source in self._sources() if ready else ():
+                for answer in source.read():
+                    go_on &= heard(answer, source is self._questions)
+            if not go_on:
+                return
+
+    def wake(self) -> None:
+        """End `collect` now, and each one from now on. Another thread may call this."""
+        os.write(self._waker, b"!")
+
+    def close(self) -> None:
+        """Close all sockets."""
+        for source in self._sources():
+            source.close()
+        os.close(self._wake)
+        os.close(self._waker)
+
+    def _sources(self) -> list[Echoes | Handshakes | Questions]:
+        return [*self._by_family.values(), self._questions]
+
+    def _family(self, version: int) -> Echoes | Handshakes:
+        if version not in self._by_family:
+            try:
+                self._by_family[version] = Echoes(version, self._interface)
+            except OSError:
+                self._by_family[version] = Handshakes(version, self._interface)
+        return self._by_family[version]

@@ -1,0 +1,267 @@
+"""The watch over a simulated line: what it finds, what it does not invent, and what it tells of it."""
+
+import random
+
+import pytest
+from hypothesis import given, settings as hypothesis_settings, strategies as st
+from watching import ROUTER, WAYS, Plan, Simulation, seeded, without_kernel
+
+from speedtest.daemon.judge import SETTLE_SECONDS
+from speedtest.daemon.line import LOST_ROUNDS
+from speedtest.data.watch_state import LineOutage
+from speedtest.probing.routes import Way, Ways
+
+DAY = 86_400.0
+FIRST = 1000.0
+"""When the clock of a simulation starts."""
+
+
+@pytest.fixture(autouse=True)
+def _without_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_kernel(monkeypatch)
+
+
+def found(simulation: Simulation) -> list[LineOutage]:
+    return simulation.watch.take_ended()
+
+
+def watched(spans: list[tuple[float, float, str]], seconds: float, **variables: str) -> Simulation:
+    plan = Plan([(FIRST + start, FIRST + end, what) for start, end, what in spans])
+    simulation = Simulation(plan, **({"WATCH_SECONDS": "1"} | variables))
+    simulation.until(seconds)
+    return simulation
+
+
+def test_an_outage_of_four_seconds_is_found_with_its_start_and_its_end() -> None:
+    (outage,) = found(watched([(60.5, 64.6, "line")], 120))
+    assert 60.5 <= outage.started_elapsed - FIRST <= 61.5
+    assert 64.6 - 60.5 - 1 <= outage.seconds <= 64.6 - 60.5 + 1
+    assert outage.place == "beyond-router"
+    assert f"the router {ROUTER} answered" in outage.words
+
+
+def test_two_lost_rounds_are_no_outage_but_lost_probes() -> None:
+    simulation = watched([(60.5, 62.4, "all")], 120)
+    assert not found(simulation)
+    seen = simulation.watch.since_last_slot()
+    assert seen["down_seconds"] == 0
+    assert (seen["probes_lost"] or 0) >= 3 * (LOST_ROUNDS - 1)
+
+
+def test_a_silent_router_that_used_to_answer_is_told_from_one_that_never_does() -> None:
+    (outage,) = found(watched([(60.5, 70, "all")], 120))
+    assert outage.place == "router"
+    (outage,) = found(watched([(60.5, 70, "all"), (0, 120, ROUTER)], 120))
+    assert outage.place == "unknown-place"
+    assert f"the router {ROUTER} never answers" in outage.words
+
+
+@pytest.mark.parametrize(
+    ("ways", "words"),
+    [
+        (Ways(told=True), "there was no default route"),
+        (Ways(told=True, ipv4=Way("eth0", ROUTER, carrier=False)), "eth0 had no carrier"),
+    ],
+)
+def test_a_link_that_is_gone_is_told(ways: Ways, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = watched([(60, 80, "all")], 60)
+    without_kernel(monkeypatch, ways)
+    simulation.until(75)
+    without_kernel(monkeypatch)
+    simulation.until(100)
+    (outage,) = found(simulation)
+    assert outage.place == "link"
+    assert outage.words.endswith(words)
+
+
+def test_the_place_is_the_one_that_most_rounds_saw() -> None:
+    (outage,) = found(watched([(60, 160, "line"), (130, 140, "all")], 200))
+    assert outage.place == "beyond-router"
+    (outage,) = found(watched([(60, 160, "line"), (62, 150, "all")], 200))
+    assert outage.place == "router"
+
+
+def test_one_silent_target_is_no_outage_and_no_loss() -> None:
+    simulation = watched([(0, 900, "9.9.9.9")], 600, WATCH_SECONDS="10")
+    assert not found(simulation)
+    assert [(news.event, "9.9.9.9" in news.words) for news in simulation.watch.take_news()] == [("target_silent", True)]
+    seen = simulation.watch.since_last_slot()
+    assert seen["probes_lost"] == 0
+    assert 110 <= (seen["probes_sent"] or 0) <= 122
+    assert simulation.watch.seen().silent_targets == ["9.9.9.9"]
+    simulation.until(1000)
+    assert [news.event for news in simulation.watch.take_news()] == ["target_back"]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_thirty_percent_of_loss_in_each_direction_is_no_outage_and_is_told(seed: int) -> None:
+    simulation = Simulation(Plan(loss=0.51, numbers=random.Random(seed)), WATCH_SECONDS="10")
+    simulation.until(86_400)
+    assert not found(simulation)
+    seen = simulation.watch.since_last_slot()
+    assert seen["probes_sent"]
+    assert 0.45 < (seen["probes_lost"] or 0) / seen["probes_sent"] < 0.57
+
+
+def test_slow_answers_are_no_outage_and_no_loss() -> None:
+    simulation = Simulation(Plan(latency=2.5), WATCH_SECONDS="10")
+    simulation.until(3600)
+    assert not found(simulation)
+    seen = simulation.watch.since_last_slot()
+    assert seen["probes_lost"] == 0
+    assert seen["probe_latency_ms"] == 2500
+
+
+def test_a_time_of_suspension_is_not_watched_and_no_outage() -> None:
+    simulation = watched([], 60)
+    simulation.skip(3600)
+    simulation.until(3720)
+    assert not found(simulation)
+    assert 115 <= (simulation.watch.since_last_slot()["watched_seconds"] or 0) <= 125
+    assert [news.event for news in simulation.watch.take_news()] == ["line_unwatched"]
+
+
+def test_a_network_that_needs_seconds_after_a_suspension_is_no_outage() -> None:
+    simulation = watched([(60, 3680, "all")], 60)
+    simulation.skip(3600)
+    simulation.until(3750)
+    assert not found(simulation)
+
+
+def test_an_outage_into_a_suspension_ends_when_it_was_last_seen() -> None:
+    simulation = watched([(60, 8000, "line")], 100)
+    simulation.skip(3600)
+    simulation.until(3760)
+    first, *_ = found(simulation)
+    assert 38 <= first.seconds <= 42
+    assert "the watch was interrupted" in first.words
+    assert simulation.watch.seen().state == "down"
+    (still,) = simulation.watch.seen().open
+    assert still.started_elapsed - FIRST >= 3700 + SETTLE_SECONDS
+
+
+def test_silence_under_a_test_that_succeeds_is_no_outage() -> None:
+    simulation = watched([(60, 80, "line")], 60)
+    began = simulation.watch.test_began()
+    simulation.until(78)
+    assert simulation.watch.test_ended(began, failed=False) == "up"
+    simulation.until(79.5)
+    assert not found(simulation)
+
+
+@pytest.mark.parametrize(("silent", "number"), [(8.0, 0), (15.0, 1)])
+def test_silence_under_a_test_that_fails_is_an_outage_from_ten_seconds_on(silent: float, number: int) -> None:
+    simulation = watched([(60, 60 + silent, "line")], 59)
+    began = simulation.watch.test_began()
+    simulation.until(60 + silent + 3)
+    simulation.watch.test_ended(began, failed=True)
+    outages = found(simulation)
+    assert len(outages) == number
+    assert all(silent - 1 <= outage.seconds <= silent + 1 for outage in outages)
+
+
+def test_a_test_that_begins_while_the_line_is_down_says_so() -> None:
+    simulation = watched([(60, 90, "line")], 70)
+    began = simulation.watch.test_began()
+    simulation.until(80)
+    assert simulation.watch.test_ended(began, failed=True) == "down"
+
+
+def test_probes_under_a_test_are_not_counted() -> None:
+    simulation = watched([], 60)
+    simulation.watch.since_last_slot()
+    began = simulation.watch.test_began()
+    simulation.until(90)
+    simulation.watch.test_ended(began, failed=False)
+    assert simulation.watch.since_last_slot()["probes_sent"] == 0
+
+
+def test_resolvers_that_do_not_resolve_are_an_outage_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_kernel(monkeypatch, resolvers=[ROUTER])
+    (outage,) = found(watched([(100, 400, f"dns {ROUTER}")], 600))
+    assert outage.place == "dns"
+    assert 100 <= outage.started_elapsed - FIRST <= 161
+    assert 399 - 160 <= outage.seconds <= 302
+    assert outage.words.endswith(f"answered, but no resolver did: {ROUTER}")
+    assert outage.exact_seconds == 60
+
+
+def test_one_resolver_of_two_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_kernel(monkeypatch, resolvers=[ROUTER, "9.9.9.9"])
+    assert not found(watched([(100, 400, f"dns {ROUTER}")], 600))
+
+
+def test_ipv6_alone_is_probed_beside_and_told_when_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_kernel(monkeypatch, Ways(told=True, ipv4=WAYS.ipv4, ipv6=Way("eth0", "fe80::1%eth0")))
+    twins = ("2606:4700:4700::1111", "2001:4860:4860::8888", "2620:fe::fe")
+    simulation = watched([(60, 600, twin) for twin in twins], 500)
+    assert not found(simulation)
+    assert simulation.watch.seen().lost_families == ["ipv6"]
+    assert [news.event for news in simulation.watch.take_news()] == ["family_lost"]
+    assert simulation.watch.seen().silent_targets == []
+    simulation.until(700)
+    assert [news.event for news in simulation.watch.take_news()] == ["family_back"]
+
+
+def test_ipv6_alone_keeps_the_line_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_kernel(monkeypatch, Ways(told=True, ipv4=WAYS.ipv4, ipv6=Way("eth0", "fe80::1%eth0")))
+    targets = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
+    assert not found(watched([(60, 500, target) for target in targets], 500))
+
+
+def test_the_row_of_a_slot_tells_what_was_seen_since_the_slot_before() -> None:
+    simulation = watched([(100, 160, "line")], 600, WATCH_SECONDS="10")
+    seen = simulation.watch.since_last_slot()
+    assert 588 <= (seen["watched_seconds"] or 0) <= 605
+    assert 50 <= (seen["down_seconds"] or 0) <= 61
+    assert seen["probe_latency_ms"] == seen["probe_latency_p95_ms"] == 20
+    assert seen["router_latency_ms"] == 20
+    again = simulation.watch.since_last_slot()
+    assert (again["watched_seconds"], again["probes_sent"], again["probe_latency_ms"]) == (0, 0, None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("interval", [1, 10])
+def test_a_day_with_30_outages_is_found_as_it_was(interval: int) -> None:
+    spans = seeded(interval, number=30, seconds=DAY)
+    simulation = watched(spans, DAY, WATCH_SECONDS=str(interval))
+    outages = found(simulation)
+    certain = [span for span in spans if span[1] - span[0] >= interval + LOST_ROUNDS]
+    assert interval == 10 or all(span[1] - span[0] < 4 or span in certain for span in spans)
+    for outage in outages:
+        start = outage.started_elapsed - FIRST
+        (real,) = [span for span in spans if span[0] <= start <= span[1]]
+        assert start - real[0] <= interval
+        assert -1 <= start + outage.seconds - real[1] <= 1.1
+        assert outage.place == ("router" if real[2] == "all" else "beyond-router")
+    seen = {id(span) for span in certain for outage in outages if span[0] <= outage.started_elapsed - FIRST <= span[1]}
+    assert len(seen) == len(certain)
+    real_seconds = sum(end - start for start, end, _ in spans)
+    assert sum(outage.seconds for outage in outages) == pytest.approx(real_seconds, rel=0.01)
+    assert simulation.watch.since_last_slot()["down_seconds"] == pytest.approx(real_seconds, rel=0.01)
+
+
+@hypothesis_settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.floats(3, 300), st.floats(0.1, 90)), max_size=8),
+    st.sampled_from(["line", "all"]),
+    st.sampled_from([1, 5, 10]),
+)
+def test_no_outage_is_invented_and_none_overlaps_another(
+    parts: list[tuple[float, float]], what: str, interval: int
+) -> None:
+    at, spans = 5.0, list[tuple[float, float, str]]()
+    for gap, length in parts:
+        spans.append((at + gap, at + gap + length, what))
+        at += gap + length
+    simulation = watched(spans, at + 60, WATCH_SECONDS=str(interval))
+    outages = found(simulation)
+    ends = [0.0]
+    for outage in outages:
+        start, end = outage.started_elapsed - FIRST, outage.started_elapsed - FIRST + outage.seconds
+        assert start >= ends[-1]
+        assert any(real[0] <= start < real[1] for real in spans)
+        ends.append(end)
+    seen = simulation.watch.since_last_slot()
+    assert seen["watched_seconds"] == pytest.approx(simulation.clock.at - FIRST, abs=interval + 1.1)
+    assert seen["down_seconds"] == pytest.approx(sum(outage.seconds for outage in outages), abs=0.01)

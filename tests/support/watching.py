@@ -1,0 +1,154 @@
+"""Watch a simulated line: a clock that only the probes move, and answers by a plan. The watch is the real one."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import override
+
+from attempts import settings
+
+from speedtest.daemon.clock import Clock
+from speedtest.daemon.watch import Watch
+from speedtest.probing import routes
+from speedtest.probing.probes import Method, Probes
+from speedtest.probing.routes import Way, Ways
+from speedtest.probing.sockets import Reply
+from speedtest.process import Stop
+
+START = datetime(2026, 11, 23, tzinfo=UTC)
+ROUTER = "192.168.1.1"
+WAYS = Ways(told=True, ipv4=Way("eth0", ROUTER))
+
+
+class WatchClock(Clock):
+    """A clock that shows what it was set to."""
+
+    def __init__(self) -> None:
+        super().__init__(Stop())
+        self.at = 1000.0
+
+    @override
+    def elapsed(self) -> float:
+        return self.at
+
+    @override
+    def monotonic(self) -> float:
+        return self.at
+
+    @override
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.at)
+
+    @override
+    def synced(self) -> bool | None:
+        return True
+
+
+type Answers = Callable[[str, float], float | None]
+"""Returns the round trip of a probe of this address at this time; None if it is lost."""
+
+
+@dataclass
+class Plan:
+    """What is broken when: spans of seconds, by what does not answer then (`all`, `line`, or an address)."""
+
+    spans: Sequence[tuple[float, float, str]] = ()
+    loss: float = 0.0
+    latency: float = 0.02
+    numbers: random.Random = field(default_factory=lambda: random.Random(1))
+
+    def __call__(self, address: str, at: float) -> float | None:
+        for start, end, what in self.spans:
+            if start <= at < end and (what in ("all", address) or (what == "line" and address != ROUTER)):
+                return None
+        return None if self.numbers.random() < self.loss else self.latency
+
+
+class PlannedProbes(Probes):
+    """Probes that are answered by a plan. Waiting moves the clock."""
+
+    def __init__(self, clock: WatchClock, answers: Answers) -> None:
+        self._clock, self._answers = clock, answers
+        self._coming: list[tuple[float, Reply, bool]] = []
+
+    @override
+    def method(self, version: int) -> Method:
+        return "icmp"
+
+    @override
+    def send(self, address: str) -> bool:
+        return self._sent(address, of_resolver=False)
+
+    @override
+    def ask(self, resolver: str) -> bool:
+        return self._sent(resolver, of_resolver=True)
+
+    def _sent(self, address: str, *, of_resolver: bool) -> bool:
+        at = self._clock.at
+        seconds = self._answers(f"dns {address}" if of_resolver else address, at)
+        if seconds is not None:
+            self._coming.append((at + seconds, Reply(address, at, seconds), of_resolver))
+        return True
+
+    @override
+    def collect(self, seconds: float, heard: Callable[[Reply, bool], bool]) -> None:
+        end = self._clock.at + seconds
+        for each in sorted(self._coming, key=lambda each: each[0]):
+            at, answer, of_resolver = each
+            if at > end:
+                break
+            self._coming.remove(each)
+            self._clock.at = max(self._clock.at, at)
+            if not heard(answer, of_resolver):
+                return
+        self._clock.at = max(self._clock.at, end)
+
+    @override
+    def wake(self) -> None:
+        pass
+
+    @override
+    def close(self) -> None:
+        pass
+
+
+class Simulation:
+    """A watch over a planned line."""
+
+    def __init__(self, answers: Answers, **variables: str) -> None:
+        self.clock = WatchClock()
+        self.probes = PlannedProbes(self.clock, answers)
+        self.watch = Watch(settings(**variables), self.clock, self.probes)
+        self.start = self.clock.at
+
+    def until(self, seconds: float) -> None:
+        """Watch until so long after the start."""
+        while self.clock.at < self.start + seconds:
+            self.watch.watch_once()
+
+    def skip(self, seconds: float) -> None:
+        """Suspend the machine for so long."""
+        self.clock.at += seconds
+
+
+def without_kernel(monkeypatch: object, ways: Ways = WAYS, resolvers: Sequence[str] = ()) -> None:
+    """Let the watch see these routes and resolvers instead of this machine's."""
+    monkeypatch.setattr(routes, "ways", lambda _interface: ways)  # type: ignore[attr-defined]
+    monkeypatch.setattr(routes, "resolvers", lambda: list(resolvers))  # type: ignore[attr-defined]
+    monkeypatch.setattr(routes, "in_container", lambda: False)  # type: ignore[attr-defined]
+
+
+def seeded(seed: int, *, number: int, seconds: float) -> list[tuple[float, float, str]]:
+    """Return outages of 2 s to 6 h, at least 10 s apart: start, end, and whether the router is silent too."""
+    numbers = random.Random(seed)
+    longest = min(6 * 3600.0, seconds / 5)
+    lengths = [2 * (longest / 2) ** (numbers.random() ** 3) for _ in range(number - 1)] + [longest]
+    gaps = [numbers.random() for _ in range(number + 1)]
+    free = seconds - 300 - sum(lengths) - 10 * (number + 1)
+    at, spans = 100.0, list[tuple[float, float, str]]()
+    for length, gap in zip(lengths, gaps, strict=False):
+        at += 10 + free * gap / sum(gaps)
+        spans.append((at, at + length, numbers.choice(["line", "all"])))
+        at += length
+    return spans
