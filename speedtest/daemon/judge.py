@@ -14,7 +14,7 @@ RESOLVER_SECONDS = 60.0
 """How often the resolvers are asked."""
 SETTLE_SECONDS = 30.0
 """After a suspension, and after the start of the machine, the network has this long to come up."""
-_KEPT_OUTAGES = 50
+_KEPT_OUTAGES = 20
 
 
 class Judge:
@@ -38,7 +38,8 @@ class Judge:
         self.resolve_at = now
         """When the resolvers are to be asked next."""
         self._settle_until = max(now, SETTLE_SECONDS)
-        self._recent: list[Span] = []
+        self.recent: list[Span] = []
+        """The last outages, oldest first."""
         self._taken = (0.0, 0.0)
 
     @property
@@ -122,7 +123,7 @@ class Judge:
         if self.line.down and not was_down:
             self._tell_down(self.line.down)
         self._collect()
-        return "down" if any(span.start <= began < span.end for span in (*self._recent, *self.open)) else "up"
+        return "down" if any(span.start <= began < span.end for span in (*self.recent, *self.open)) else "up"
 
     def since_last_slot(self) -> dict[str, float | int | None]:
         """Return the columns of what was seen since this was last called."""
@@ -188,7 +189,7 @@ class Judge:
         for line in self._lines:
             for span in line.ended:
                 self.ended.append(span)
-                self._recent = [*self._recent, span][-_KEPT_OUTAGES:]
+                self.recent = [*self.recent, span][-_KEPT_OUTAGES:]
                 self.outages += 1
                 self.up_since = max(self.up_since, span.end)
                 words = f"the line was down for {duration(span.seconds)} ({span.place}): {span.words}"

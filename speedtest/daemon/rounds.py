@@ -35,6 +35,12 @@ class Round:
         return whole and (self.resolved or not self.resolvers)
 
     @property
+    def nearest_ms(self) -> float | None:
+        """The shortest round trip to a target; None if none has answered."""
+        found = [seconds for target in self.targets for seconds in self.answers.get(target, ())]
+        return round(min(found) * 1000, 3) if found else None
+
+    @property
     def asks_anything(self) -> bool:
         """Whether its outcome tells anything: a target was asked, or there is no way to ask one."""
         return bool(self.targets) or self.ways.lost is not None

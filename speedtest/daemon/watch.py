@@ -78,6 +78,7 @@ class Watch:
                 thread.join()
         with self._lock:
             self._judge.stop(self._clock.elapsed(), "the watch ended while the line was still down")
+            self._judge.is_settled = False
         self._probes.close()
 
     def test_began(self) -> float:
@@ -141,6 +142,7 @@ class Watch:
                 targets=asked.targets,
                 router=asked.router,
                 resolvers=self._resolvers,
+                last_latency_ms=asked.nearest_ms,
                 latency_ms=minute.latency_ms,
                 router_latency_ms=minute.router_latency_ms,
                 loss_ratio=minute.loss_ratio,
@@ -149,6 +151,7 @@ class Watch:
                 outages=judge.outages,
                 lost_families=[f"ipv{version}" for version in sorted(judge.witnesses.lost_families)],
                 silent_targets=sorted(judge.witnesses.silent_targets),
+                recent=[self._outage(span) for span in judge.recent],
                 open=[self._outage(span) for span in judge.open],
                 ended=[self._outage(span) for span in judge.ended],
             )
