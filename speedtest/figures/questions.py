@@ -40,7 +40,7 @@ def by_zone(  # noqa: PLR0913 (what `questions` needs, and the time)
 
 def summaries(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[Summary]:
     """Return the answer to each question."""
-    return [summarise(rows.of(each.since, each.until, each.location, each.isp), each, plan) for each in asked]
+    return [summarise(rows.pieces(each.since, each.until, each.location, each.isp), each, plan) for each in asked]
 
 
 def with_evidence(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[tuple[Summary, Evidence]]:

@@ -11,11 +11,13 @@ A slot without a row is known by its gap: the two slots around it are at least `
 `SLEEP_JITTER_SECONDS` is more than a third of the interval, a single missing slot may go unnoticed.
 """
 
+from collections import Counter
 from datetime import datetime
 
 import msgspec
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 _GAP = 1.9
 _OK, _ANSWERED, _DOWN, _UNCLEAR, _SKIPPED = range(5)
@@ -83,18 +85,65 @@ def by_slot(rows: pd.DataFrame) -> pd.DataFrame:
 
     Columns: `slot`, `state`, `interval` (seconds), `kind`, and `missing` (the slots without a row after this one).
     """
+    return _with_missing(_each_once(rows))
+
+
+class SlotTally:
+    """The slots of rows that come piece by piece. Of each slot, 11 bytes are kept."""
+
+    def __init__(self) -> None:
+        """Start without rows."""
+        self._parts: list[pd.DataFrame] = []
+        self._dead: list[pd.DataFrame] = []
+
+    def add(self, rows: pd.DataFrame) -> None:
+        """Add rows that are newer than all before. Attempts of one slot may come in several pieces."""
+        self._parts.append(_each_once(rows).astype({"interval": "category", "kind": "category"}))
+        is_dead = (rows["status"] == "failed") & rows["slot"].notna() & rows["error_kind"].isin(_OF_A_DEAD_LINE)
+        self._dead.append(rows.loc[is_dead, ["slot", "error"]])
+
+    def table(self) -> pd.DataFrame:
+        """Return the table that `by_slot` makes of all rows. Needs a piece."""
+        columns = {name: [part[name].array for part in self._parts] for name in ("slot", "state", "interval", "kind")}
+        slots, states = pd.concat(map(pd.Series, columns["slot"]), ignore_index=True), np.concatenate(columns["state"])
+        times = slots.astype("int64").to_numpy()
+        order = np.lexsort((states, times))
+        is_first = np.concatenate([[True], np.diff(times[order]) > 0])[: len(order)]
+        chosen = order[is_first]
+        kinds, intervals = union_categoricals(columns["kind"]), union_categoricals(columns["interval"])
+        return _with_missing(
+            pd.DataFrame(
+                {
+                    "slot": slots.iloc[chosen].array,
+                    "state": states[chosen],
+                    "interval": intervals[chosen].astype(float),
+                    "kind": kinds[chosen],
+                }
+            )
+        )
+
+    def failed(self) -> pd.DataFrame:
+        """Return `slot` and `error` of the tests that failed as they do when the line is down. Needs a piece."""
+        return pd.concat(self._dead)
+
+
+def _each_once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return each slot of these rows once, with the attempt that decides about it."""
     columns = ["slot", "status", "interval_seconds", "error_kind"]
     there = rows.loc[rows["slot"].notna() & rows["status"].isin(_STATES.keys()), columns]
     lines = there.assign(state=_says(there)).sort_values(["slot", "state"], kind="stable").drop_duplicates("slot")
     interval = lines["interval_seconds"].where(lines["interval_seconds"] > 0)
-    slots = pd.DataFrame(
+    return pd.DataFrame(
         {
             "slot": lines["slot"].array,
-            "state": lines["state"].array,
+            "state": lines["state"].to_numpy(np.int8),
             "interval": interval.array,
             "kind": lines["error_kind"].array,
         }
     )
+
+
+def _with_missing(slots: pd.DataFrame) -> pd.DataFrame:
     apart = slots["slot"].diff().shift(-1).dt.total_seconds() / slots["interval"]
     slots["missing"] = np.where(apart >= _GAP, np.round(apart) - 1, 0).astype(int)
     return slots
@@ -149,7 +198,7 @@ def count(slots: pd.DataFrame, since: datetime | None, until: datetime) -> Slots
         not_measured=int(slots["missing"].sum())
         + _slots_between(slots.iloc[-1], until)
         + (_slots_between(slots.iloc[0], since) if since else 0),
-        skipped_by_kind={str(kind): int(number) for kind, number in skipped["kind"].value_counts().items()},
+        skipped_by_kind=dict(Counter(skipped["kind"].dropna()).most_common()),
     )
 
 
@@ -169,12 +218,12 @@ def outages(slots: pd.DataFrame) -> list[Outage]:
     joined = down[:-1] & down[1:] & ~gaps[:-1]
     firsts = np.flatnonzero(down & ~np.concatenate([[False], joined]))
     lasts = np.flatnonzero(down & ~np.concatenate([joined, [False]]))
-    instants = telling["slot"].dt.to_pydatetime().tolist()
+    instants = telling["slot"]
     return [
         Outage(
-            start=instants[first],
-            last=instants[last],
-            end=instants[last + 1] if last + 1 < len(instants) and not gaps[last] else None,
+            start=instants.iloc[first].to_pydatetime(),
+            last=instants.iloc[last].to_pydatetime(),
+            end=instants.iloc[last + 1].to_pydatetime() if last + 1 < len(instants) and not gaps[last] else None,
             slots=last - first + 1,
         )
         for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
@@ -188,10 +237,9 @@ def _gap_follows(slots: pd.DataFrame, telling: pd.DataFrame) -> np.ndarray:
     return np.concatenate([np.diff(before) > 0, [False]])
 
 
-def longest(found: list[Outage], most: int, rows: pd.DataFrame) -> list[Outage]:
-    """Return the `most` longest outages, newest first, with their `words`."""
+def longest(found: list[Outage], most: int, failed: pd.DataFrame) -> list[Outage]:
+    """Return the `most` longest outages, newest first, with their `words`. `failed`: see `SlotTally.failed`."""
     chosen = sorted(found, key=lambda outage: (outage.seconds, outage.slots, outage.start), reverse=True)[:most]
-    failed = rows[(rows["status"] == "failed") & rows["slot"].notna() & rows["error_kind"].isin(_OF_A_DEAD_LINE)]
     return [
         msgspec.structs.replace(outage, words=_words(failed[failed["slot"].between(outage.start, outage.last)]))
         for outage in sorted(chosen, key=lambda outage: outage.start, reverse=True)

@@ -165,7 +165,7 @@ class Computer:
             asked.location, since, until, known_before=begun is not None and begun < since, isp=asked.isp, far=far
         )
         try:
-            return summarise(self._rows.of(since, until, asked.location, asked.isp), question, self._plan)
+            return summarise(self._rows.pieces(since, until, asked.location, asked.isp), question, self._plan)
         finally:
             pa.default_memory_pool().release_unused()
 
