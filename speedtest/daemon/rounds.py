@@ -12,6 +12,8 @@ class Round:
     ) -> None:
         """Ask these targets, the router and these resolvers, by these ways; send each address so many echoes."""
         self.targets, self.router, self.resolvers, self.ways, self.echoes = targets, router, resolvers, ways, echoes
+        self.sent = 0.0
+        """When its first probe was sent, by the monotonic clock."""
         self.first: float | None = None
         """When the first target answered."""
         self.answers: dict[str, list[float]] = {}

@@ -178,6 +178,7 @@ class Watch:
             if began - self._due > LATE_SECONDS:
                 self._judge.not_watched(self._seen, began)
         asked = self._asked = self._new_round(began)
+        asked.sent = self._clock.monotonic()
         for _ in range(asked.echoes):
             for address in asked.addresses:
                 self._probes.send(address)
@@ -217,6 +218,8 @@ class Watch:
         """Take an answer during a round; return whether to wait for more."""
         if of_resolver:
             self._asked.resolved = True
+        elif answer.sent < self._asked.sent:
+            self._hear_late(answer, of_resolver)
         else:
             self._asked.hear(answer.address, answer.seconds, self._clock.elapsed())
         is_up_again = self._judge.line.down and self._asked.first is not None
