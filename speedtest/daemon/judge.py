@@ -85,6 +85,7 @@ class Judge:
     def hear_late(self, target: str, seconds: float, at: float) -> None:
         """Take an answer that came after its round. A slow answer is not a lost one."""
         self._answered(at)
+        self.witnesses.heard(target)
         if not self.is_loaded and self.witnesses.counts(target):
             for tally in (self.slot, self.minute):
                 tally.found(target, seconds)
