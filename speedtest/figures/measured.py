@@ -53,6 +53,8 @@ class EngineTally:
         self._versions: set[str] = set()
         self._numbers = {quantity: array("d") for quantity in _MEASURED}
         self._hours = array("B")
+        self._left_out = array("B")
+        """1 for a successful test that is not held against the plan."""
         self._servers = array("I")
         self._server_numbers: dict[tuple[str, str], int] = {}
         """The number in `_servers`, by the server's ID and name."""
@@ -61,14 +63,15 @@ class EngineTally:
         self._bins: dict[int, partial[Bin]] = {}
         """The figures of the other bins, without their start."""
 
-    def add(self, tests: pd.DataFrame, bins: pd.Series) -> None:
-        """Add tests that are newer than all before. `bins`: see `calendar.bins`."""
+    def add(self, tests: pd.DataFrame, bins: pd.Series, left_out: pd.Series) -> None:
+        """Add tests that are newer than all before. `bins`: see `calendar.bins`; `left_out`: see `figures.quality`."""
         good = tests[tests["status"] == "ok"]
         self._tests += len(tests)
         self._good += len(good)
         self._versions.update(map(str, tests["engine_version"].dropna().unique()))
         for quantity, numbers in self._numbers.items():
             numbers.frombytes(good[quantity].to_numpy(dtype=float).tobytes())
+        self._left_out.extend(left_out[good.index].tolist())
         self._hours.extend(calendar.hours_of_week(good))
         servers = zip(good["server_id"].fillna(""), good["server_name"].fillna(""), strict=True)
         self._servers.extend(self._server_numbers.setdefault(each, len(self._server_numbers)) for each in servers)
@@ -92,8 +95,8 @@ class EngineTally:
             upload_latency=spreads["upload_latency_ms"],
             loss=spreads["packet_loss_percent"],
             mean_loss_percent=_mean(self._all("packet_loss_percent")),
-            plan_download=_kept(self._all("download_mbps"), spreads["download_mbps"], plan.download_mbps),
-            plan_upload=_kept(self._all("upload_mbps"), spreads["upload_mbps"], plan.upload_mbps),
+            plan_download=self._kept("download_mbps", plan.download_mbps),
+            plan_upload=self._kept("upload_mbps", plan.upload_mbps),
             bins=[self._bins[each](start=calendar.start(each, self._width, zone)) for each in sorted(self._bins)],
             hours=[Hour(None, hour, *medians) for hour, medians in self._by(np.asarray(self._hours) % 24, range(24))],
             week=[
@@ -106,6 +109,15 @@ class EngineTally:
     def _all(self, quantity: str) -> np.ndarray:
         """Return what every successful test measured, NaN if it did not. Nothing is copied."""
         return np.asarray(self._numbers[quantity])
+
+    def _kept(self, quantity: str, plan_mbps: float | None) -> Kept | None:
+        left_out = np.asarray(self._left_out).astype(bool)
+        numbers = self._all(quantity)[~left_out]
+        spread = _spread(numbers)
+        if plan_mbps is None or spread is None:
+            return None
+        reached = int(np.count_nonzero(numbers >= PLAN_REACHED * plan_mbps))
+        return Kept(plan_mbps, 100 * reached / spread.tests, spread, int(left_out.sum()))
 
     def _close(self, before: float) -> None:
         """Compute the figures of the bins that end before this time, in seconds since 1970."""
@@ -163,10 +175,3 @@ def _median(numbers: np.ndarray) -> float | None:
 def _mean(numbers: np.ndarray) -> float | None:
     there = _there(numbers)
     return float(there.mean()) if there.size else None
-
-
-def _kept(numbers: np.ndarray, spread: Spread | None, plan_mbps: float | None) -> Kept | None:
-    if plan_mbps is None or spread is None:
-        return None
-    reached = int(np.count_nonzero(numbers >= PLAN_REACHED * plan_mbps))
-    return Kept(plan_mbps, 100 * reached / spread.tests, spread)

@@ -16,7 +16,9 @@ from speedtest.figures.types import Far
 from speedtest.measurement import COMMON_COLUMNS
 
 _SHOWN = COMMON_COLUMNS[: COMMON_COLUMNS.index("attempt") + 1]
-_NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash"})
+_NOT_SHOWN = frozenset({"exit_code", "commit_hash"})
+_OF_THE_WATCH = COMMON_COLUMNS[COMMON_COLUMNS.index("line") : COMMON_COLUMNS.index("router_latency_ms") + 1]
+_OF_THE_MACHINE = ("link", "link_mbps", "other_traffic_mbps", "other_bytes", "cpu_percent", "memory_percent")
 _OF_A_PROVIDER = {
     "isp": ("isp", "client_isp"),
     "external_ip": ("interface_externalIp", "client_ip"),
@@ -29,8 +31,12 @@ COLUMNS = (
     "server_id",
     "server_name",
     *_OF_A_PROVIDER,
+    *_OF_THE_WATCH,
+    *_OF_THE_MACHINE,
+    "server_d",
 )
-OF_A_SUMMARY = tuple(name for name in COLUMNS if name not in ("started_at", "speedtest_address", "attempt"))
+_NOT_SUMMED = frozenset({"started_at", "speedtest_address", "attempt", "other_traffic_mbps", "memory_percent"})
+OF_A_SUMMARY = tuple(name for name in COLUMNS if name not in _NOT_SUMMED)
 """The columns that `summary.summarise` needs. `Rows.locations` needs all `COLUMNS`."""
 _DAY = timedelta(days=1)
 _AT_ONCE = timedelta(days=35)

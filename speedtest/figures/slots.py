@@ -7,6 +7,9 @@ A failed slot is not always a line that is down. `timeout`, `exit` and `no-outpu
 `rate-limited` or `server-busy` the line was up, because a server answered. All other kinds say nothing about the line,
 `refused` neither: a router may refuse in the server's place.
 
+Where the watch saw the line, it decides: a test that failed while the line was up is not the line's failure, and
+outages are those that the watch saw (see `figures.watched`), not slots in a row.
+
 A slot without a row is known by its gap: the two slots around it are at least `_GAP` intervals apart. If
 `SLEEP_JITTER_SECONDS` is more than a third of the interval, a single missing slot may go unnoticed.
 """
@@ -26,7 +29,7 @@ _STATES = {"ok": _OK, "failed": _UNCLEAR, "skipped": _SKIPPED}
 _OF_A_DEAD_LINE = ("timeout", "exit", "no-output")
 _OF_A_SERVER_THAT_ANSWERED = ("rate-limited", "server-busy")
 STATUSES = ("ok", "failed", "skipped")
-"""A row with another status, or with none, says nothing that a view could count."""
+"""A row with another status, or with none, says nothing of a slot. An outage that the watch saw is no slot."""
 _WORDS_SHOWN = 3
 
 
@@ -72,7 +75,11 @@ class Outage(msgspec.Struct, kw_only=True):
     """The next slot in which a server answered. None if slots without a row, or the end of the period, come first."""
     slots: int
     words: list[str] = []
-    """The programs' error messages, each once, the most frequent first."""
+    """The programs' error messages, each once, the most frequent first. Before them, what the watch saw."""
+    place: str | None = None
+    """Where the line was broken; None if nobody watched, and slots that failed tell the outage."""
+    exact_seconds: float | None = None
+    """How much earlier it may have begun, if the watch saw it."""
 
     @property
     def seconds(self) -> float:
@@ -83,13 +90,14 @@ class Outage(msgspec.Struct, kw_only=True):
 def by_slot(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a table of the slots, in time order.
 
-    Columns: `slot`, `state`, `interval` (seconds), `kind`, and `missing` (the slots without a row after this one).
+    Columns: `slot`, `state`, `interval` (seconds), `kind`, `watched` (whether the watch saw the line), and `missing`
+    (the slots without a row after this one).
     """
     return _with_missing(_each_once(rows))
 
 
 class SlotTally:
-    """The slots of rows that come piece by piece. Of each slot, 11 bytes are kept."""
+    """The slots of rows that come piece by piece. Of each slot, 12 bytes are kept."""
 
     def __init__(self) -> None:
         """Start without rows."""
@@ -104,7 +112,10 @@ class SlotTally:
 
     def table(self) -> pd.DataFrame:
         """Return the table that `by_slot` makes of all rows. Needs a piece."""
-        columns = {name: [part[name].array for part in self._parts] for name in ("slot", "state", "interval", "kind")}
+        columns = {
+            name: [part[name].array for part in self._parts]
+            for name in ("slot", "state", "interval", "kind", "watched")
+        }
         slots, states = pd.concat(map(pd.Series, columns["slot"]), ignore_index=True), np.concatenate(columns["state"])
         times = slots.astype("int64").to_numpy()
         order = np.lexsort((states, times))
@@ -118,6 +129,7 @@ class SlotTally:
                     "state": states[chosen],
                     "interval": intervals[chosen].astype(float),
                     "kind": kinds[chosen],
+                    "watched": np.concatenate(columns["watched"])[chosen],
                 }
             )
         )
@@ -129,7 +141,7 @@ class SlotTally:
 
 def _each_once(rows: pd.DataFrame) -> pd.DataFrame:
     """Return each slot of these rows once, with the attempt that decides about it."""
-    columns = ["slot", "status", "interval_seconds", "error_kind"]
+    columns = ["slot", "status", "interval_seconds", "error_kind", "line"]
     there = rows.loc[rows["slot"].notna() & rows["status"].isin(_STATES.keys()), columns]
     lines = there.assign(state=_says(there)).sort_values(["slot", "state"], kind="stable").drop_duplicates("slot")
     interval = lines["interval_seconds"].where(lines["interval_seconds"] > 0)
@@ -139,6 +151,7 @@ def _each_once(rows: pd.DataFrame) -> pd.DataFrame:
             "state": lines["state"].to_numpy(np.int8),
             "interval": interval.array,
             "kind": lines["error_kind"].array,
+            "watched": lines["line"].notna().to_numpy(),
         }
     )
 
@@ -153,7 +166,8 @@ def _says(rows: pd.DataFrame) -> pd.Series:
     """Return what each row says about the line. Each row must have a status of `_STATES`."""
     kinds = rows["error_kind"].where(rows["status"] == "failed")
     says = rows["status"].astype(object).map(_STATES).astype(int)
-    says = says.mask(kinds.isin(_OF_A_DEAD_LINE), _DOWN)
+    line = rows["line"].where(rows["status"] == "failed")
+    says = says.mask((kinds.isin(_OF_A_DEAD_LINE) & (line != "up")) | (line == "down"), _DOWN)
     return says.mask(kinds.isin(_OF_A_SERVER_THAT_ANSWERED), _ANSWERED)
 
 
@@ -209,8 +223,8 @@ def _slots_between(line: pd.Series, instant: datetime) -> int:
 
 
 def outages(slots: pd.DataFrame) -> list[Outage]:
-    """Return every outage, oldest first, without its `words`."""
-    telling = slots[slots["state"] <= _DOWN]
+    """Return every outage that nobody watched, oldest first, without its `words`."""
+    telling = slots[(slots["state"] <= _DOWN) & ~(slots["watched"] & (slots["state"] == _DOWN))]
     if telling.empty:
         return []
     down = (telling["state"] == _DOWN).to_numpy()
@@ -237,14 +251,13 @@ def _gap_follows(slots: pd.DataFrame, telling: pd.DataFrame) -> np.ndarray:
     return np.concatenate([np.diff(before) > 0, [False]])
 
 
-def longest(found: list[Outage], most: int, failed: pd.DataFrame) -> list[Outage]:
-    """Return the `most` longest outages, newest first, with their `words`. `failed`: see `SlotTally.failed`."""
+def longest(found: list[Outage], most: int) -> list[Outage]:
+    """Return the `most` longest outages, newest first."""
     chosen = sorted(found, key=lambda outage: (outage.seconds, outage.slots, outage.start), reverse=True)[:most]
-    return [
-        msgspec.structs.replace(outage, words=_words(failed[failed["slot"].between(outage.start, outage.last)]))
-        for outage in sorted(chosen, key=lambda outage: outage.start, reverse=True)
-    ]
+    return sorted(chosen, key=lambda outage: outage.start, reverse=True)
 
 
-def _words(failed: pd.DataFrame) -> list[str]:
-    return [str(text) for text in failed["error"].value_counts().index[:_WORDS_SHOWN]]
+def with_words(outage: Outage, failed: pd.DataFrame) -> Outage:
+    """Return an outage with its `words`. `failed`: see `SlotTally.failed`."""
+    said = failed[failed["slot"].between(outage.start, outage.last)]["error"]
+    return msgspec.structs.replace(outage, words=[str(text) for text in said.value_counts().index[:_WORDS_SHOWN]])

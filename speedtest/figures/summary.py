@@ -17,9 +17,11 @@ import pandas as pd
 from speedtest.figures import calendar, slots
 from speedtest.figures.measured import MOST_SERVERS, EngineTally
 from speedtest.figures.providers import ProviderTally
+from speedtest.figures.quality import QualityTally
 from speedtest.figures.rows import Pieces
 from speedtest.figures.slots import Outage, Slots, SlotTally
 from speedtest.figures.types import EngineFigures, Failures, Plan, Question, Summary
+from speedtest.figures.watched import WatchTally
 
 MOST_BINS = 120
 MOST_ENGINES = 6
@@ -32,7 +34,7 @@ _WIDTHS_IN_DAYS = (1, 2, 3, 7, 14, 30, 60, 91, 182, 365)
 def summarise(pieces: Pieces, asked: Question, plan: Plan) -> Summary:
     """Return the figures that answer a question, computed from its rows. Raises the errors of `Rows.of`."""
     ends = pieces.ends()
-    tally = _Tally(bin_width(ends, asked))
+    tally = _Tally(bin_width(ends, asked), QualityTally(plan.download_mbps, counted=asked.marked))
     for rows in pieces:
         tally.add(rows)
     return tally.summary(ends, asked, plan)
@@ -57,8 +59,10 @@ class _Failed:
 class _Tally:
     """What the rows so far add up to."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, quality: QualityTally) -> None:
         self._width = width
+        self._quality = quality
+        self._watch = WatchTally(width)
         self._rows = self._tests = self._by_hand = self._failed_by_hand = self._without_status = 0
         self._bytes = 0
         self._bytes_by_month: Counter[int] = Counter()
@@ -75,6 +79,8 @@ class _Tally:
 
     def add(self, rows: pd.DataFrame) -> None:
         """Add rows that are newer than all before."""
+        self._watch.add(rows)
+        rows = rows[rows["status"] != "outage"]
         tests, is_by_hand = rows[rows["status"].isin(("ok", "failed"))], rows["slot"].isna()
         self._rows += len(rows)
         self._tests += len(tests)
@@ -93,8 +99,9 @@ class _Tally:
         self._add_failed(tests[tests["status"] == "failed"], bins)
         self._good.update(tests.loc[tests["status"] == "ok", "engine"].dropna())
         self._tested.update(tests["engine"].dropna())
+        left_out = self._quality.add(tests[tests["status"] == "ok"])
         for name, members in tests.groupby("engine", sort=False):
-            self._engines.setdefault(str(name), EngineTally(str(name), self._width)).add(members, bins)
+            self._engines.setdefault(str(name), EngineTally(str(name), self._width)).add(members, bins, left_out)
 
     def _add_failed(self, failed: pd.DataFrame, bins: pd.Series) -> None:
         self._failed_by_hand += int(failed["slot"].isna().sum())
@@ -108,6 +115,8 @@ class _Tally:
         zone = calendar.zone(next(reversed(self._timezones), None))
         engines = list(self._of_engines(plan, zone))
         counted, outages, outages_in_all = self._of_slots(asked)
+        watch = self._watch.watched(zone) if asked.isp is None else None
+        of_watch = watch.availability_percent if watch else None
         return Summary(
             location=asked.location,
             since=asked.since,
@@ -122,12 +131,16 @@ class _Tally:
             last=ends[1] if ends else None,
             slots=counted,
             uptime_percent=counted.uptime_percent,
+            availability_percent=counted.uptime_percent if of_watch is None else of_watch,
+            availability_of=("slots" if counted.tested else None) if of_watch is None else "watch",
+            watch=watch,
+            quality=self._quality.quality(),
             bin_seconds=self._width,
             engines=engines,
             failures=[self._failures(number, zone) for number in sorted(self._failed)],
             failures_by_kind=dict(self._kinds.most_common(MOST_SERVERS)),
             outages=outages,
-            outages_in_all=outages_in_all if counted.tested else None,
+            outages_in_all=outages_in_all if counted.tested or watch else None,
             data_bytes=self._bytes,
             bytes_by_month={
                 calendar.name(month): total for month, total in sorted(self._bytes_by_month.items())[-MOST_BINS:]
@@ -151,9 +164,14 @@ class _Tally:
         if asked.isp is not None or not self._rows:
             return Slots(), [], 0
         table = self._slots.table()
-        found = slots.outages(table)
         counted = slots.count(table, asked.since if asked.known_before else None, asked.until)
-        return counted, slots.longest(found, MOST_OUTAGES, self._slots.failed()), len(found)
+        found = [*slots.outages(table), *self._watch.outages()]
+        failed = self._slots.failed()
+        longest = [
+            slots.with_words(each, failed) if each.place is None else self._watch.with_words(each)
+            for each in slots.longest(found, MOST_OUTAGES)
+        ]
+        return counted, longest, len(found)
 
     def _failures(self, number: int, zone: ZoneInfo) -> Failures:
         failed = self._failed[number]
