@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Self
 
 from speedtest.daemon import link
 from speedtest.daemon.clock import Clock
@@ -61,6 +62,11 @@ class Watch:
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._teller: threading.Thread | None = None
+
+    @classmethod
+    def here(cls, settings: Settings, clock: Clock, tell: Callable[[], None] = lambda: None) -> Self:
+        """Return a watch over this machine's line."""
+        return cls(settings, clock, Probes(settings.speedtest_interface), tell)
 
     # ----------------------------------------------------------------------------------------- for the daemon
 

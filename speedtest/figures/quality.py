@@ -17,7 +17,7 @@ MARKS = {
     "wifi": "over Wi-Fi",
     "tunnel": "through a tunnel (VPN)",
     "slow-link": "on a link slower than the plan",
-    "traffic": f"beside other traffic of {OTHER_SHARE:.0%} of the test's or more",
+    "traffic": f"beside other traffic of {100 * OTHER_SHARE:.0f} % of the test's or more",
     "busy": f"on a machine whose processors were busier than {CPU_PERCENT:.0f} %",
     "far-server": f"with a server more than {FAR_KILOMETRES:.0f} km away",
 }

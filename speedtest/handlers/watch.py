@@ -24,7 +24,6 @@ from speedtest.daemon.watch import Watch
 from speedtest.data import watch_state
 from speedtest.data.watch_state import LineOutage, WatchState
 from speedtest.environment import Settings
-from speedtest.probing.probes import Probes
 from speedtest.process import Stop
 from speedtest.terminal import console, exits, startup
 from speedtest.terminal.command import alone
@@ -34,7 +33,7 @@ _SHOWN = 5
 _STYLES = {"up": "green", "down": "red", "unknown": "yellow"}
 
 
-class Sight(msgspec.Struct, frozen=True, kw_only=True):
+class Second(msgspec.Struct, frozen=True, kw_only=True):
     """What is shown in one second."""
 
     by: str
@@ -69,7 +68,7 @@ def watch(
     """
     settings = startup.settings()
     ours = replace(settings, watch_seconds=1.0)
-    probing = Watch(ours, Clock(Stop()), Probes(settings.speedtest_interface))
+    probing = Watch.here(ours, Clock(Stop()))
     probing.start()
     try:
         _follow(_sights(settings, probing, seconds), as_json=as_json)
@@ -77,16 +76,16 @@ def watch(
         sys.exit(exits.INTERRUPTED)
 
 
-def _sights(settings: Settings, probing: Watch, seconds: float | None) -> Iterator[Sight]:
+def _sights(settings: Settings, probing: Watch, seconds: float | None) -> Iterator[Second]:
     started = time.monotonic()
     while seconds is None or time.monotonic() - started < seconds:
         time.sleep(1.0 - (time.monotonic() - started) % 1.0)
         yield _sight(probing.seen(), _of_daemon(settings))
 
 
-def _sight(here: WatchState, daemon: WatchState | None) -> Sight:
+def _sight(here: WatchState, daemon: WatchState | None) -> Second:
     known = daemon or here
-    return Sight(
+    return Second(
         by="daemon" if daemon else "this command",
         state=known.state,
         since=known.since,
@@ -111,7 +110,7 @@ def _of_daemon(settings: Settings) -> WatchState | None:
     return seen if seen.is_fresh(datetime.now(UTC)) and seen.location == settings.speedtest_location_uuid else None
 
 
-def _follow(sights: Iterator[Sight], *, as_json: bool) -> None:
+def _follow(sights: Iterator[Second], *, as_json: bool) -> None:
     if as_json or not sys.stdout.isatty():
         for sight in sights:
             text = msgspec.json.encode(sight).decode() if as_json else _line(sight)
@@ -123,13 +122,13 @@ def _follow(sights: Iterator[Sight], *, as_json: bool) -> None:
             shown.update(Group(*_lines(sight)), refresh=True)
 
 
-def _line(sight: Sight) -> str:
+def _line(sight: Second) -> str:
     """Return a second as one line, for a pipe or a file."""
     now = datetime.now(UTC)
     return f"{now:%Y-%m-%d %H:%M:%S}Z {sight.state} {_figures(sight)}" + (f" ({sight.place})" if sight.place else "")
 
 
-def _lines(sight: Sight) -> list[Text]:
+def _lines(sight: Second) -> list[Text]:
     since = f" since {sight.since:%Y-%m-%d %H:%M:%S} UTC" if sight.since else ""
     place = f" ({sight.place}): {sight.words}" if sight.place else ""
     lines = [
@@ -146,7 +145,7 @@ def _lines(sight: Sight) -> list[Text]:
     return lines if sight.outages else [*lines, console.line("outages", "none since the watch began")]
 
 
-def _figures(sight: Sight) -> str:
+def _figures(sight: Second) -> str:
     return ", ".join(
         (
             f"latency {amounts.amount(sight.last_latency_ms)} ms (median {amounts.amount(sight.latency_ms)})",
