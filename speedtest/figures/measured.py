@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from speedtest.figures import calendar
+from speedtest.figures.coded import Coded
 from speedtest.figures.types import Bin, EngineFigures, Hour, Kept, Plan, ServerFigures, Spread
 
 MOST_SERVERS = 20
@@ -55,9 +56,8 @@ class EngineTally:
         self._hours = array("B")
         self._left_out = array("B")
         """1 for a successful test that is not held against the plan."""
-        self._servers = array("I")
-        self._server_numbers: dict[tuple[str, str], int] = {}
-        """The number in `_servers`, by the server's ID and name."""
+        self._servers = Coded[tuple[str, str]]()
+        """The ID and the name of each test's server; "" if there is none."""
         self._open: list[pd.DataFrame] = []
         """The successful tests in bins that may get more."""
         self._bins: dict[int, partial[Bin]] = {}
@@ -73,8 +73,7 @@ class EngineTally:
             numbers.frombytes(good[quantity].to_numpy(dtype=float).tobytes())
         self._left_out.extend(left_out[good.index].tolist())
         self._hours.extend(calendar.hours_of_week(good))
-        servers = zip(good["server_id"].fillna(""), good["server_name"].fillna(""), strict=True)
-        self._servers.extend(self._server_numbers.setdefault(each, len(self._server_numbers)) for each in servers)
+        self._servers.extend(zip(good["server_id"].fillna(""), good["server_name"].fillna(""), strict=True))
         self._open.append(good[list(_MEASURED)].assign(bin=bins[good.index]))
         self._close(tests["timestamp"].iloc[-1].timestamp() - _LATE_SECONDS)
 
@@ -147,10 +146,10 @@ class EngineTally:
                 yield key, _Medians(places.size, *medians)
 
     def _most_used(self) -> Iterator[ServerFigures]:
-        used = np.bincount(np.asarray(self._servers), minlength=1)
-        servers = {number: server for server, number in self._server_numbers.items()}
-        most = sorted(servers, key=lambda number: (-used[number], servers[number]))[:MOST_SERVERS]
-        for number, medians in self._by(np.asarray(self._servers), most):
+        servers, codes = self._servers.values(), np.asarray(self._servers.codes)
+        used = np.bincount(codes)
+        most = sorted(range(len(servers)), key=lambda number: (-used[number], servers[number]))[:MOST_SERVERS]
+        for number, medians in self._by(codes, most):
             id_, name = servers[number]
             yield ServerFigures(id_ or None, name or None, *medians)
 

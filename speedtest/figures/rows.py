@@ -191,6 +191,7 @@ class Rows:
                     columns=["speedtest_address"],
                     upload_dir=_NOWHERE,
                     result_dir=self.folders.result_dir,
+                    opened=self._opened,
                 )
                 for name, number in rows["speedtest_address"].value_counts().items():
                     found[str(name)] = day, int(number) + (found[str(name)][1] if str(name) in found else 0)

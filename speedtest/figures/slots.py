@@ -14,13 +14,16 @@ A slot without a row is known by its gap: the two slots around it are at least `
 `SLEEP_JITTER_SECONDS` is more than a third of the interval, a single missing slot may go unnoticed.
 """
 
+import math
+from array import array
 from collections import Counter
 from datetime import datetime
 
 import msgspec
 import numpy as np
 import pandas as pd
-from pandas.api.types import union_categoricals
+
+from speedtest.figures.coded import Coded
 
 _GAP = 1.9
 _OK, _ANSWERED, _DOWN, _UNCLEAR, _SKIPPED = range(5)
@@ -31,6 +34,7 @@ _OF_A_SERVER_THAT_ANSWERED = ("rate-limited", "server-busy")
 STATUSES = ("ok", "failed", "skipped")
 """A row with another status, or with none, says nothing of a slot. An outage that the watch saw is no slot."""
 _WORDS_SHOWN = 3
+_INSTANTS = "datetime64[us, UTC]"
 
 
 class Slots(msgspec.Struct, kw_only=True):
@@ -97,39 +101,44 @@ def by_slot(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 class SlotTally:
-    """The slots of rows that come piece by piece. Of each slot, 12 bytes are kept."""
+    """The slots of rows that come piece by piece. Of each slot, 13 bytes are kept."""
 
     def __init__(self) -> None:
         """Start without rows."""
-        self._parts: list[pd.DataFrame] = []
+        self._slots = array("q")
+        self._states = array("b")
+        self._others = Coded[tuple[float, str, bool]]()
+        """Interval, kind and whether it was watched; 0 and "" if there is none."""
         self._dead: list[pd.DataFrame] = []
 
     def add(self, rows: pd.DataFrame) -> None:
         """Add rows that are newer than all before. Attempts of one slot may come in several pieces."""
-        self._parts.append(_each_once(rows).astype({"interval": "category", "kind": "category"}))
+        slots = _each_once(rows)
+        self._slots.frombytes(slots["slot"].astype(_INSTANTS).astype("int64").to_numpy().tobytes())
+        self._states.frombytes(slots["state"].to_numpy().tobytes())
+        self._others.extend(zip(slots["interval"].fillna(0), slots["kind"].fillna(""), slots["watched"], strict=True))
         is_dead = (rows["status"] == "failed") & rows["slot"].notna() & rows["error_kind"].isin(_OF_A_DEAD_LINE)
         self._dead.append(rows.loc[is_dead, ["slot", "error"]])
 
     def table(self) -> pd.DataFrame:
-        """Return the table that `by_slot` makes of all rows. Needs a piece."""
-        columns = {
-            name: [part[name].array for part in self._parts]
-            for name in ("slot", "state", "interval", "kind", "watched")
-        }
-        slots, states = pd.concat(map(pd.Series, columns["slot"]), ignore_index=True), np.concatenate(columns["state"])
-        times = slots.astype("int64").to_numpy()
-        order = np.lexsort((states, times))
-        is_first = np.concatenate([[True], np.diff(times[order]) > 0])[: len(order)]
-        chosen = order[is_first]
-        kinds, intervals = union_categoricals(columns["kind"]), union_categoricals(columns["interval"])
+        """Return the table that `by_slot` makes of all rows."""
+        slots, states, codes = np.asarray(self._slots), np.asarray(self._states), np.asarray(self._others.codes)
+        if not (slots[1:] > slots[:-1]).all():  # sorting ten years takes 20 MiB, and is rarely needed
+            order = np.lexsort((states, slots))
+            order = order[np.concatenate([[True], np.diff(slots[order]) > 0])]
+            slots, states, codes = slots[order], states[order], codes[order]
+        others = self._others.values()
+        intervals = np.array([interval or math.nan for interval, _, _ in others], float)
+        kinds = pd.Categorical([kind or None for _, kind, _ in others])
+        watched = np.array([watched for _, _, watched in others], bool)
         return _with_missing(
             pd.DataFrame(
                 {
-                    "slot": slots.iloc[chosen].array,
-                    "state": states[chosen],
-                    "interval": intervals[chosen].astype(float),
-                    "kind": kinds[chosen],
-                    "watched": np.concatenate(columns["watched"])[chosen],
+                    "slot": pd.DatetimeIndex(slots.view("datetime64[us]"), tz="UTC"),
+                    "state": states,
+                    "interval": intervals[codes],
+                    "kind": kinds.take(codes),
+                    "watched": watched[codes],
                 }
             )
         )
@@ -157,7 +166,7 @@ def _each_once(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_missing(slots: pd.DataFrame) -> pd.DataFrame:
-    apart = slots["slot"].diff().shift(-1).dt.total_seconds() / slots["interval"]
+    apart = slots["slot"].diff().shift(-1).dt.total_seconds().to_numpy() / slots["interval"].to_numpy()
     slots["missing"] = np.where(apart >= _GAP, np.round(apart) - 1, 0).astype(int)
     return slots
 
@@ -222,42 +231,50 @@ def _slots_between(line: pd.Series, instant: datetime) -> int:
     return max(0, int(seconds / line["interval"] - 0.5)) if line["interval"] > 0 else 0
 
 
-def outages(slots: pd.DataFrame) -> list[Outage]:
-    """Return every outage that nobody watched, oldest first, without its `words`."""
+def outages(slots: pd.DataFrame) -> pd.DataFrame:
+    """Return every outage that nobody watched, oldest first: `start`, `last`, `end` and `slots` of `Outage`."""
     telling = slots[(slots["state"] <= _DOWN) & ~(slots["watched"] & (slots["state"] == _DOWN))]
-    if telling.empty:
-        return []
     down = (telling["state"] == _DOWN).to_numpy()
     gaps = _gap_follows(slots, telling)
     joined = down[:-1] & down[1:] & ~gaps[:-1]
-    firsts = np.flatnonzero(down & ~np.concatenate([[False], joined]))
-    lasts = np.flatnonzero(down & ~np.concatenate([joined, [False]]))
-    instants = telling["slot"]
-    return [
-        Outage(
-            start=instants.iloc[first].to_pydatetime(),
-            last=instants.iloc[last].to_pydatetime(),
-            end=instants.iloc[last + 1].to_pydatetime() if last + 1 < len(instants) and not gaps[last] else None,
-            slots=last - first + 1,
-        )
-        for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
-    ]
+    firsts = np.flatnonzero(down & ~np.concatenate([[False], joined])[: len(down)])
+    lasts = np.flatnonzero(down & ~np.concatenate([joined, [False]])[: len(down)])
+    instants = telling["slot"].reset_index(drop=True)
+    ends = instants.shift(-1).mask(gaps)
+    return pd.DataFrame(
+        {
+            "start": instants[firsts].array,
+            "last": instants[lasts].array,
+            "end": ends[lasts].array,
+            "slots": lasts - firsts + 1,
+        }
+    )
 
 
 def _gap_follows(slots: pd.DataFrame, telling: pd.DataFrame) -> np.ndarray:
     """Return for each of these slots whether slots without a row follow before the next of these."""
     missing = slots["missing"].cumsum().shift(1, fill_value=0)
     before = missing.loc[telling.index].to_numpy()
-    return np.concatenate([np.diff(before) > 0, [False]])
+    return np.concatenate([np.diff(before) > 0, [False]])[: len(telling)]
 
 
-def longest(found: list[Outage], most: int) -> list[Outage]:
-    """Return the `most` longest outages, newest first."""
-    chosen = sorted(found, key=lambda outage: (outage.seconds, outage.slots, outage.start), reverse=True)[:most]
-    return sorted(chosen, key=lambda outage: outage.start, reverse=True)
+def longest(found: pd.DataFrame, most: int, failed: pd.DataFrame) -> list[Outage]:
+    """Return the `most` longest of these outages, newest first, with their `words` from `SlotTally.failed`."""
+    seconds = found["end"].fillna(found["last"]) - found["start"]
+    chosen = found.assign(seconds=seconds).sort_values(["seconds", "slots", "start"]).tail(most)
+    return [
+        Outage(
+            start=start.to_pydatetime(),
+            last=last.to_pydatetime(),
+            end=None if end is pd.NaT else end.to_pydatetime(),
+            slots=number,
+            words=_words(failed[failed["slot"].between(start, last)]),
+        )
+        for start, last, end, number in chosen.sort_values("start", ascending=False)[
+            ["start", "last", "end", "slots"]
+        ].itertuples(index=False)
+    ]
 
 
-def with_words(outage: Outage, failed: pd.DataFrame) -> Outage:
-    """Return an outage with its `words`. `failed`: see `SlotTally.failed`."""
-    said = failed[failed["slot"].between(outage.start, outage.last)]["error"]
-    return msgspec.structs.replace(outage, words=[str(text) for text in said.value_counts().index[:_WORDS_SHOWN]])
+def _words(failed: pd.DataFrame) -> list[str]:
+    return [str(text) for text in failed["error"].value_counts().index[:_WORDS_SHOWN]]

@@ -64,7 +64,7 @@ class _Tally:
         self._quality = quality
         self._watch = WatchTally(width)
         self._rows = self._tests = self._by_hand = self._failed_by_hand = self._without_status = 0
-        self._bytes = 0
+        self._bytes = self._pieces = 0
         self._bytes_by_month: Counter[int] = Counter()
         self._kinds: Counter[str] = Counter()
         self._failed: defaultdict[int, _Failed] = defaultdict(_Failed)
@@ -79,6 +79,7 @@ class _Tally:
 
     def add(self, rows: pd.DataFrame) -> None:
         """Add rows that are newer than all before."""
+        self._pieces += 1
         self._watch.add(rows)
         rows = rows[rows["status"] != "outage"]
         tests, is_by_hand = rows[rows["status"].isin(("ok", "failed"))], rows["slot"].isna()
@@ -161,17 +162,17 @@ class _Tally:
 
     def _of_slots(self, asked: Question) -> tuple[Slots, list[Outage], int]:
         """Return the slots, the longest outages, and how many outages there were."""
-        if asked.isp is not None or not self._rows:
+        if asked.isp is not None or not self._pieces:
             return Slots(), [], 0
         table = self._slots.table()
         counted = slots.count(table, asked.since if asked.known_before else None, asked.until)
-        found = [*slots.outages(table), *self._watch.outages()]
-        failed = self._slots.failed()
+        found = slots.outages(table)
         longest = [
-            slots.with_words(each, failed) if each.place is None else self._watch.with_words(each)
-            for each in slots.longest(found, MOST_OUTAGES)
+            *slots.longest(found, MOST_OUTAGES, self._slots.failed()),
+            *self._watch.longest(MOST_OUTAGES),
         ]
-        return counted, longest, len(found)
+        chosen = sorted(longest, key=lambda each: each.seconds, reverse=True)[:MOST_OUTAGES]
+        return counted, sorted(chosen, key=lambda each: each.start, reverse=True), len(found) + self._watch.outages
 
     def _failures(self, number: int, zone: ZoneInfo) -> Failures:
         failed = self._failed[number]

@@ -114,13 +114,18 @@ class WatchTally:
             )
             self._months.append(calendar.name(month))
 
-    def outages(self) -> list[Outage]:
-        """Return every outage that the watch saw, oldest first."""
-        return self._outages
+    @property
+    def outages(self) -> int:
+        """How many outages the watch saw."""
+        return len(self._outages)
 
-    def with_words(self, outage: Outage) -> Outage:
-        """Return an outage with what tests said meanwhile."""
-        tests = pd.concat(self._said)
+    def longest(self, most: int) -> list[Outage]:
+        """Return the longest outages, with what tests said meanwhile."""
+        chosen = sorted(self._outages, key=lambda outage: (outage.seconds, outage.start), reverse=True)[:most]
+        tests = pd.concat(self._said) if chosen else pd.DataFrame()
+        return [self._with_words(each, tests) for each in chosen]
+
+    def _with_words(self, outage: Outage, tests: pd.DataFrame) -> Outage:
         said = tests[(tests["timestamp"] >= outage.start) & (tests["timestamp"] <= outage.last)]["error"]
         words = [str(text) for text in said.value_counts().index[:_WORDS_SHOWN]]
         return msgspec.structs.replace(outage, slots=len(said), words=[*outage.words, *words])
