@@ -203,10 +203,23 @@ def test_ipv6_alone_is_probed_beside_and_told_when_it_is_gone(monkeypatch: pytes
     assert [news.event for news in simulation.watch.take_news()] == ["family_back"]
 
 
-def test_ipv6_alone_keeps_the_line_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ipv6_alone_keeps_the_line_up_and_the_router_does_not_speak_for_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
     without_kernel(monkeypatch, Ways(told=True, ipv4=WAYS.ipv4, ipv6=Way("eth0", "fe80::1%eth0")))
     targets = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
-    assert not found(watched([(60, 500, target) for target in targets], 500))
+    simulation = watched([(60, 500, target) for target in targets], 500)
+    assert not found(simulation)
+    assert [news.event for news in simulation.watch.take_news()] == ["family_lost"]
+    assert simulation.watch.seen().lost_families == ["ipv4"]
+
+
+def test_answers_after_the_first_one_that_ends_an_outage_are_not_counted() -> None:
+    """The round ends with the first answer, and is not counted; what comes later in it must not be either."""
+    lost = [(10.5 + 10 * number, 11.4 + 10 * number, "8.8.8.8") for number in range(10)]
+    before = watched(lost, 120).watch.since_last_slot()["probes_lost"]
+    assert (before or 0) >= 8
+    after = watched([*lost, *((130 + at, 140 + at, "line") for at in range(0, 100, 20))], 300)
+    assert len(found(after)) == 5
+    assert after.watch.since_last_slot()["probes_lost"] == before
 
 
 def test_the_row_of_a_slot_tells_what_was_seen_since_the_slot_before() -> None:
