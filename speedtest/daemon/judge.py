@@ -37,6 +37,8 @@ class Judge:
         """Whether a test runs."""
         self.resolve_at = now
         """When the resolvers are to be asked next."""
+        self._counts_from = now
+        """Answers to earlier probes are not counted: their round was not."""
         self._settle_until = max(now, SETTLE_SECONDS)
         self.recent: list[Span] = []
         """The last outages, oldest first."""
@@ -75,8 +77,10 @@ class Judge:
             return
         was_down = self.line.down is not None
         self._answered(asked.first)
-        self.news += self.witnesses.note(began, asked.targets, set(asked.answers))
-        if not was_down:
+        self.news += self.witnesses.note(began, asked.targets, set(asked.answers).intersection(asked.targets))
+        if was_down:
+            self._counts_from = ended
+        else:
             self._add_up(asked)
         if asked.resolvers:
             self._judge_resolvers(asked, began, ended)
@@ -86,7 +90,7 @@ class Judge:
         """Take an answer that came after its round. A slow answer is not a lost one."""
         self._answered(at)
         self.witnesses.heard(target)
-        if not self.is_loaded and self.witnesses.counts(target):
+        if not self.is_loaded and at - seconds >= self._counts_from and self.witnesses.counts(target):
             for tally in (self.slot, self.minute):
                 tally.found(target, seconds)
         self._collect()
@@ -118,7 +122,7 @@ class Judge:
 
     def test_ended(self, began: float, now: float, *, failed: bool) -> UpOrDown:
         """Take note that the test has ended; return how the line was when it began."""
-        self.is_loaded = False
+        self.is_loaded, self._counts_from = False, now
         was_down = self.line.down is not None
         self.line.test_ended(now, failed=failed)
         if self.line.down and not was_down:

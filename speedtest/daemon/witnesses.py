@@ -61,7 +61,7 @@ class Witnesses:
         return "router-silent" if router in self._routers else "router-unknown"
 
     def note(self, at: float, asked: Iterable[str], answered: set[str]) -> list[News]:
-        """Take a round in which a target answered; return what is new."""
+        """Take a round in which a target answered; return what is new. Both are targets: a router is no witness."""
         news: list[News] = []
         alive = {version for address in answered if (version := version_of(address))}
         for version in alive:

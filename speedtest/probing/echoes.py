@@ -1,4 +1,4 @@
-"""ICMP echoes (RFC 792, RFC 4443) of 36 bytes, 64 with the header of IPv4.
+"""ICMP echoes (RFC 792, RFC 4443) of 36 bytes: 56 with the header of IPv4, 76 with that of IPv6.
 
 Linux allows `SOCK_DGRAM` sockets for them to the groups in `net.ipv4.ping_group_range`, macOS to all; root may open raw
 ones.
@@ -28,15 +28,15 @@ class Echoes:
         self._pending = Pending()
         self._number = 0
         self._identifier = os.getpid() & 0xFFFF
+        self._interface = interface
+        self._is_bound = False
         self._socket, self._raw = _icmp_socket(version)
-        try:
-            bind(self._socket, version, interface)
-        except OSError:
-            self._socket.close()
-            raise
 
     def send(self, address: str) -> None:
-        """Send one echo. Raises OSError if the kernel knows no way."""
+        """Send one echo. Raises OSError if the kernel knows no way, or if the interface is not there."""
+        if not self._is_bound:
+            bind(self._socket, self._version, self._interface)
+            self._is_bound = True
         self._number = (self._number + 1) & 0xFFFF
         head = _HEADER.pack(_REQUEST[self._version], 0, 0, self._identifier, self._number)
         checksum = _checksum(head + _PAYLOAD) if self._version == 4 else 0  # noqa: PLR2004 (IPv4; the kernel adds the other)

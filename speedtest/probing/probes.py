@@ -34,19 +34,27 @@ class Probes:
         return "icmp" if isinstance(self._family(version), Echoes) else "tcp"
 
     def send(self, address: str) -> bool:
-        """Send a probe; return False if the kernel knows no way to the address now.
-
-        A socket that refuses is opened anew once: its interface may have gone and come back.
-        """
+        """Send a probe; return False if the kernel knows no way to the address now."""
         version = version_of(address) or 4
         try:
             self._family(version).send(address)
         except OSError:
-            self._by_family.pop(version).close()
-            try:
-                self._family(version).send(address)
-            except OSError:
-                return False
+            return self._send_anew(version, address)
+        return True
+
+    def _send_anew(self, version: int, address: str) -> bool:
+        """Send by a new socket: the interface of the old one may have gone and come back.
+
+        If that is refused too, it is this address that cannot be reached, and the old one goes on to wait for others.
+        """
+        anew = _opened(version, self._interface)
+        try:
+            anew.send(address)
+        except OSError:
+            anew.close()
+            return False
+        self._by_family[version].close()
+        self._by_family[version] = anew
         return True
 
     def ask(self, resolver: str) -> bool:
@@ -92,8 +100,13 @@ class Probes:
 
     def _family(self, version: int) -> Echoes | Handshakes:
         if version not in self._by_family:
-            try:
-                self._by_family[version] = Echoes(version, self._interface)
-            except OSError:
-                self._by_family[version] = Handshakes(version, self._interface)
+            self._by_family[version] = _opened(version, self._interface)
         return self._by_family[version]
+
+
+def _opened(version: int, interface: str | None) -> Echoes | Handshakes:
+    """Return what this user may send: echoes, else handshakes."""
+    try:
+        return Echoes(version, interface)
+    except OSError:
+        return Handshakes(version, interface)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from speedtest.values.hosts import canonical
+
 ROOT = Path("/")
 CONTAINER_MARKS = (Path(".dockerenv"), Path("run/.containerenv"))
 """Files that Docker and Podman put into a container."""
@@ -72,7 +74,8 @@ def ways(interface: str | None = None, root: Path = ROOT) -> Ways:
 def resolvers(root: Path = ROOT) -> list[str]:
     """Return the addresses of the resolvers that this machine asks."""
     lines = (line.split() for line in _lines(root / _RESOLVERS))
-    return [fields[1] for fields in lines if len(fields) > 1 and fields[0] == "nameserver"][:_MOST_RESOLVERS]
+    found = [fields[1] for fields in lines if len(fields) > 1 and fields[0] == "nameserver"]
+    return [canonical(address) for address in found[:_MOST_RESOLVERS]]
 
 
 def in_container(root: Path = ROOT) -> bool:

@@ -1,5 +1,6 @@
 """Read and compare host names and addresses: those of networks, and those that the page answers to."""
 
+import contextlib
 import re
 import socket
 
@@ -30,10 +31,26 @@ def allowed(text: str) -> tuple[str, ...]:
 
 def targets(text: str) -> tuple[str, ...]:
     """Read addresses and host names, separated by commas, each once."""
-    found = dict.fromkeys(plain(each.strip()) for each in text.split(","))
+    found = dict.fromkeys(canonical(plain(each.strip())) for each in text.split(","))
     if len(found) > MOST_TARGETS:
         raise ValueError(text)
     return tuple(each if version_of(each) else _matching(_TARGET, each) for each in found)
+
+
+def canonical(written: str) -> str:
+    """Return an address as the system writes it, a zone by its name; what is no address stays as it is.
+
+    `2620:FE:0::FE` and `2620:fe::fe` are one address, and answers come from the latter.
+    """
+    version = version_of(written)
+    if version is None:
+        return written
+    host, _, zone = written.partition("%")
+    if zone.isdecimal():
+        with contextlib.suppress(OSError, OverflowError):  # no such interface: then nothing answers
+            zone = socket.if_indextoname(int(zone))
+    packed = socket.inet_pton(_FAMILIES[version], host)
+    return socket.inet_ntop(_FAMILIES[version], packed) + (f"%{zone}" if zone else "")
 
 
 def version_of(address: str | None) -> int | None:

@@ -1,6 +1,7 @@
 """Run benchmarks and print their figures: `python -m tests.benchmarks [OPTION ...] [NAME ...]`; `--help` says which.
 
-`… accuracy` measures lines of known speed with each program: see `tests.benchmarks.accuracy`.
+`… accuracy` measures lines of known speed with each program: see `tests.benchmarks.accuracy`; `… watch` breaks lines
+and looks at what the watch tells: see `tests.benchmarks.watch`.
 """
 
 import argparse
@@ -14,7 +15,20 @@ from pathlib import Path
 
 import msgspec
 
-from tests.benchmarks import accuracy, conversion, daemon, growth, harness, load, page, queries, reading, size, views
+from tests.benchmarks import (
+    accuracy,
+    conversion,
+    daemon,
+    growth,
+    harness,
+    load,
+    page,
+    queries,
+    reading,
+    size,
+    views,
+    watch,
+)
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.report import Report, summary
 
@@ -29,17 +43,18 @@ BENCHMARKS: Mapping[str, Callable[[Ground], Report]] = {
     "page": page.run,
     "load": load.run,
 }
-ACCURACY = "accuracy"
+ALONE: Mapping[str, Callable[[Sequence[str]], None]] = {"accuracy": accuracy.main, "watch": watch.main}
+"""Those with options of their own."""
 YEAR = 365
 QUICK = 12
 LOCATIONS, QUICK_LOCATIONS = 300, 30
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the named benchmarks, or all. `accuracy` has its own options."""
+    """Run the named benchmarks, or all; or one of those with options of their own."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == [ACCURACY]:
-        accuracy.main(arguments[1:])
+    if arguments and arguments[0] in ALONE:
+        ALONE[arguments[0]](arguments[1:])
         return
     options = _options(arguments)
     sys.stdout.reconfigure(line_buffering=True)  # pyrefly: ignore[missing-attribute]
@@ -71,7 +86,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--locations", type=int, help=f"of `load` ({LOCATIONS}; quick: {QUICK_LOCATIONS})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures to this file")
     parser.add_argument("--folder", type=Path, help="make the files in this folder, and so measure its disk")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; or {ACCURACY}, alone")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; or alone, {' or '.join(ALONE)}"
+    )
     options = parser.parse_args(arguments)
     if strangers := set(options.names) - set(BENCHMARKS):
         parser.error(f"no benchmark is called {', '.join(sorted(strangers))}; there are {', '.join(BENCHMARKS)}")

@@ -4,16 +4,12 @@ import random
 
 import pytest
 from hypothesis import given, settings as hypothesis_settings, strategies as st
-from watching import ROUTER, WAYS, Plan, Simulation, seeded, without_kernel
+from watching import DAY, FIRST, ROUTER, WAYS, Plan, Simulation, compared, seeded, watched, without_kernel
 
 from speedtest.daemon.judge import SETTLE_SECONDS
 from speedtest.daemon.line import LOST_ROUNDS
 from speedtest.data.watch_state import LineOutage
 from speedtest.probing.routes import Way, Ways
-
-DAY = 86_400.0
-FIRST = 1000.0
-"""When the clock of a simulation starts."""
 
 
 @pytest.fixture(autouse=True)
@@ -23,13 +19,6 @@ def _without_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def found(simulation: Simulation) -> list[LineOutage]:
     return simulation.watch.take_ended()
-
-
-def watched(spans: list[tuple[float, float, str]], seconds: float, **variables: str) -> Simulation:
-    plan = Plan([(FIRST + start, FIRST + end, what) for start, end, what in spans])
-    simulation = Simulation(plan, **({"WATCH_SECONDS": "1"} | variables))
-    simulation.until(seconds)
-    return simulation
 
 
 def test_an_outage_of_four_seconds_is_found_with_its_start_and_its_end() -> None:
@@ -203,10 +192,23 @@ def test_ipv6_alone_is_probed_beside_and_told_when_it_is_gone(monkeypatch: pytes
     assert [news.event for news in simulation.watch.take_news()] == ["family_back"]
 
 
-def test_ipv6_alone_keeps_the_line_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ipv6_alone_keeps_the_line_up_and_the_router_does_not_speak_for_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
     without_kernel(monkeypatch, Ways(told=True, ipv4=WAYS.ipv4, ipv6=Way("eth0", "fe80::1%eth0")))
     targets = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
-    assert not found(watched([(60, 500, target) for target in targets], 500))
+    simulation = watched([(60, 500, target) for target in targets], 500)
+    assert not found(simulation)
+    assert [news.event for news in simulation.watch.take_news()] == ["family_lost"]
+    assert simulation.watch.seen().lost_families == ["ipv4"]
+
+
+def test_answers_after_the_first_one_that_ends_an_outage_are_not_counted() -> None:
+    """The round ends with the first answer, and is not counted; what comes later in it must not be either."""
+    lost = [(10.5 + 10 * number, 11.4 + 10 * number, "8.8.8.8") for number in range(10)]
+    before = watched(lost, 120).watch.since_last_slot()["probes_lost"]
+    assert (before or 0) >= 8
+    after = watched([*lost, *((130 + at, 140 + at, "line") for at in range(0, 100, 20))], 300)
+    assert len(found(after)) == 5
+    assert after.watch.since_last_slot()["probes_lost"] == before
 
 
 def test_the_row_of_a_slot_tells_what_was_seen_since_the_slot_before() -> None:
@@ -225,19 +227,13 @@ def test_the_row_of_a_slot_tells_what_was_seen_since_the_slot_before() -> None:
 def test_a_day_with_30_outages_is_found_as_it_was(interval: int) -> None:
     spans = seeded(interval, number=30, seconds=DAY)
     simulation = watched(spans, DAY, WATCH_SECONDS=str(interval))
-    outages = found(simulation)
-    certain = [span for span in spans if span[1] - span[0] >= interval + LOST_ROUNDS]
-    assert interval == 10 or all(span[1] - span[0] < 4 or span in certain for span in spans)
-    for outage in outages:
-        start = outage.started_elapsed - FIRST
-        (real,) = [span for span in spans if span[0] <= start <= span[1]]
-        assert start - real[0] <= interval
-        assert -1 <= start + outage.seconds - real[1] <= 1.1
-        assert outage.place == ("router" if real[2] == "all" else "beyond-router")
-    seen = {id(span) for span in certain for outage in outages if span[0] <= outage.started_elapsed - FIRST <= span[1]}
-    assert len(seen) == len(certain)
-    real_seconds = sum(end - start for start, end, _ in spans)
-    assert sum(outage.seconds for outage in outages) == pytest.approx(real_seconds, rel=0.01)
+    told = compared(simulation, spans, interval)
+    assert (told.certain_found, told.invented) == (told.certain, 0)
+    assert told.places == {("all", "router"), ("line", "beyond-router")}
+    assert all(0 <= start <= interval for start in told.starts)
+    assert all(-1 <= end <= 1.1 for end in told.ends)
+    assert told.seconds == pytest.approx(told.real_seconds, rel=0.01)
+    real_seconds = told.real_seconds
     assert simulation.watch.since_last_slot()["down_seconds"] == pytest.approx(real_seconds, rel=0.01)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,20 @@ def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
 def test_every_variable_is_tried_here() -> None:
     known = {variable.name for variable in variables(ENGINES)}
     assert known == set(GOOD) == set(BAD)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2620:FE:0:0::FE", ("2620:fe::fe",)),
+        ("2620:fe::fe,2620:00fe::00fe", ("2620:fe::fe",)),
+        ("FE80::1%1", (f"fe80::1%{socket.if_indextoname(1)}",)),
+        ("fe80::1%999999999999", ("fe80::1%999999999999",)),
+        ("One.One.One.One.", ("one.one.one.one",)),
+    ],
+)
+def test_targets_are_written_as_their_answers_will_be(written: str, read: tuple[str, ...]) -> None:
+    assert environment.read({"WATCH_TARGETS": written}, ENGINES).watch_targets == read
 
 
 def test_more_than_ten_targets_are_refused() -> None:

@@ -13,17 +13,19 @@ import struct
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+import msgspec
 from standins import debian
 
 TOOLS = Path(__file__).parent.parent.parent / ".tools"
 TARGETS = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
 TWINS = ("2606:4700:4700::1111", "2001:4860:4860::8888", "2620:fe::fe")
 ROUTER, ROUTER_6 = "10.66.1.1", "fd66:1::1"
+SO_TIMESTAMPNS, TIMESPEC = 35, struct.Struct("@qq")
+ECHO = 8
 _numbers = itertools.count(1)
 
 BUILD = """
@@ -52,13 +54,18 @@ ROUTES = """
 -n {provider} -6 route replace fd66:1::/64 via fd66:2::2
 """
 LAUNCH = """
-import runpy, sys
-from speedtest.probing import routes
-routes.CONTAINER_MARKS = ()
-sys.argv = sys.argv[1:]
+import importlib, runpy, sys
+import msgspec
+for place, value in msgspec.json.decode(sys.argv[1]).items():
+    module, _, name = place.partition(":")
+    setattr(importlib.import_module(module), name, value)
+sys.argv = sys.argv[2:]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
-"""Starts a module of ours that does not see that this machine is a container itself."""
+"""Starts a module of ours with other values of some constants, in JSON: `{"module:NAME": value}`."""
+NO_CONTAINER: Mapping[str, object] = {"speedtest.probing.routes:CONTAINER_MARKS": []}
+"""Hides that this machine is a container itself."""
+NOBODY = "65534"
 
 
 def is_possible() -> bool:
@@ -136,15 +143,28 @@ class Home:
         return ["ip", "netns", "exec", self._names["home"], *arguments]
 
     def start(
-        self, folder: Path, *module: str, user: str | None = None, hide_container: bool = True, **variables: str
+        self,
+        folder: Path,
+        *module: str,
+        user: str | None = None,
+        constants: Mapping[str, object] = NO_CONTAINER,
+        under: Sequence[str] = (),
+        variables: Mapping[str, str],
     ) -> subprocess.Popen[bytes]:
-        """Start a module of ours in the home."""
+        """Start a module of ours in the home, with these constants; `under` is a command in front of it.
+
+        A user other than root owns the folder, and may read all files: Python may lie in the home of root.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        launch = ["-c", LAUNCH] if hide_container else ["-m"]
-        by_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
+        by_user: list[str] = []
+        if user:
+            os.chown(folder, int(user), int(user))
+            by_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+            by_user += [f"--{kind}-caps=+dac_read_search" for kind in ("inh", "ambient")]
+        launch = ["-c", LAUNCH, msgspec.json.encode(constants).decode()] if constants else ["-m"]
         with (folder / "stderr").open("ab") as stderr:
             return subprocess.Popen(
-                self.command(*by_user, sys.executable, *launch, *module),
+                self.command(*under, *by_user, sys.executable, *launch, *module),
                 cwd=folder,
                 env=variables,
                 stdin=subprocess.DEVNULL,
@@ -191,20 +211,50 @@ class Home:
         self.route()
 
     @contextlib.contextmanager
+    def without_ipv4(self) -> Iterator[None]:
+        self.sysctl("router", "net.ipv4.ip_forward=0")
+        yield
+        self.sysctl("router", "net.ipv4.ip_forward=1")
+        self.route()
+
+    @contextlib.contextmanager
     def dead_resolver(self) -> Iterator[None]:
         self._resolves.clear()
         yield
         self._resolves.set()
 
     @contextlib.contextmanager
+    def accepting(self, port: int = 443) -> Iterator[None]:
+        """Let the provider accept connections to all targets; otherwise it refuses them."""
+        listening = self.inside(
+            "provider", lambda: socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        )
+        listening.settimeout(0.2)
+        over = threading.Event()
+
+        def accept() -> None:
+            while not over.is_set():
+                with contextlib.suppress(OSError):
+                    listening.accept()[0].close()
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield
+        over.set()
+        thread.join()
+        listening.close()
+
+    @contextlib.contextmanager
     def loss(self, percent: float) -> Iterator[None]:
         """Lose this share of the packets to and from the provider, at random in each direction."""
-        tables = debian.program("iptables", "iptables", TOOLS / "iptables")
+        tables = [debian.program(name, "iptables", TOOLS / name) for name in ("iptables", "ip6tables")]
         drop = f"-m statistic --mode random --probability {percent / 100} -j DROP"
-        for device in ("r0", "r1"):
-            self.run("router", str(tables), *f"-A FORWARD -i {device} {drop}".split())
+        for table in tables:
+            for device in ("r0", "r1"):
+                self.run("router", str(table), *f"-A FORWARD -i {device} {drop}".split())
         yield
-        self.run("router", str(tables), "-F", "FORWARD")
+        for table in tables:
+            self.run("router", str(table), "-F", "FORWARD")
 
     @contextlib.contextmanager
     def saturated(self, mbps: float = 1.0) -> Iterator[None]:
@@ -225,6 +275,37 @@ class Home:
         thread.join()
         sender.close()
         self.run("router", "tc", *["qdisc", "del", "dev", "r0", "root"])
+
+    # ------------------------------------------------------------------------------------------- what is seen
+
+    def bytes_moved(self) -> int:
+        """Return the bytes that the home has sent and received so far, with the headers of Ethernet."""
+        command = self.command("cat", *[f"/sys/class/net/h0/statistics/{way}_bytes" for way in ("rx", "tx")])
+        return sum(map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()))
+
+    @contextlib.contextmanager
+    def echoes(self, target: str = TARGETS[0]) -> Iterator[list[float]]:
+        """Yield when echoes reach this target, by the kernel's clock: the list grows in the block."""
+        seen: list[float] = []
+        raw = self.inside("provider", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
+        raw.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        raw.settimeout(0.2)
+        over = threading.Event()
+
+        def listen() -> None:
+            while not over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    packet, told, _, _ = raw.recvmsg(2048, 128)
+                    is_echo = packet[16:20] == socket.inet_aton(target) and packet[20] == ECHO
+                    seconds, nanoseconds = TIMESPEC.unpack(told[0][2])
+                    seen.extend([seconds + nanoseconds / 1e9] if is_echo else [])
+            raw.close()
+
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        yield seen
+        over.set()
+        thread.join()
 
     def run(self, place: str, *command: str) -> None:
         """Run a command in one of the places."""
@@ -301,9 +382,3 @@ def environment(folder: Path, **more: str) -> Mapping[str, str]:
         "SPEEDTEST_AFTER_OUTAGE": "0",
         "WATCH_SECONDS": "1",
     } | more
-
-
-def wait(seconds: float) -> float:
-    """Let a fault last; return the time now, by the wall clock."""
-    time.sleep(seconds)
-    return time.time()

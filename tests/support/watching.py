@@ -9,13 +9,18 @@ from typing import override
 from attempts import settings
 
 from speedtest.daemon.clock import Clock
+from speedtest.daemon.line import LOST_ROUNDS
 from speedtest.daemon.watch import Watch
+from speedtest.data.watch_state import LineOutage
 from speedtest.probing import routes
 from speedtest.probing.probes import Method, Probes
 from speedtest.probing.routes import Way, Ways
 from speedtest.probing.sockets import Reply
 from speedtest.process import Stop
 
+DAY = 86_400.0
+FIRST = 1000.0
+"""When the clock of a simulation starts."""
 START = datetime(2026, 11, 23, tzinfo=UTC)
 ROUTER = "192.168.1.1"
 WAYS = Ways(told=True, ipv4=Way("eth0", ROUTER))
@@ -26,7 +31,7 @@ class WatchClock(Clock):
 
     def __init__(self) -> None:
         super().__init__(Stop())
-        self.at = 1000.0
+        self.at = FIRST
 
     @override
     def elapsed(self) -> float:
@@ -130,6 +135,56 @@ class Simulation:
     def skip(self, seconds: float) -> None:
         """Suspend the machine for so long."""
         self.clock.at += seconds
+
+
+def watched(spans: Sequence[tuple[float, float, str]], seconds: float, **variables: str) -> Simulation:
+    """Watch a line with these faults, in seconds since the start, for so long; every second if nothing else is said."""
+    plan = Plan([(FIRST + start, FIRST + end, what) for start, end, what in spans])
+    simulation = Simulation(plan, **({"WATCH_SECONDS": "1"} | variables))
+    simulation.until(seconds)
+    return simulation
+
+
+@dataclass
+class Compared:
+    """The outages that were told beside those that were planned."""
+
+    real: int
+    certain: int
+    """Those so long that every watch must see them."""
+    found: int
+    certain_found: int
+    invented: int
+    starts: list[float]
+    """How much later than the real one each began, in seconds."""
+    ends: list[float]
+    places: set[tuple[str, str]]
+    """What was broken, and the place that was told."""
+    seconds: float
+    real_seconds: float
+
+
+def compared(simulation: Simulation, spans: Sequence[tuple[float, float, str]], interval: float) -> Compared:
+    """Hold the outages of a simulation against its plan."""
+    certain = {span for span in spans if span[1] - span[0] >= interval + LOST_ROUNDS}
+    outages = simulation.watch.take_ended()
+    pairs = list[tuple[LineOutage, tuple[float, float, str]]]()
+    for outage in outages:
+        at = outage.started_elapsed - FIRST
+        pairs += [(outage, span) for span in spans if span[0] <= at <= span[1]]
+    seen = {span for _, span in pairs}
+    return Compared(
+        real=len(spans),
+        certain=len(certain),
+        found=len(seen),
+        certain_found=len(seen & certain),
+        invented=len(outages) - len(seen),
+        starts=[outage.started_elapsed - FIRST - span[0] for outage, span in pairs],
+        ends=[outage.started_elapsed - FIRST + outage.seconds - span[1] for outage, span in pairs],
+        places={(span[2], outage.place) for outage, span in pairs},
+        seconds=sum(outage.seconds for outage in outages),
+        real_seconds=sum(end - start for start, end, _ in spans),
+    )
 
 
 def without_kernel(monkeypatch: object, ways: Ways = WAYS, resolvers: Sequence[str] = ()) -> None:
