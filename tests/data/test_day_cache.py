@@ -1,7 +1,6 @@
 """Days with CSV files are read once for many locations, and again as soon as a file comes or goes."""
 
 import os
-import time
 from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
@@ -40,10 +39,9 @@ def read(where: Folders, location: str, opened: TableCache) -> pd.DataFrame:
     return lake.read(location=location, result_dir=where.result_dir, upload_dir=where.upload_dir, opened=opened)
 
 
-def settle(where: Folders, seconds: int = 60) -> None:
-    """Date the folder of the day back, as if its last file had come a while ago."""
-    then = time.time() - seconds
-    os.utime(partitions.day_folder(where.result_dir, DAY), (then, then))
+def settle(where: Folders) -> None:
+    """Date the folder of the day back, as if its last file had come a while ago, and always at the same moment."""
+    os.utime(partitions.day_folder(where.result_dir, DAY), (DUE.timestamp(), DUE.timestamp()))
 
 
 def test_the_files_of_a_day_are_read_once_for_all_locations(tmp_path: Path, parsed: list[int]) -> None:

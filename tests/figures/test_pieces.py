@@ -49,13 +49,15 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     row = {name: st.sampled_from(texts) for name, texts in TEXTS.items()}
     row |= {name: st.one_of(st.none(), st.integers(0, 3), st.floats(0, 100, width=16)) for name in NUMBERS}
     row |= {
-        "place": st.integers(0, 60),
-        "slot": st.one_of(st.none(), st.integers(-1, 1), st.integers(0, 60)),
+        "place": st.integers(0, 15),
+        "slot": st.one_of(st.none(), st.integers(-1, 1), st.integers(0, 15)),
         "interval_seconds": st.sampled_from([step.total_seconds(), 600.0, 0.0, None]),
         "data_bytes": st.one_of(st.none(), st.integers(0, 10**10)),
         "vpn": st.sampled_from([True, False, None]),
     }
-    rows: list[dict[str, Any]] = draw(st.lists(st.fixed_dictionaries(row), max_size=25))
+    rows: list[dict[str, Any]] = draw(
+        st.lists(st.fixed_dictionaries(row), min_size=draw(st.sampled_from([0, 12])), max_size=25)
+    )
     for each in sorted(rows, key=lambda each: each["place"]):
         each["timestamp"] = each["started_at"] = SINCE + each["place"] * step
         slot = each["slot"]
@@ -79,7 +81,7 @@ def summary(rows: pd.DataFrame, asked: Question, borders: Sequence[datetime]) ->
 @settings(max_examples=60, deadline=None)
 @given(
     frames(),
-    st.lists(st.floats(0, 1), max_size=6),
+    st.lists(st.floats(0, 1), min_size=1, max_size=6),
     st.sampled_from([timedelta(0), timedelta(hours=2)]),
     st.sampled_from([None, "Fibre"]),
 )
