@@ -77,7 +77,7 @@ class Judge:
             return
         was_down = self.line.down is not None
         self._answered(asked.first)
-        self.news += self.witnesses.note(began, asked.targets, set(asked.answers).intersection(asked.targets))
+        self.news += self.witnesses.note(began, asked.targets, asked.answered)
         if was_down:
             self._counts_from = ended
         else:
@@ -93,6 +93,11 @@ class Judge:
         if not self.is_loaded and at - seconds >= self._counts_from and self.witnesses.counts(target):
             for tally in (self.slot, self.minute):
                 tally.found(target, seconds)
+        self._collect()
+
+    def knock_heard_late(self, at: float) -> None:
+        """Take an answer by TCP that came after its round. Its target may have answered an echo before."""
+        self._answered(at)
         self._collect()
 
     def resolved_late(self, at: float) -> None:
@@ -185,7 +190,7 @@ class Judge:
         for tally in (self.slot, self.minute):
             for target in asked.targets:
                 if self.witnesses.counts(target):
-                    tally.add(target, asked.answers.get(target, []), asked.echoes)
+                    tally.add(target, *asked.counted(target))
             for seconds in asked.answers.get(asked.router or "", []):
                 tally.add_router(seconds)
 

@@ -7,23 +7,46 @@ from speedtest.probing.routes import Ways
 class Round:
     """A round. It is filled while answers come."""
 
-    def __init__(
-        self, targets: list[str], router: str | None, *, resolvers: list[str], ways: Ways, echoes: int = 1
+    def __init__(  # noqa: PLR0913 (what is asked, and how)
+        self,
+        targets: list[str],
+        router: str | None,
+        *,
+        resolvers: list[str],
+        ways: Ways,
+        echoes: int = 1,
+        knocks: bool = False,
     ) -> None:
-        """Ask these targets, the router and these resolvers, by these ways; send each address so many echoes."""
-        self.targets, self.router, self.resolvers, self.ways, self.echoes = targets, router, resolvers, ways, echoes
+        """Ask these targets, the router and these resolvers, by these ways; send each address so many echoes.
+
+        With `knocks` the targets are asked by TCP as well.
+        """
+        self.targets, self.router, self.resolvers, self.ways = targets, router, resolvers, ways
+        self.echoes, self.knocks = echoes, knocks
         self.sent = 0.0
         """When its first probe was sent, by the monotonic clock."""
         self.first: float | None = None
         """When the first target answered."""
         self.answers: dict[str, list[float]] = {}
         """Round trips in seconds, by address."""
+        self.knocked: dict[str, list[float]] = {}
+        """The same of targets that were asked by TCP as well."""
         self.resolved = False
 
     @property
     def addresses(self) -> list[str]:
         """All that get an echo."""
         return [*self.targets, *([self.router] if self.router and self.router not in self.targets else [])]
+
+    @property
+    def answered(self) -> set[str]:
+        """The targets that have answered."""
+        return {*self.answers, *self.knocked}.intersection(self.targets)
+
+    @property
+    def echoes_answered(self) -> bool:
+        """Whether a target has answered an echo, or none was asked."""
+        return not self.targets or not set(self.answers).isdisjoint(self.targets)
 
     @property
     def router_answered(self) -> bool:
@@ -53,6 +76,20 @@ class Round:
             self.answers.setdefault(address, []).append(seconds)
             if address in self.targets and self.first is None:
                 self.first = at
+
+    def hear_knock(self, address: str, seconds: float, at: float) -> None:
+        """Take an answer of a target by TCP."""
+        if address in self.targets:
+            self.knocked.setdefault(address, []).append(seconds)
+            self.first = at if self.first is None else self.first
+
+    def counted(self, target: str) -> tuple[list[float], int]:
+        """Return the round trips to a target, and how many probes they are of.
+
+        If it answers by TCP only, its echoes are not lost: the network lets none through.
+        """
+        answers, knocked = self.answers.get(target, []), self.knocked.get(target, [])
+        return (knocked, len(knocked)) if knocked and not answers else (answers, self.echoes)
 
     def words(self, sight: Sight) -> str:
         """Return what a silent round saw, as a sentence."""

@@ -26,7 +26,7 @@ from speedtest.environment import Settings
 from speedtest.logging import Events
 from speedtest.measurement import UpOrDown
 from speedtest.probing import routes
-from speedtest.probing.probes import Probes
+from speedtest.probing.probes import Method, Probes, Question
 from speedtest.probing.routes import Ways
 from speedtest.probing.sockets import Reply
 from speedtest.probing.targets import Targets
@@ -144,7 +144,7 @@ class Watch:
                 since=self._wall(down.start if down else judge.up_since) if state != "unknown" else None,
                 place=down.place if down else None,
                 words=down.words if down else None,
-                methods={f"ipv{version}": self._probes.method(version) for version in judge.witnesses.families},
+                methods={f"ipv{version}": self._method(version) for version in judge.witnesses.families},
                 targets=asked.targets,
                 router=asked.router,
                 resolvers=self._resolvers,
@@ -188,6 +188,8 @@ class Watch:
         for _ in range(asked.echoes):
             for address in asked.addresses:
                 self._probes.send(address)
+        for address in asked.targets if asked.knocks else ():
+            self._probes.knock(address)
         for resolver in asked.resolvers:
             self._probes.ask(resolver)
         self._probes.collect(ROUND_SECONDS, self._hear)
@@ -210,7 +212,8 @@ class Watch:
             resolvers = self._resolvers = routes.resolvers()
         echoes = DOUBTFUL_ECHOES if judge.line.suspicious else 1
         targets = self._targets.addresses(now, **by)
-        return Round(targets, self._router(ways), resolvers=resolvers, ways=ways, echoes=echoes)
+        knocks = not self._asked.echoes_answered  # a network that lets no echo through is no outage
+        return Round(targets, self._router(ways), resolvers=resolvers, ways=ways, echoes=echoes, knocks=knocks)
 
     def _router(self, ways: Ways) -> str | None:
         """Return the router; None if it is hidden: a container's bridge answers whatever the router does."""
@@ -220,23 +223,30 @@ class Watch:
             self._behind_bridge = {way.interface: hidden}
         return None if way and self._behind_bridge[way.interface] else ways.router
 
-    def _hear(self, answer: Reply, of_resolver: bool) -> bool:  # noqa: FBT001 (as `Probes.collect` calls it)
+    def _hear(self, answer: Reply, to: Question) -> bool:
         """Take an answer during a round; return whether to wait for more."""
-        if of_resolver:
-            self._asked.resolved = True
-        elif answer.sent < self._asked.sent:
-            self._hear_late(answer, of_resolver)
-        else:
-            self._asked.hear(answer.address, answer.seconds, self._clock.elapsed())
+        if to != "resolver" and answer.sent < self._asked.sent:
+            self._hear_late(answer, to)
+            return True
+        match to:
+            case "resolver":
+                self._asked.resolved = True
+            case "knock":
+                self._asked.hear_knock(answer.address, answer.seconds, self._clock.elapsed())
+            case "probe":
+                self._asked.hear(answer.address, answer.seconds, self._clock.elapsed())
         is_up_again = self._judge.line.down and self._asked.first is not None
         return not (self._asked.is_complete or is_up_again)
 
-    def _hear_late(self, answer: Reply, of_resolver: bool) -> bool:  # noqa: FBT001 (as `Probes.collect` calls it)
+    def _hear_late(self, answer: Reply, to: Question) -> bool:
+        now = self._clock.elapsed()
         with self._lock:
-            if of_resolver:
-                self._judge.resolved_late(self._clock.elapsed())
+            if to == "resolver":
+                self._judge.resolved_late(now)
+            elif answer.address in self._asked.targets and to == "knock":
+                self._judge.knock_heard_late(now)
             elif answer.address in self._asked.targets:
-                self._judge.hear_late(answer.address, answer.seconds, self._clock.elapsed())
+                self._judge.hear_late(answer.address, answer.seconds, now)
         return True
 
     def _tell_if_due(self, now: float) -> None:
@@ -250,6 +260,10 @@ class Watch:
         self._teller.start()
 
     # ------------------------------------------------------------------------------------------------ its words
+
+    def _method(self, version: int) -> Method:
+        answers_knocks_only = bool(self._asked.knocked) and not self._asked.echoes_answered
+        return "tcp" if answers_knocks_only else self._probes.method(version)
 
     @property
     def _interface(self) -> str | None:

@@ -1,9 +1,10 @@
 """Probe the line: send small packets to addresses that should answer, ask resolvers, and collect the answers.
 
-By ICMP where this user may, else by TCP. Nothing here blocks: `send` and `ask` send at once, `collect` waits for
-answers until a given time.
+By ICMP where this user may, else by TCP. Nothing here blocks: `send`, `knock` and `ask` send at once, `collect` waits
+for answers until a given time.
 """
 
+import contextlib
 import os
 import select
 import time
@@ -17,6 +18,8 @@ from speedtest.probing.sockets import Reply
 from speedtest.values.hosts import version_of
 
 type Method = Literal["icmp", "tcp"]
+type Question = Literal["probe", "knock", "resolver"]
+"""What is answered: `send`, `knock` or `ask`."""
 
 
 class Probes:
@@ -26,6 +29,7 @@ class Probes:
         """Probe over this interface, by its name or address; over the system's choice if none is given."""
         self._interface = interface
         self._by_family: dict[int, Echoes | Handshakes] = {}
+        self._knocks: dict[int, Handshakes] = {}
         self._questions = Questions()
         self._wake, self._waker = os.pipe()
 
@@ -57,6 +61,14 @@ class Probes:
         self._by_family[version] = anew
         return True
 
+    def knock(self, address: str) -> None:
+        """Try a TCP connection as well: some networks let no echo through. Nothing new if probes are connections."""
+        version = version_of(address) or 4
+        if self.method(version) == "icmp":
+            knocks = self._knocks.setdefault(version, Handshakes(version, self._interface))
+            with contextlib.suppress(OSError):  # the kernel knows no way: nothing will answer
+                knocks.send(address)
+
     def ask(self, resolver: str) -> bool:
         """Ask a resolver; return False if the kernel knows no way to it now."""
         try:
@@ -65,22 +77,22 @@ class Probes:
             return False
         return True
 
-    def collect(self, seconds: float, heard: Callable[[Reply, bool], bool]) -> None:
-        """Wait for answers. `heard` gets each, and whether a resolver gave it; it returns whether to wait on."""
+    def collect(self, seconds: float, heard: Callable[[Reply, Question], bool]) -> None:
+        """Wait for answers. `heard` gets each, and what it answers; it returns whether to wait on."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             poll = select.poll()
             poll.register(self._wake, select.POLLIN)
-            for source in self._sources():
+            for source, _ in self._sources():
                 for descriptor, wanted in source.descriptors():
                     poll.register(descriptor, wanted)
             ready = poll.poll(left * 1000)
             if any(descriptor == self._wake for descriptor, _ in ready):
                 return
             go_on = True
-            for source in self._sources() if ready else ():
+            for source, question in self._sources() if ready else ():
                 for answer in source.read():
-                    go_on &= heard(answer, source is self._questions)
+                    go_on &= heard(answer, question)
             if not go_on:
                 return
 
@@ -90,13 +102,16 @@ class Probes:
 
     def close(self) -> None:
         """Close all sockets."""
-        for source in self._sources():
+        for source, _ in self._sources():
             source.close()
         os.close(self._wake)
         os.close(self._waker)
 
-    def _sources(self) -> list[Echoes | Handshakes | Questions]:
-        return [*self._by_family.values(), self._questions]
+    def _sources(self) -> list[tuple[Echoes | Handshakes | Questions, Question]]:
+        probes: list[tuple[Echoes | Handshakes | Questions, Question]] = [
+            (each, "probe") for each in self._by_family.values()
+        ]
+        return [*probes, *((each, "knock") for each in self._knocks.values()), (self._questions, "resolver")]
 
     def _family(self, version: int) -> Echoes | Handshakes:
         if version not in self._by_family:

@@ -201,6 +201,21 @@ def test_ipv6_alone_keeps_the_line_up_and_the_router_does_not_speak_for_ipv4(mon
     assert simulation.watch.seen().lost_families == ["ipv4"]
 
 
+@pytest.mark.parametrize("interval", ["1", "10"])
+def test_a_network_that_lets_no_echo_through_is_no_outage_and_has_a_latency(interval: str) -> None:
+    simulation = watched([(0, 4000, "echoes"), (2000, 2060, "line")], 1990, WATCH_SECONDS=interval)
+    assert not found(simulation)
+    assert simulation.watch.seen().methods == {"ipv4": "tcp"}
+    seen = simulation.watch.since_last_slot()
+    assert (seen["down_seconds"], seen["probes_lost"], seen["probe_latency_ms"]) == (0, 0, 20)
+    simulation.until(4200)
+    (outage,) = found(simulation)
+    assert (outage.place, outage.started_elapsed - FIRST) == ("beyond-router", pytest.approx(2000, abs=float(interval)))
+    assert outage.seconds == pytest.approx(60, abs=float(interval) + 1)
+    assert simulation.watch.seen().methods == {"ipv4": "icmp"}
+    assert not simulation.watch.take_news()[2:], "nothing but that the line was down and is up"
+
+
 def test_answers_after_the_first_one_that_ends_an_outage_are_not_counted() -> None:
     """The round ends with the first answer, and is not counted; what comes later in it must not be either."""
     lost = [(10.5 + 10 * number, 11.4 + 10 * number, "8.8.8.8") for number in range(10)]

@@ -168,6 +168,7 @@ def test_a_name_is_resolved_beside_the_probes_and_its_addresses_stay_when_it_can
     chosen = Targets(["192.0.2.7", "localhost"])
     assert chosen.addresses(0, ipv4=True, ipv6=False)[0] == "192.0.2.7"
     until(lambda: chosen.addresses(1, ipv4=True, ipv6=False) == ["192.0.2.7", "127.0.0.1"], "address of localhost")
+    wait_for_look_ups()
 
     asked: list[str] = []
 

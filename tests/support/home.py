@@ -247,7 +247,7 @@ class Home:
     @contextlib.contextmanager
     def loss(self, percent: float) -> Iterator[None]:
         """Lose this share of the packets to and from the provider, at random in each direction."""
-        tables = [debian.program(name, "iptables", TOOLS / name) for name in ("iptables", "ip6tables")]
+        tables = self._tables()
         drop = f"-m statistic --mode random --probability {percent / 100} -j DROP"
         for table in tables:
             for device in ("r0", "r1"):
@@ -255,6 +255,19 @@ class Home:
         yield
         for table in tables:
             self.run("router", str(table), "-F", "FORWARD")
+
+    @contextlib.contextmanager
+    def without_echoes(self) -> Iterator[None]:
+        """Let no echo through the router, as some networks do; the provider accepts connections."""
+        kinds = ("-p icmp --icmp-type echo-request", "-p icmpv6 --icmpv6-type echo-request")
+        for table, kind in zip(self._tables(), kinds, strict=True):
+            self.run("router", str(table), *f"-A FORWARD {kind} -j DROP".split())
+        with self.accepting():
+            yield
+
+    @staticmethod
+    def _tables() -> list[Path]:
+        return [debian.program(name, "iptables", TOOLS / name) for name in ("iptables", "ip6tables")]
 
     @contextlib.contextmanager
     def saturated(self, mbps: float = 1.0) -> Iterator[None]:

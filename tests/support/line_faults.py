@@ -259,6 +259,12 @@ def lasting(
     return strike
 
 
+def for_a_while(_: Watched) -> list[Real]:
+    """Wait for some seconds. What is wrong all the time is no outage."""
+    time.sleep(6)
+    return []
+
+
 def until_told(fault: Callable[[Home], contextlib.AbstractContextManager[None]], event: Event, back: Event) -> Strike:
     """Return a fault that is no outage, and lasts until an event tells of it; its end is told by another."""
 
@@ -491,6 +497,19 @@ FAULTS: Sequence[Fault] = (
         around=Home.accepting,
         user=NOBODY,
         groups="1 0",
+        check=_by("tcp"),
+    ),
+    Fault(
+        name="echoes not let through, port 443 open",
+        strike=for_a_while,
+        around=Home.without_echoes,
+        check=_by("tcp"),
+    ),
+    Fault(
+        name="link cut, echoes not let through",
+        strike=lasting(Home.cut_upstream),
+        place="beyond-router",
+        around=Home.without_echoes,
         check=_by("tcp"),
     ),
     Fault(

@@ -13,7 +13,7 @@ from speedtest.daemon.line import LOST_ROUNDS
 from speedtest.daemon.watch import Watch
 from speedtest.data.watch_state import LineOutage
 from speedtest.probing import routes
-from speedtest.probing.probes import Method, Probes
+from speedtest.probing.probes import Method, Probes, Question
 from speedtest.probing.routes import Way, Ways
 from speedtest.probing.sockets import Reply
 from speedtest.process import Stop
@@ -51,22 +51,31 @@ class WatchClock(Clock):
 
 
 type Answers = Callable[[str, float], float | None]
-"""Returns the round trip of a probe of this address at this time; None if it is lost."""
+"""Returns the round trip of a probe of this address at this time; None if it is lost.
+
+The address has `dns ` before it for a question to a resolver, and `tcp ` for a connection.
+"""
 
 
 @dataclass
 class Plan:
-    """What is broken when: spans of seconds, by what does not answer then (`all`, `line`, or an address)."""
+    """What is broken when: spans of seconds, by what does not answer then.
+
+    `all`, `line` (all but the router), `echoes` of targets, or an address.
+    """
 
     spans: Sequence[tuple[float, float, str]] = ()
     loss: float = 0.0
     latency: float = 0.02
     numbers: random.Random = field(default_factory=lambda: random.Random(1))
 
-    def __call__(self, address: str, at: float) -> float | None:
-        for start, end, what in self.spans:
-            if start <= at < end and (what in ("all", address) or (what == "line" and address != ROUTER)):
-                return None
+    def __call__(self, asked: str, at: float) -> float | None:
+        address = asked.removeprefix("tcp ")
+        silent = {"all", address}
+        if address != ROUTER:
+            silent |= {"line", *(["echoes"] if asked == address else [])}
+        if any(start <= at < end and what in silent for start, end, what in self.spans):
+            return None
         return None if self.numbers.random() < self.loss else self.latency
 
 
@@ -75,7 +84,7 @@ class PlannedProbes(Probes):
 
     def __init__(self, clock: WatchClock, answers: Answers) -> None:
         self._clock, self._answers = clock, answers
-        self._coming: list[tuple[float, Reply, bool]] = []
+        self._coming: list[tuple[float, Reply, Question]] = []
 
     @override
     def method(self, version: int) -> Method:
@@ -83,29 +92,33 @@ class PlannedProbes(Probes):
 
     @override
     def send(self, address: str) -> bool:
-        return self._sent(address, of_resolver=False)
+        return self._sent(address, address, "probe")
+
+    @override
+    def knock(self, address: str) -> None:
+        self._sent(address, f"tcp {address}", "knock")
 
     @override
     def ask(self, resolver: str) -> bool:
-        return self._sent(resolver, of_resolver=True)
+        return self._sent(resolver, f"dns {resolver}", "resolver")
 
-    def _sent(self, address: str, *, of_resolver: bool) -> bool:
+    def _sent(self, address: str, asked: str, question: Question) -> bool:
         at = self._clock.at
-        seconds = self._answers(f"dns {address}" if of_resolver else address, at)
+        seconds = self._answers(asked, at)
         if seconds is not None:
-            self._coming.append((at + seconds, Reply(address, at, seconds), of_resolver))
+            self._coming.append((at + seconds, Reply(address, at, seconds), question))
         return True
 
     @override
-    def collect(self, seconds: float, heard: Callable[[Reply, bool], bool]) -> None:
+    def collect(self, seconds: float, heard: Callable[[Reply, Question], bool]) -> None:
         end = self._clock.at + seconds
         for each in sorted(self._coming, key=lambda each: each[0]):
-            at, answer, of_resolver = each
+            at, answer, question = each
             if at > end:
                 break
             self._coming.remove(each)
             self._clock.at = max(self._clock.at, at)
-            if not heard(answer, of_resolver):
+            if not heard(answer, question):
                 return
         self._clock.at = max(self._clock.at, end)
 
