@@ -141,7 +141,7 @@ while [ ! -e {tmp_path / "go"} ]; do sleep 0.02; done
     cli = tmp_path / "bin" / "speedtest-cli"
     cli.write_text(script)
     cli.chmod(0o755)
-    with Terminal(tmp_path, "once", programs=tmp_path / "bin") as terminal:
+    with Terminal(tmp_path, "once", programs=tmp_path / "bin", SPEEDTEST_ENGINE="speedtest-cli") as terminal:
         terminal.until("speedtest-cli measures 1 s")
         (tmp_path / "go").touch()
         assert terminal.end() == 0

@@ -34,14 +34,17 @@ TOOLS = ("sh", "date", "sleep", "yes", "head", "cat", "setsid")
 
 
 def variables(folder: Path, *programs: Path, **more: str) -> dict[str, str]:
-    """Return the environment for a command with its folders in `folder` and the programs of these folders on PATH."""
+    """Return the environment for a command with its folders in `folder` and the programs of these folders on PATH.
+
+    The engine is Ookla's unless a test chooses another: `auto` would ask a public service once that has failed.
+    """
     tools = folder / "tools"
     tools.mkdir(parents=True, exist_ok=True)
     for tool in TOOLS:
         if not (tools / tool).exists():
             (tools / tool).symlink_to(shutil.which(tool) or f"no-{tool}")
     path = os.pathsep.join(map(str, (*programs, tools)))
-    return {"PATH": path, "HOME": str(folder), "LOG_LEVEL": "DEBUG"} | more
+    return {"PATH": path, "HOME": str(folder), "LOG_LEVEL": "DEBUG", "SPEEDTEST_ENGINE": "ookla"} | more
 
 
 def start(folder: Path, handler: str, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
