@@ -23,7 +23,7 @@ from speedtest.http_test.wire import Cut, Wire
 CONNECTIONS = 6
 MOST_CUTS = 12
 """More connections cut than this, of one direction, are no accident."""
-REQUEST_SECONDS = 2.0
+REQUEST_SECONDS = 4.0
 """How long one request should take; its size follows the speed."""
 CONFIRMED_REQUEST_SECONDS = 0.5
 """The same where only confirmed requests count: the shorter they are, the finer the count."""
