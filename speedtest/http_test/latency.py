@@ -35,10 +35,8 @@ class RoundTrips(NamedTuple):
     count: int
 
 
-def summarised(trips: Sequence[float]) -> RoundTrips | None:
-    """Return the figures of these round trips, given in ms in order; None if there are none."""
-    if not trips:
-        return None
+def summarised(trips: Sequence[float]) -> RoundTrips:
+    """Return the figures of these round trips, given in ms in order. There must be one."""
     ordered = sorted(trips)
     p95 = ordered[max(-int(-_PERCENTILE * len(ordered) // 1), 1) - 1]
     steps = [abs(one - other) for one, other in itertools.pairwise(trips)]
@@ -53,7 +51,7 @@ class Probe:
         self._wire = wire
         self._dialect = dialect
 
-    def idle(self, tell: Callable[[float, float], None]) -> RoundTrips | None:
+    def idle(self, tell: Callable[[float, float], None]) -> RoundTrips:
         """Measure on the idle line. `tell` gets the part done, from 0 to 1, and each round trip. Raises Trouble."""
         trips: list[float] = []
         self._trip()  # the first one still finds cold caches
@@ -112,7 +110,8 @@ class Loaded:
         """Stop, and return the figures of the round trips begun after `since`, on the monotonic clock."""
         self._ended.set()
         self._thread.join()
-        return summarised([trip for began, trip in self._trips if began >= since])
+        trips = [trip for began, trip in self._trips if began >= since]
+        return summarised(trips) if trips else None
 
     def _run(self) -> None:
         while not self._ended.is_set():

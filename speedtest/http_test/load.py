@@ -24,7 +24,7 @@ CONNECTIONS = 6
 MOST_CUTS = 12
 """More connections cut than this, of one direction, are no accident."""
 REQUEST_SECONDS = 4.0
-"""How long one request should take; its size follows the speed."""
+"""How long a request should take in the middle; its size follows the speed."""
 CONFIRMED_REQUEST_SECONDS = 0.5
 """The same where only confirmed requests count: the shorter they are, the finer the count."""
 FINISH_SECONDS = 3.0
@@ -70,9 +70,13 @@ class Load:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Open the connections and move data."""
-        for _ in range(self._connections):
-            self._threads.append(threading.Thread(target=self._run, daemon=True))
+        """Open the connections and move data.
+
+        Each makes requests of another length, so that they do not all wait for their next answers at once.
+        """
+        for number in range(self._connections):
+            seconds = self._request_seconds() * (0.5 + (number + 1) / self._connections)
+            self._threads.append(threading.Thread(target=self._run, args=(seconds,), daemon=True))
             self._threads[-1].start()
 
     def stop(self) -> None:
@@ -103,15 +107,15 @@ class Load:
         """Make one request of about `size` bytes; return how many it was, and whether the server closes."""
         raise NotImplementedError
 
-    def _run(self) -> None:
+    def _run(self, request_seconds: float) -> None:
         try:
             while not self._stopping.is_set():
-                self._use_one_connection()
+                self._use_one_connection(request_seconds)
         except Trouble as trouble:
             if not self._stopping.is_set():
                 self.trouble = self.trouble or trouble
 
-    def _use_one_connection(self) -> None:
+    def _use_one_connection(self, request_seconds: float) -> None:
         wire = Wire(self.route)
         with self._lock:
             self._wires.add(wire)
@@ -122,7 +126,8 @@ class Load:
                 moved, closes = self._exchange(wire, size)
                 self.requests += 1
                 first = False
-                size = self._next(moved, time.monotonic() - began)
+                wanted = moved / max(time.monotonic() - began, 0.001) * request_seconds
+                size = int(min(max(wanted, _LEAST), moved * _MOST_GROWTH, LARGEST))
                 if closes:
                     self.refreshed += 1
                     return
@@ -153,10 +158,6 @@ class Load:
             self._carried += self._moved_by(wire)
             self._wires.discard(wire)
         wire.close()
-
-    def _next(self, size: int, seconds: float) -> int:
-        wanted = size / max(seconds, 0.001) * self._request_seconds()
-        return int(min(max(wanted, _LEAST), size * _MOST_GROWTH, LARGEST))
 
     def _request_seconds(self) -> float:
         return REQUEST_SECONDS

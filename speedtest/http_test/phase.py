@@ -1,7 +1,7 @@
 """Measure one direction: sample what has moved ten times a second, and decide when that is enough.
 
-The first two seconds, in which connections become fast, are thrown away; of a short test a quarter. Then follow up to
-eight seconds. A speed that is steady ends the test earlier, so that slow lines move little data.
+The first two seconds (of a short test a quarter) and fifteen round trips, in which connections become fast, are
+thrown away. Then follow up to eight seconds. A speed that is steady ends the test earlier, so that it moves less data.
 """
 
 import itertools
@@ -16,14 +16,15 @@ from speedtest.http_test.trouble import Trouble
 from speedtest.values.samples import Samples
 
 SECONDS = 8
-WARM_UP_SECONDS = 2.0
+WARM_UP_SECONDS, WARM_UP_TRIPS = 2.0, 15
 SAMPLE_SECONDS = 0.1
 STALL_SECONDS = 5.0
 """If nothing moves for so long, the test has failed."""
 STEADY_SECONDS = 3.0
 """How long a speed must be steady to end the test."""
 STEADY_PARTS, STEADY_SPREAD, STEADY_DRIFT = 6, 0.04, 0.01
-"""It is, if the means of six parts of that time differ by less than 4 %, and those of its halves by less than 1 %."""
+"""It is, if the means of six parts of that time differ by less than 4 %, and those of its halves, and of that time and
+all since the warm-up, by less than 1 %."""
 HIGH_PERCENT, MEDIUM_PERCENT = 5.0, 20.0
 """The most that half-second means may deviate for a high and for a medium confidence."""
 
@@ -61,12 +62,15 @@ class Measured(NamedTuple):
     samples: Samples
 
 
-def measure(load: Load, probe: Probe, seconds: float, tell: Callable[[float, float, float], None]) -> Measured:
+def measure(
+    load: Load, probe: Probe, seconds: float, trip_ms: float, tell: Callable[[float, float, float], None]
+) -> Measured:
     """Measure in one direction for up to so many seconds after the warm-up. Raises Trouble.
 
-    `tell` gets the part done, from 0 to 1, the speed so far and that of the last half second, in Mbit/s.
+    `trip_ms` is an idle round trip. `tell` gets the part done, from 0 to 1, the speed so far and that of the last half
+    second, in Mbit/s.
     """
-    warm_up = min(WARM_UP_SECONDS, seconds / 4)
+    warm_up = min(WARM_UP_SECONDS, seconds / 4) + WARM_UP_TRIPS * trip_ms / 1000
     started = time.monotonic()
     load.start()
     trips = probe.loaded()
@@ -129,6 +133,7 @@ def is_steady(marks: Sequence[Mark], warm_up: float) -> bool:
     found = parts(marks, now - STEADY_SECONDS, now, STEADY_PARTS)
     mean, half = statistics.fmean(found), STEADY_PARTS // 2
     drift = abs(statistics.fmean(found[:half]) - statistics.fmean(found[half:]))
+    drift = max(drift, abs(mean - rate(marks, warm_up)))
     return mean > 0 and max(found) - min(found) <= STEADY_SPREAD * mean and drift <= STEADY_DRIFT * mean
 
 

@@ -118,9 +118,9 @@ class _Test:
             self._found["server"]["name"] = place
         probe = Probe(server.wire, server.dialect)
         try:
-            self._latency(probe)
-            self._direction(Download(server.route, server.dialect, self._asked.connections), probe)
-            self._direction(self._upload(server), probe)
+            trip_ms = self._latency(probe)
+            self._direction(Download(server.route, server.dialect, self._asked.connections), probe, trip_ms)
+            self._direction(self._upload(server), probe, trip_ms)
         finally:
             probe.close()
         self._found["confidence"] = max(
@@ -139,20 +139,21 @@ class _Test:
             time.sleep(trouble.retry_after)
         return dialects.find(route)
 
-    def _latency(self, probe: Probe) -> None:
+    def _latency(self, probe: Probe) -> float:
         idle = probe.idle(lambda part, ms: self._tell("latency", part, latency_ms=ms))
         self._found["idle"] = _trips(idle)
+        return idle.median
 
     def _upload(self, server: Found) -> Upload:
         confirmed = self._asked.count == "confirmed" or not tcp_info.counts()
         return Upload(server.route, server.dialect, self._asked.connections, confirmed=confirmed)
 
-    def _direction(self, load: Load, probe: Probe) -> None:
+    def _direction(self, load: Load, probe: Probe, trip_ms: float) -> None:
         def tell(part: float, mbps: float, now: float) -> None:
             self._tell(load.direction, part, mbps=mbps, now_mbps=now)
 
         try:
-            measured = measure(load, probe, self._asked.seconds, tell)
+            measured = measure(load, probe, self._asked.seconds, trip_ms, tell)
         except Trouble:
             self._found[load.direction] = {"moved_bytes": load.moved()} | _of_load(load)
             raise
@@ -182,9 +183,7 @@ def _of_load(load: Load) -> Fields:
     return fields | ({"retransmitted_bytes": load.retransmitted} if isinstance(load, Upload) else {})
 
 
-def _trips(trips: RoundTrips | None) -> Fields | None:
-    if trips is None:
-        return None
+def _trips(trips: RoundTrips) -> Fields:
     names = {"median_ms": trips.median, "p95_ms": trips.p95, "jitter_ms": trips.jitter}
     fields: Fields = {name: None if ms is None else round(ms, 3) for name, ms in names.items()}
     return fields | {"count": trips.count}
