@@ -17,6 +17,7 @@ from paths import PROJECT
 from standins import http_server as server
 from standins.http_server import HttpServer
 
+from speedtest import programs
 from speedtest.engines import ENGINES
 from speedtest.http_test import phase, trouble
 from speedtest.http_test.latency import summarised
@@ -170,7 +171,9 @@ def test_a_download_before_an_upload_that_failed_is_kept_and_its_bytes_count() -
     with HttpServer(server.of_uploads(413)) as running:
         row = measure(running.url)
     assert float(row.raw["raw_download_mbps"] or 0) > 1
-    assert (row.data_bytes or 0) >= int(row.raw["download_moved_bytes"] or 0) > 1_000_000
+    moved = [int(row.raw[f"{way}_moved_bytes"] or 0) for way in ("download", "upload")]
+    assert moved[0] > 1_000_000
+    assert row.data_bytes == sum(moved)
     assert samples.unpack(row.raw["samples_download"] or "").mbps
     assert "samples_upload" not in row.raw
 
@@ -315,6 +318,13 @@ def test_it_is_always_found_with_the_version_of_the_project() -> None:
     assert re.search(r'^version = "(.*)"$', project, re.MULTILINE)[1] == VERSION  # type: ignore[index]
 
 
+def test_a_module_of_ours_finds_this_package_and_other_programs_never_do() -> None:
+    around = {"PYTHONPATH": "/elsewhere", "GITHUB_TOKEN": "x"}
+    assert programs.child_environment(around, ours=True).items() >= {"PYTHONPATH": str(PROJECT)}.items()
+    assert not {"PYTHONPATH", "GITHUB_TOKEN"} & programs.child_environment(around).keys()
+    assert "GITHUB_TOKEN" not in programs.child_environment(around, ours=True)
+
+
 def marks(*mbps: float) -> list[Mark]:
     """Return the marks of these speeds, each of a tenth of a second."""
     found = [Mark(0.0, 0)]
@@ -330,6 +340,15 @@ def test_a_steady_speed_ends_a_test_and_one_that_still_grows_or_wavers_does_not(
     assert not phase.is_steady(marks(*[90.0, 90, 90, 90, 90, 110, 110, 110, 110, 110] * 6), 2.0)
     assert not phase.is_steady(marks(*[0.0] * 60), 2.0)
     assert not phase.is_steady(marks(*[50.0] * 30, *[100.0] * 31), 2.0), "what came before belongs to the mean"
+
+
+def test_the_samples_of_a_long_test_are_merged_until_they_fit() -> None:
+    speeds = tuple(100 + 900 * (number * 7919 % 1000) / 1000 for number in range(3020))
+    text = samples.pack(Samples(100, speeds))
+    assert len(text) <= samples.LONGEST_TEXT
+    back = samples.unpack(text)
+    assert back.milliseconds > 100
+    assert sum(back.mbps) / len(back.mbps) == pytest.approx(sum(speeds) / len(speeds), rel=0.01)
 
 
 @given(st.lists(st.floats(0, 10_000), min_size=1, max_size=3000), st.integers(1, 1000))
