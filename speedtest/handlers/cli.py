@@ -15,6 +15,7 @@ from speedtest.handlers.demo import demo
 from speedtest.handlers.export import export
 from speedtest.handlers.once import once
 from speedtest.handlers.report import report
+from speedtest.handlers.serve_test import serve_test
 from speedtest.handlers.status import status
 from speedtest.handlers.watch import watch
 from speedtest.terminal import command, console, startup
@@ -113,6 +114,7 @@ command.add(app, export, "speedsnake export --since 30d -o month.csv", "speedsna
 command.add(app, convert, "speedsnake convert")
 command.add(app, check, "speedsnake check", "speedsnake check --json | jq .programs")
 command.add(app, page, "speedsnake page", "PAGE_PASSWORD_FILE=secret speedsnake page --host 0.0.0.0 --port 8600")
+command.add(app, serve_test, "speedsnake serve-test", "speedsnake serve-test --host 192.0.2.7 --port 8601")
 command.add(app, demo, "speedsnake demo", "speedsnake demo --folder /tmp/demo --no-page")
 
 

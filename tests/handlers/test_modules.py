@@ -79,6 +79,15 @@ def test_page_serves(tmp_path: Path) -> None:
     assert process.wait(PATIENCE) == 0
 
 
+def test_serve_test_answers(tmp_path: Path) -> None:
+    process = start(tmp_path, "serve_test", "--port", "0", environment=variables(tmp_path))
+    try:
+        until(lambda: "answering speed tests at http://127.0.0.1:" in (tmp_path / "stdout").read_text(), "server")
+    finally:
+        process.terminate()
+    assert process.wait(PATIENCE) == 0
+
+
 @pytest.mark.slow
 def test_demo_makes_what_its_command_makes(tmp_path: Path) -> None:
     """Making a demo takes ten seconds. The second call uses the fresh one, so both print the same."""
