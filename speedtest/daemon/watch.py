@@ -26,7 +26,7 @@ from speedtest.environment import Settings
 from speedtest.logging import Events
 from speedtest.measurement import UpOrDown
 from speedtest.probing import routes
-from speedtest.probing.probes import Method, Probes, Question
+from speedtest.probing.probes import Method, ProbeKind, Probes
 from speedtest.probing.routes import Ways
 from speedtest.probing.sockets import Reply
 from speedtest.probing.targets import Targets
@@ -223,7 +223,7 @@ class Watch:
             self._behind_bridge = {way.interface: hidden}
         return None if way and self._behind_bridge[way.interface] else ways.router
 
-    def _hear(self, answer: Reply, to: Question) -> bool:
+    def _hear(self, answer: Reply, to: ProbeKind) -> bool:
         """Take an answer during a round; return whether to wait for more."""
         if to != "resolver" and answer.sent < self._asked.sent:
             self._hear_late(answer, to)
@@ -238,7 +238,7 @@ class Watch:
         is_up_again = self._judge.line.down and self._asked.first is not None
         return not (self._asked.is_complete or is_up_again)
 
-    def _hear_late(self, answer: Reply, to: Question) -> bool:
+    def _hear_late(self, answer: Reply, to: ProbeKind) -> bool:
         now = self._clock.elapsed()
         with self._lock:
             if to == "resolver":

@@ -38,7 +38,7 @@ _PIECE = 256 * 1024
 type Counted = Literal["received", "acknowledged", "confirmed"]
 
 
-class Span(NamedTuple):
+class Stretch(NamedTuple):
     """A request that was answered: when it began and ended, on the monotonic clock, and its bytes."""
 
     began: float
@@ -93,7 +93,7 @@ class Load:
         with self._lock:
             return self._carried + sum(map(self._moved_by, self._wires))
 
-    def spans(self) -> list[Span]:
+    def spans(self) -> list[Stretch]:
         """Return the requests that were answered, where only these count."""
         return []
 
@@ -190,7 +190,7 @@ class Upload(Load):
         super().__init__(route, dialect, connections)
         self.counted: Counted = "confirmed" if confirmed else "acknowledged"
         self.retransmitted = 0
-        self._spans: list[Span] = []
+        self._spans: list[Stretch] = []
         self._data = memoryview(os.urandom(_PIECE))
 
     @override
@@ -206,7 +206,7 @@ class Upload(Load):
             self.trouble = Trouble("malformed", f"{self.route.authority} confirmed no upload")
 
     @override
-    def spans(self) -> list[Span]:
+    def spans(self) -> list[Stretch]:
         return list(self._spans) if self.counted == "confirmed" else []
 
     @override
@@ -246,7 +246,7 @@ class Upload(Load):
         wire.drain(asked, response)
         if self.counted == "confirmed":
             with self._lock:
-                self._spans.append(Span(began, time.monotonic(), size))
+                self._spans.append(Stretch(began, time.monotonic(), size))
                 self._carried += size
         return size, response.closes
 

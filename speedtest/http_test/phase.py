@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from speedtest.http_test.latency import Probe, RoundTrips
-from speedtest.http_test.load import Counted, Load, Span
+from speedtest.http_test.load import Counted, Load, Stretch
 from speedtest.http_test.trouble import Trouble
 from speedtest.values.samples import Samples
 
@@ -142,7 +142,7 @@ def _stalled(marks: Sequence[Mark]) -> bool:
     return len(marks) > before and marks[-1].moved == marks[-1 - before].moved
 
 
-def _spread(spans: Sequence[Span], started: float, times: Sequence[float]) -> list[Mark]:
+def _spread(spans: Sequence[Stretch], started: float, times: Sequence[float]) -> list[Mark]:
     """Return the marks at these times if each request moved its bytes evenly from its beginning to its end."""
     marks: list[Mark] = []
     for seconds in times:

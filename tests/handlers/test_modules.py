@@ -101,7 +101,7 @@ def test_every_handler_that_can_be_started_is_tried_here() -> None:
     folder = PROJECT / "speedtest/handlers"
     names = {path.stem for path in folder.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
     tried = set(re.findall(r'(?:run|start)\(tmp_path, "(\w+)"', Path(__file__).read_text(encoding="utf-8")))
-    assert names == tried | set(PRINTED_BY) | {"loop"}
+    assert names == tried | set(PRINTED_BY) | {"loop", "watch"}  # see test_watch_command.py
 
 
 @pytest.mark.parametrize("beside", [True, False], ids=["checkout", "image"])
