@@ -37,7 +37,8 @@ relative RESULT_DIR, UPLOAD_DIR or LOG_DIR starts there.
 
 Environment variables:
   SLEEP_SECONDS               seconds between two tests; default 600
-  SPEEDTEST_ENGINE            speedtest-cli: install and use only that free program; ookla: only Ookla's
+  SPEEDTEST_ENGINE            speedtest-cli: install and use only that free program; ookla: only Ookla's;
+                              http: use only SpeedSnake's own, which needs no installation
   COMMIT_HASH                 saved with every row; default: the commit of this checkout
   BOOTSTRAP_OOKLA_URL         download Ookla's archive from this folder, e.g. a mirror; the pinned checksum stays
   IMAGE_STAND_INS             if set, build the image without an image registry (docker/stand-ins.sh)
@@ -275,6 +276,7 @@ bring_speedtest_program() {
   case ${SPEEDTEST_ENGINE:-auto} in
     ookla) bring_ookla ;;
     speedtest-cli) bring_speedtest_cli ;;
+    auto) bring_ookla || bring_speedtest_cli || rely_on_our_own ;;
     *) bring_ookla || bring_speedtest_cli ;;
   esac ||
     give_up "this machine has no speed-test program, and none could be installed." \
@@ -282,12 +284,20 @@ bring_speedtest_program() {
       "(https://www.speedtest.net/apps/cli) or 'speedtest-cli' (a package of most systems) on the PATH."
 }
 
-# Asks the daemon whether it finds a working one. If the daemon refuses its settings, the set-up ends.
+# SpeedSnake's own program is always there, and `auto` falls back to it.
+rely_on_our_own() {
+  say "neither Ookla's CLI nor speedtest-cli could be installed: SpeedSnake's own program measures against Cloudflare's" \
+    "public service instead (docs/http.md). Connect this machine to the internet and retry, or put Ookla's 'speedtest'" \
+    "(https://www.speedtest.net/apps/cli) or 'speedtest-cli' (a package of most systems) on the PATH."
+}
+
+# Asks the daemon whether it finds a working one; of `auto`, one that is no fallback. If the daemon refuses its
+# settings, the set-up ends.
 has_speedtest_program() {
   local said code=0
   said=$(.venv/bin/python -m speedtest.handlers.loop --check 2>&1 </dev/null) || code=$?
   case $code in
-    0) return 0 ;;
+    0) [ "${SPEEDTEST_ENGINE:-auto}" != auto ] || grep -q -E '^program .*\((ookla|speedtest-cli) ' <<<"$said" ;;
     "$UNAVAILABLE") return 1 ;;
     *)
       say "the daemon cannot start:" "$said"

@@ -2,16 +2,18 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
-from speedtest.engines import asked_for
+from speedtest.engines import asked_for, items
 from speedtest.engines.engine import Engine
 from speedtest.environment import Settings
 from speedtest.logging import Events
 from speedtest.process import Stop, run
+from speedtest.version import VERSION
 
 events = Events(__name__)
 
@@ -46,7 +48,7 @@ def find(settings: Settings, environment: Mapping[str, str], stop: Stop) -> Prog
 def find_all(settings: Settings, environment: Mapping[str, str], stop: Stop) -> dict[str, Program]:
     """Return the programs found for `SPEEDTEST_ENGINE`, by its items. Items without a program on PATH are left out."""
     found: dict[str, Program] = {}
-    for item in settings.speedtest_engine:
+    for item in items(settings.speedtest_engine):
         program = find_one(item, environment, stop)
         if program:
             found[item] = program
@@ -65,6 +67,10 @@ def find_one(item: str, environment: Mapping[str, str], stop: Stop) -> Program |
     A file name proves nothing: `speedtest` may be Ookla's or the Python program. So each is asked for its version.
     """
     wanted = asked_for(item)
+    if stop.requested:
+        return None
+    if ours := next((engine for engine in wanted if engine.ours), None):
+        return Program(ours, Path(sys.executable), VERSION, _identity(Path(sys.executable)))
     for name in dict.fromkeys(name for engine in wanted for name in engine.programs):
         for path in _on_path(name, environment):
             printed = _version_answer(path, environment, stop)
@@ -81,14 +87,19 @@ def find_one(item: str, environment: Mapping[str, str], stop: Stop) -> Program |
     return None
 
 
-def child_environment(environment: Mapping[str, str], ca_file: Path | None = None) -> dict[str, str]:
+def child_environment(
+    environment: Mapping[str, str], ca_file: Path | None = None, *, ours: bool = False
+) -> dict[str, str]:
     """Return the environment of a speed-test program: no secrets, no Python paths of ours, and always a HOME.
 
-    With a `ca_file`, librespeed-cli (Go) and speedtest-cli (OpenSSL) trust the authorities in it.
+    With a `ca_file`, librespeed-cli (Go), speedtest-cli and our own program (OpenSSL) trust the authorities in it.
+    A module of `ours` finds this package.
 
     Ookla's CLI aborts without HOME. With our PYTHONPATH, the Python program imports this package instead of its own.
     """
     passed = {name: value for name, value in environment.items() if name not in _PYTHON and not _SECRET.search(name)}
+    if ours:
+        passed["PYTHONPATH"] = str(Path(__file__).absolute().parents[1])
     passed["HOME"] = passed.get("HOME") or passed.get("TMPDIR") or "/tmp"  # noqa: S108 (for its settings file, no secret)
     return passed | ({"SSL_CERT_FILE": str(ca_file.absolute())} if ca_file else {})
 

@@ -1,14 +1,15 @@
 """Make up a year of plausible rows of two lines, to show what SpeedSnake can show before it has measured for a year.
 
-A cable line at home, measured every ten minutes: slow in the evenings, one slow month, an outage of hours, two days
-without a daemon, sometimes lost packets. A fibre line in an office, measured every half hour: slower on working days,
-quiet hours at night. The same seed and the same time give the same rows. Their `engine` is `demo`, a name that no real
-engine has.
+A cable line at home, measured every ten minutes: slow in the evenings, one slow month, an outage of hours and many
+short ones, two days without a daemon, days over Wi-Fi, sometimes lost packets (see `sample_watch`). A fibre line in an
+office, measured every half hour: slower on working days, quiet hours at night. The same seed and the same time give the
+same rows. Their `engine` is `demo`, a name that no real engine has.
 """
 
 import itertools
 import math
 import random
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,8 +18,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from speedtest import sample_watch
 from speedtest.data import partitions, results
 from speedtest.measurement import ErrorKind, Measurement, SkipKind
+from speedtest.sample_watch import SampleOutage
 
 ENGINE = "demo"
 DAYS = 365
@@ -27,8 +30,8 @@ _VERSION = "1.0"
 _SPEED_OF_TEST = 11.0
 """Seconds that a test loads each direction."""
 
-_AWAY, _OUTAGE, _SLOW = (118, 120), (40.0, 40.27), (205, 235)
-"""Periods of the home line, in days ago: no daemon ran, every test failed, every test was slow."""
+_AWAY, _SLOW = (118, 120), (205, 235)
+"""Periods of the home line, in days ago: no daemon ran, every test was slow."""
 _SLOW_SHARE, _STALLED_SHARE, _WEEKEND_DIP = 0.52, 0.4, 0.2
 _FAILED, _BUSY, _STALLED, _LOSSY = 0.004, 0.001, 0.003, 0.02
 """How often a test fails, a slot is skipped, a download stalls and packets are lost."""
@@ -141,28 +144,43 @@ def rows(line: SampleLine, now: datetime) -> Iterator[Measurement]:
     step = timedelta(minutes=line.minutes)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     slot = midnight - timedelta(days=DAYS) + line.offset
+    outages = deque(sample_watch.outages(_seed(line), now, DAYS, is_home=not line.working_days))
+    probes = random.Random(f"{_seed(line)} probes")  # noqa: S311 (the same)
+    begun: list[SampleOutage] = []
     while slot < now - timedelta(minutes=1):
-        row = _row(line, slot, (now - slot) / timedelta(days=1), slot.astimezone(zone), chance)
+        begun = [each for each in begun if each.end > slot - step]
+        new = [outages.popleft() for _ in itertools.takewhile(lambda each: each.start < slot, list(outages))]  # noqa: B023 (used at once)
+        begun += new
+        is_down = any(slot < each.end for each in begun)
+        ago = (now - slot) / timedelta(days=1)
+        row = _row(line, slot, slot.astimezone(zone), chance, ago=ago, is_down=is_down)
         if row:
-            yield row
+            yield from (sample_watch.row(outage, _common(line, slot)) for outage in new)
+            yield msgspec.structs.replace(row, **sample_watch.seen(begun, slot, step, line.latency_ms, probes))
         slot += step
 
 
-def _row(line: SampleLine, slot: datetime, ago: float, local: datetime, chance: random.Random) -> Measurement | None:
+def _seed(line: SampleLine) -> str:
+    return f"{_SEED} {line.location}"
+
+
+def _row(  # noqa: PLR0913 (a slot and how long ago it was, and what its row is made from)
+    line: SampleLine, slot: datetime, local: datetime, chance: random.Random, *, ago: float, is_down: bool
+) -> Measurement | None:
     """Return the row of a slot, `ago` days ago; None while no daemon ran."""
     is_home = not line.working_days
     if is_home and _AWAY[0] < ago < _AWAY[1]:
         return None
     if local.hour == line.quiet_hour:
         return _skipped(line, slot, "quiet-hours", f"{local:%H:%M} is in QUIET_HOURS")
-    if is_home and _OUTAGE[0] < ago < _OUTAGE[1]:
+    if is_down:
         return _failed(line, slot, _DOWN)
     if chance.random() < _FAILED:
         return _failed(line, slot, chance.choice(FAILURES))
     if chance.random() < _BUSY:
         return _skipped(line, slot, "busy", "the last test was still running")
     slow = _SLOW_SHARE if is_home and _SLOW[0] < ago < _SLOW[1] else 1.0
-    return _measured(line, slot, slow * _share(line, local), chance)
+    return _measured(line, slot, slow * _share(line, local), chance, ago)
 
 
 def _share(line: SampleLine, local: datetime) -> float:
@@ -173,11 +191,13 @@ def _share(line: SampleLine, local: datetime) -> float:
     return 1 - line.dip * math.exp(-((apart / 2.6) ** 2)) * (_WEEKEND_DIP if resting else 1)
 
 
-def _measured(line: SampleLine, slot: datetime, share: float, chance: random.Random) -> Measurement:
+def _measured(line: SampleLine, slot: datetime, share: float, chance: random.Random, ago: float) -> Measurement:
     server = SERVERS[chance.random() < _SECOND_SERVER]
     download = line.download_mbps * share * chance.gauss(1, 0.03)
     download *= _STALLED_SHARE if chance.random() < _STALLED else 1
     upload = line.upload_mbps * (0.4 + 0.6 * share) * chance.gauss(1, 0.03)
+    moved = (download + upload) * 1e6 / 8 * _SPEED_OF_TEST
+    around = sample_watch.around(ago, moved, chance, is_home=not line.working_days)
     idle = line.latency_ms + server.extra_ms + chance.expovariate(1.2)
     busy = line.bloat_ms * (2 - share)
     seconds = round(chance.uniform(24, 31), 3)
@@ -186,16 +206,17 @@ def _measured(line: SampleLine, slot: datetime, share: float, chance: random.Ran
         timestamp=(slot + timedelta(seconds=seconds)).replace(microsecond=0),
         status="ok",
         engine_version=_VERSION,
-        download_mbps=round(download, 3),
-        upload_mbps=round(upload, 3),
+        download_mbps=round(download * around.share, 3),
+        upload_mbps=round(upload * around.share, 3),
         latency_ms=round(idle, 3),
         jitter_ms=round(chance.expovariate(1.5), 3),
         packet_loss_percent=loss,
         download_latency_ms=round(idle + busy * chance.uniform(0.6, 1.4), 3),
         upload_latency_ms=round(idle + busy * chance.uniform(0.9, 2.1), 3),
-        data_bytes=int((download + upload) * 1e6 / 8 * _SPEED_OF_TEST),
+        data_bytes=int(moved * around.share),
         duration_seconds=seconds,
         exit_code=0,
+        **around.columns,
         **_common(line, slot, server),
     )
 

@@ -106,7 +106,7 @@ def run(  # noqa: PLR0913 (what to run, where, when and in which environment)
     started_at = started_at or datetime.now(UTC)
     where = where or target(program.engine, settings, round(slot.due.timestamp() / settings.sleep_seconds))
     where = msgspec.structs.replace(where, live=sieve is not None)
-    around = programs.child_environment(environment, settings.speedtest_ca_file)
+    around = programs.child_environment(environment, settings.speedtest_ca_file, ours=program.engine.ours)
     steps = Steps(program.path, settings.speedtest_timeout_seconds, stop, around, sieve)
     try:
         measurement = _in_utc(_attempt(program.engine, where, steps))

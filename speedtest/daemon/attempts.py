@@ -171,19 +171,21 @@ class Attempts:
         """Wait until little else moves over the test's interface, at most a third of the interval; False at a stop."""
         began = self._clock.monotonic()
         longest = min(self._settings.sleep_seconds * MOST_OF_AN_INTERVAL, slot.ends - began)
-        looks = [self.earlier or look(), look()]
+        looks = [self.earlier] if self.earlier else []
         while True:
-            mbps = other_traffic_mbps(self._settings, looks[0], looks[-1])
+            looks = [*looks, look()][-round(BEFORE_SECONDS / IDLE_SECONDS) - 1 :]
             waited = self._clock.monotonic() - began
-            is_quiet = mbps is None or mbps <= (self._settings.speedtest_wait_for_idle_mbps or 0)
+            mbps = other_traffic_mbps(self._settings, looks[0], looks[-1])
+            is_quiet = len(looks) > 1 and (mbps or 0.0) <= (self._settings.speedtest_wait_for_idle_mbps or 0.0)
             if is_quiet or waited + IDLE_SECONDS > longest:
                 break
             if self._clock.wait(IDLE_SECONDS):
                 return False
-            looks = [*looks, look()][-round(BEFORE_SECONDS / IDLE_SECONDS) - 1 :]
         self.earlier = looks[0]
-        if waited:
-            how = "now it is quiet" if is_quiet else f"{mbps:.1f} Mbit/s still move: the test starts all the same"
+        if waited > 2 * IDLE_SECONDS:
+            how = (
+                "now it is quiet" if is_quiet else f"{mbps or 0.0:.1f} Mbit/s still move: the test starts all the same"
+            )
             events.info("waited", "waited %.0f s for a quiet line: %s", waited, how)
         return True
 

@@ -14,7 +14,7 @@ RESOLVER_SECONDS = 60.0
 """How long the resolvers may be unasked, if the interval of the watch is not longer."""
 SETTLE_SECONDS = 30.0
 """After a suspension, and after the start of the machine, the network has this long to come up."""
-_KEPT_OUTAGES = 50
+_KEPT_OUTAGES = 20
 
 
 class Judge:
@@ -40,7 +40,8 @@ class Judge:
         self._counts_from = now
         """Answers to earlier probes are not counted: their round was not."""
         self._settle_until = max(now, SETTLE_SECONDS)
-        self._recent: list[Span] = []
+        self.recent: list[Span] = []
+        """The last outages, oldest first."""
         self._taken = (0.0, 0.0)
 
     @property
@@ -88,6 +89,7 @@ class Judge:
     def hear_late(self, target: str, seconds: float, at: float) -> None:
         """Take an answer that came after its round. A slow answer is not a lost one."""
         self._answered(at)
+        self.witnesses.heard(target)
         if not self.is_loaded and at - seconds >= self._counts_from and self.witnesses.counts(target):
             for tally in (self.slot, self.minute):
                 tally.found(target, seconds)
@@ -131,7 +133,7 @@ class Judge:
         if self.line.down and not was_down:
             self._tell_down(self.line.down)
         self._collect()
-        return "down" if any(span.start <= began < span.end for span in (*self._recent, *self.open)) else "up"
+        return "down" if any(span.start <= began < span.end for span in (*self.recent, *self.open)) else "up"
 
     def since_last_slot(self) -> dict[str, float | int | None]:
         """Return the columns of what was seen since this was last called."""
@@ -197,7 +199,7 @@ class Judge:
         for line in self._lines:
             for span in line.ended:
                 self.ended.append(span)
-                self._recent = [*self._recent, span][-_KEPT_OUTAGES:]
+                self.recent = [*self.recent, span][-_KEPT_OUTAGES:]
                 self.outages += 1
                 self.up_since = max(self.up_since, span.end)
                 words = f"the line was down for {duration(span.seconds)} ({span.place}): {span.words}"

@@ -20,7 +20,6 @@ from speedtest.data.watch_state import LineOutage, Unsaved, WatchState
 from speedtest.environment import Settings
 from speedtest.logging import Events
 from speedtest.measurement import Measurement
-from speedtest.probing.probes import Probes
 
 events = Events(__name__)
 
@@ -36,7 +35,7 @@ class Outages:
         self._settings, self._clock, self._dates = settings, clock, dates
         self.watch = watch
         if watch is None and settings.watch_seconds:
-            self.watch = Watch(settings, clock, Probes(settings.speedtest_interface), self.note)
+            self.watch = Watch.here(settings, clock, self.note)
         self._unsaved: list[Unsaved] = []
         self._saving = threading.Lock()
         self._refused = False

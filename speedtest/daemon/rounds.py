@@ -23,6 +23,8 @@ class Round:
         """
         self.targets, self.router, self.resolvers, self.ways = targets, router, resolvers, ways
         self.echoes, self.knocks = echoes, knocks
+        self.sent = 0.0
+        """When its first probe was sent, by the monotonic clock."""
         self.first: float | None = None
         """When the first target answered."""
         self.answers: dict[str, list[float]] = {}
@@ -56,6 +58,12 @@ class Round:
         """Whether nothing more can come."""
         whole = all(len(self.answers.get(each, ())) >= self.echoes for each in self.addresses)
         return whole and (self.resolved or not self.resolvers)
+
+    @property
+    def nearest_ms(self) -> float | None:
+        """The shortest round trip to a target; None if none has answered."""
+        found = [seconds for target in self.targets for seconds in self.answers.get(target, ())]
+        return round(min(found) * 1000, 3) if found else None
 
     @property
     def asks_anything(self) -> bool:

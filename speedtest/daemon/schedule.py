@@ -27,6 +27,8 @@ BYTES_PER_GB = 10**9
 DAYS_PER_MONTH = 30
 COUNTED = "counted_bytes"
 """The field of a row that holds its bytes for the budget, if they are not all in `data_bytes`."""
+RETRY_AFTER = "retry_after_seconds"
+"""The field of a rate-limited row that says how long the service wants to be left alone, if it says so."""
 _MONTHS_KEPT = 13
 
 
@@ -122,12 +124,19 @@ def note(memory: Memory, measurement: Measurement, now: datetime) -> None:
     if engine and measurement.error_kind == "rate-limited":
         before = memory.pauses.get(engine)
         seconds = min(before.seconds * 2, LONGEST_PAUSE_SECONDS) if before else FIRST_PAUSE_SECONDS
-        memory.pauses[engine] = Pause(now + timedelta(seconds=seconds), seconds)
+        until = now + timedelta(seconds=max(seconds, min(_asked_for(measurement), LONGEST_PAUSE_SECONDS)))
+        memory.pauses[engine] = Pause(until, seconds)
     elif engine and measurement.status == "ok":
         memory.pauses.pop(engine, None)
     count(memory.bytes_by_month, counted(measurement), now)
     if engine and measurement.status == "ok" and measurement.data_bytes:
         memory.last_good[engine] = Typical(measurement.data_bytes, measurement.duration_seconds or 0.0)
+
+
+def _asked_for(measurement: Measurement) -> float:
+    """Return for how many seconds the service wants to be left alone; 0 if it does not say."""
+    text = measurement.raw.get(RETRY_AFTER) or ""
+    return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
 def count(bytes_by_month: dict[str, int], moved: int, now: datetime) -> None:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Self
 
 from speedtest.daemon import link
 from speedtest.daemon.clock import Clock
@@ -25,7 +26,7 @@ from speedtest.environment import Settings
 from speedtest.logging import Events
 from speedtest.measurement import UpOrDown
 from speedtest.probing import routes
-from speedtest.probing.probes import Method, Probes, Question
+from speedtest.probing.probes import Method, ProbeKind, Probes
 from speedtest.probing.routes import Ways
 from speedtest.probing.sockets import Reply
 from speedtest.probing.targets import Targets
@@ -62,6 +63,11 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._teller: threading.Thread | None = None
 
+    @classmethod
+    def here(cls, settings: Settings, clock: Clock, tell: Callable[[], None] = lambda: None) -> Self:
+        """Return a watch over this machine's line."""
+        return cls(settings, clock, Probes(settings.speedtest_interface), tell)
+
     # ----------------------------------------------------------------------------------------- for the daemon
 
     def start(self) -> None:
@@ -78,6 +84,7 @@ class Watch:
                 thread.join()
         with self._lock:
             self._judge.stop(self._clock.elapsed(), "the watch ended while the line was still down")
+            self._judge.is_settled = False
         self._probes.close()
 
     def test_began(self) -> float:
@@ -141,6 +148,7 @@ class Watch:
                 targets=asked.targets,
                 router=asked.router,
                 resolvers=self._resolvers,
+                last_latency_ms=asked.nearest_ms,
                 latency_ms=minute.latency_ms,
                 router_latency_ms=minute.router_latency_ms,
                 loss_ratio=minute.loss_ratio,
@@ -149,6 +157,7 @@ class Watch:
                 outages=judge.outages,
                 lost_families=[f"ipv{version}" for version in sorted(judge.witnesses.lost_families)],
                 silent_targets=sorted(judge.witnesses.silent_targets),
+                recent=[self._outage(span) for span in judge.recent],
                 open=[self._outage(span) for span in judge.open],
                 ended=[self._outage(span) for span in judge.ended],
             )
@@ -175,6 +184,7 @@ class Watch:
             if began - self._due > LATE_SECONDS:
                 self._judge.not_watched(self._seen, began)
         asked = self._asked = self._new_round(began)
+        asked.sent = self._clock.monotonic()
         for _ in range(asked.echoes):
             for address in asked.addresses:
                 self._probes.send(address)
@@ -213,8 +223,11 @@ class Watch:
             self._behind_bridge = {way.interface: hidden}
         return None if way and self._behind_bridge[way.interface] else ways.router
 
-    def _hear(self, answer: Reply, to: Question) -> bool:
+    def _hear(self, answer: Reply, to: ProbeKind) -> bool:
         """Take an answer during a round; return whether to wait for more."""
+        if to != "resolver" and answer.sent < self._asked.sent:
+            self._hear_late(answer, to)
+            return True
         match to:
             case "resolver":
                 self._asked.resolved = True
@@ -225,7 +238,7 @@ class Watch:
         is_up_again = self._judge.line.down and self._asked.first is not None
         return not (self._asked.is_complete or is_up_again)
 
-    def _hear_late(self, answer: Reply, to: Question) -> bool:
+    def _hear_late(self, answer: Reply, to: ProbeKind) -> bool:
         now = self._clock.elapsed()
         with self._lock:
             if to == "resolver":

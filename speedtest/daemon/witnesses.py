@@ -43,6 +43,10 @@ class Witnesses:
         """The families that have answered at least once: 4, 6."""
         return sorted(self._families)
 
+    def heard(self, target: str) -> None:
+        """Take an answer of a target outside its round."""
+        self._targets.add(target)
+
     def counts(self, target: str) -> bool:
         """Return whether a lost probe of this target tells of the line."""
         return target in self._targets and target not in self.silent_targets

@@ -2,7 +2,8 @@
 
 Held rows (see `data.held`) are listed and read first, then other CSV files, then Parquet files. A CSV row is dropped if
 a Parquet file lists its source, and a held row if a file read after it has or replaces it. Because of this order, a
-conversion or a daemon that moves rows meanwhile can neither hide a row nor show it twice.
+conversion or a daemon that moves rows meanwhile can neither hide a row nor show it twice. A day of CSV files that was
+kept in memory counts as read now, if its folder has not changed (see `data.day_cache`).
 """
 
 import itertools
@@ -10,6 +11,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,6 +21,7 @@ import pyarrow.compute as pc
 
 from speedtest import environment
 from speedtest.data import held
+from speedtest.data.day_cache import Day
 from speedtest.data.parquet import parquet_files, sources_of
 from speedtest.data.partitions import (
     day_folder,
@@ -126,13 +129,12 @@ def _rows(asked: _Asked, around: tuple[date, date], columns: list[str], opened: 
     """Return the rows filed from the first to the last of these days, in time order."""
     wanted = asked.locations
     replaced = held.replaced(asked.results)
-    kept_back = _waiting(days(held_folder(asked.results), *around))
-    waiting = _waiting(days(asked.results, *around))
+    kept_back = _waiting(asked, days(held_folder(asked.results), *around), columns, opened)
+    waiting = _waiting(asked, days(asked.results, *around), columns, opened)
     published = _published(asked.uploads, *around, wanted)
-    listing = published if wanted is None else _published_on({day for day, _ in waiting + kept_back}, asked.uploads)
     if kept_back:
-        waiting += _still_held(asked.results, kept_back, replaced, waiting, listing)
-    tables = [_unlisted(table, listing[day]).select(columns) for day, table in waiting if table.num_rows]
+        waiting += _still_held(asked, kept_back, replaced, waiting, published)
+    tables = [_unlisted(found, published[day]).select(columns) for day, found in waiting if found.table.num_rows]
     paths = [path for paths in published.values() for path in paths]
     tables.append(opened.read(paths, columns))
     return _only(pa.concat_tables(tables), _instant(asked.since), _instant(asked.until), wanted)
@@ -153,20 +155,24 @@ def _days_around(first: datetime | None, last: datetime | None) -> tuple[date, d
     return earliest, latest
 
 
-type _Waiting = list[tuple[date, pa.Table]]
+type _Waiting = list[tuple[date, Day]]
 """Rows of CSV files, with their sources, day by day."""
 
 
-def _waiting(found: Iterable[tuple[date, Path]]) -> _Waiting:
+def _waiting(asked: _Asked, found: Iterable[tuple[date, Path]], columns: list[str], opened: TableCache) -> _Waiting:
     """Return the rows of the CSV files in these folders."""
-    address: str = environment.value("SPEEDTEST_LOCATION_UUID", os.environ)
-    waiting: _Waiting = []
-    for day, folder in found:
-        table, unreadable = parse(_sources(folder), address)
-        for name, why in unreadable.items():
-            events.warning("file_unreadable", "left out the rows of %s: %s", folder / name, why)
-        waiting.append((day, table))
-    return waiting
+    return [
+        (day, opened.days.day(folder, columns, partial(_day, asked.uploads, day, folder, columns)))
+        for day, folder in found
+    ]
+
+
+def _day(uploads: Path, day: date, folder: Path, columns: list[str]) -> Day:
+    """Read a day's CSV files, and then which of their rows are in Parquet files of any location."""
+    table, unreadable = parse(_sources(folder), environment.value("SPEEDTEST_LOCATION_UUID", os.environ))
+    for name, why in unreadable.items():
+        events.warning("file_unreadable", "left out the rows of %s: %s", folder / name, why)
+    return Day(table.select([*columns, SOURCE]), _listed_on({day}, uploads), complete=not unreadable)
 
 
 def _sources(folder: Path) -> Iterator[Source]:
@@ -185,19 +191,20 @@ def _sources(folder: Path) -> Iterator[Source]:
 
 
 def _still_held(
-    results: Path, kept_back: _Waiting, replaced: set[str], waiting: _Waiting, published: dict[date, list[Path]]
+    asked: _Asked, kept_back: _Waiting, replaced: set[str], waiting: _Waiting, published: dict[date, list[Path]]
 ) -> _Waiting:
     """Return the held rows without those that a file read after them has or replaces.
 
     While a held file exists, no Parquet file has its row. So only if one has gone, the lists of Parquet files are read.
     """
-    sources = {source for _, table in waiting for source in _sources_in(table)}
-    base = held_folder(results)
-    places = (day_folder(base, day) / file_of(source) for day, table in kept_back for source in _sources_in(table))
-    if not all(place.exists() for place in places):
-        sources |= set().union(*(sources_of(path) for paths in published.values() for path in paths))
+    sources = {source for _, found in waiting for source in _sources_in(found.table)}
+    base = held_folder(asked.results)
+    kept = [(day, source) for day, found in kept_back for source in _sources_in(found.table)]
+    if not all((day_folder(base, day) / file_of(source)).exists() for day, source in kept):
+        sources |= _listed_on({day for day, _ in waiting + kept_back}, asked.uploads)
+        sources |= _listed(path for paths in published.values() for path in paths)
     replaced = replaced | held.replaced_by(sources)
-    return [(day, _without(table, sources, replaced)) for day, table in kept_back]
+    return [(day, found._replace(table=_without(found.table, sources, replaced))) for day, found in kept_back]
 
 
 def _sources_in(table: pa.Table) -> list[str]:
@@ -219,20 +226,21 @@ def _published(uploads: Path, first: date, last: date, wanted: set[str] | None) 
     return published
 
 
-def _published_on(wanted: set[date], uploads: Path) -> dict[date, list[Path]]:
-    """Return the current Parquet files of these days, of all locations: any of them may list a waiting row."""
-    published: dict[date, list[Path]] = defaultdict(list)
-    for place in locations(uploads).values():
-        for day in wanted:
-            published[day] += parquet_files(day_folder(place, day))
-    return published
+def _listed_on(wanted: set[date], uploads: Path) -> set[str]:
+    """Return the sources in the Parquet files of these days, of all locations: any of them may list a waiting row."""
+    places = locations(uploads).values()
+    return _listed(path for place in places for day in wanted for path in parquet_files(day_folder(place, day)))
 
 
-def _unlisted(table: pa.Table, published: Iterable[Path]) -> pa.Table:
-    """Drop the rows that are in these Parquet files as well, and the source column."""
-    listed: set[str] = set().union(*(sources_of(path) for path in published))
-    is_listed = pc.is_in(table[SOURCE], pa.array(sorted(listed), pa.string()))
-    return table.filter(pc.invert(is_listed)).drop_columns([SOURCE])
+def _listed(paths: Iterable[Path]) -> set[str]:
+    return set().union(*map(sources_of, paths))
+
+
+def _unlisted(found: Day, published: Iterable[Path]) -> pa.Table:
+    """Drop the rows that are in Parquet files as well: in those when the day was read, or in one published since."""
+    listed = found.listed | _listed(published)
+    is_listed = pc.is_in(found.table[SOURCE], pa.array(sorted(listed), pa.string()))
+    return found.table.filter(pc.invert(is_listed)).drop_columns([SOURCE])
 
 
 def _only(table: pa.Table, first: datetime | None, last: datetime | None, wanted: set[str] | None) -> pa.Table:

@@ -1,4 +1,7 @@
-"""Read Parquet files of the lake as tables and keep some in memory. That is safe: a published file never changes."""
+"""Read Parquet files of the lake as tables and keep some in memory. That is safe: a published file never changes.
+
+Days with CSV files are kept as well: see `data.day_cache`.
+"""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -7,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from speedtest.data.day_cache import DayCache
 from speedtest.data.parquet import sources_of
 from speedtest.data.table import SCHEMA
 
@@ -20,6 +24,8 @@ class TableCache:
         """Start without tables."""
         self._most = most
         self._tables: OrderedDict[_Key, pa.Table] = OrderedDict()
+        self.days = DayCache()
+        """The days with CSV files."""
 
     def __len__(self) -> int:
         """Return how many tables are kept."""

@@ -72,6 +72,8 @@ class WatchState(msgspec.Struct, kw_only=True):
     targets: list[str] = []
     router: str | None = None
     resolvers: list[str] = []
+    last_latency_ms: float | None = None
+    """The round trip to the nearest target in the last round."""
     latency_ms: float | None = None
     """The median of the last minute, to the nearest target."""
     router_latency_ms: float | None = None
@@ -85,9 +87,15 @@ class WatchState(msgspec.Struct, kw_only=True):
     """`ipv4` or `ipv6`, if it alone is silent for five minutes."""
     silent_targets: list[str] = []
     """Targets that do not answer while others do: they are not counted."""
+    recent: list[LineOutage] = []
+    """The last outages that this daemon saw, oldest first, for those who look."""
     open: list[LineOutage] = []
     ended: list[LineOutage] = []
     unsaved: list[Unsaved] = []
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Return whether this is what a watch sees now, and not what one saw that has ended since."""
+        return self.interval_seconds > 0 and abs((now - self.seen).total_seconds()) <= FRESH_SECONDS
 
 
 def write(state: WatchState, result_dir: Path) -> None:

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from speedtest.engines.engine import Engine
@@ -24,9 +24,19 @@ ENGINES: dict[str, Engine] = {
 AUTO = "auto"
 
 
+def items(chosen: Sequence[str]) -> list[str]:
+    """Return the items of `SPEEDTEST_ENGINE` in the order in which they are tried in a slot.
+
+    `auto` is the first program found, and after it the fallbacks.
+    """
+    return [AUTO, *(engine.name for engine in ENGINES.values() if engine.fallback)] if AUTO in chosen else [*chosen]
+
+
 def asked_for(name: str) -> list[Engine]:
-    """Return the engines that an item of `SPEEDTEST_ENGINE` stands for, in order of preference."""
-    return [ENGINES[name]] if name != AUTO else [engine for engine in ENGINES.values() if engine.auto]
+    """Return the engines that an item stands for, in order of preference: the first one found measures."""
+    if name != AUTO:
+        return [ENGINES[name]]
+    return [engine for engine in ENGINES.values() if engine.auto and not engine.fallback]
 
 
 def derive(timestamp: datetime, row: Mapping[str, str]) -> Measurement | None:

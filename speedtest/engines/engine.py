@@ -46,6 +46,8 @@ class Progress(msgspec.Struct, frozen=True):
     mbps: float | None = None
     """The speed so far, in Mbit/s."""
     latency_ms: float | None = None
+    now_mbps: float | None = None
+    """The speed of the last moment, in Mbit/s, for a curve; None if the program does not tell it."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +124,10 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """The engine's name in `SPEEDTEST_ENGINE` and in the column `engine`."""
     auto: int | None = None
     """The position in the order in which `auto` looks for programs; None if `auto` does not look for it."""
+    fallback: bool = False
+    """Whether `auto` asks it only after another program has failed, or if there is no other."""
+    ours: bool = False
+    """Whether the program is a module of ours, which this Python runs. It is always there."""
     programs: tuple[str, ...]
     """File names to look for on PATH, the likeliest first."""
     version: re.Pattern[str]

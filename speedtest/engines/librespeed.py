@@ -100,6 +100,8 @@ def _measurement(fields: _Fields, raw: dict[str, str | None]) -> Measurement:
 
 ENGINE = Engine(
     name="librespeed",
+    auto=4,
+    fallback=True,
     programs=("librespeed-cli",),
     version=_VERSION,
     arguments=_arguments,

@@ -71,20 +71,21 @@ def name(number: int) -> str:
     return f"{number // _MONTHS:04}-{number % _MONTHS + 1:02}"
 
 
-def starts(rows: pd.DataFrame, width: int, zone: ZoneInfo) -> pd.Series:
-    """Return the start of each row's bin of `width` seconds, in seconds since 1970.
+def bins(rows: pd.DataFrame, width: int) -> pd.Series:
+    """Return the bin of each row, of `width` seconds: a number of seconds since 1970 that `start` makes an instant.
 
-    Bins of whole days begin at the midnight of a wall clock, and those of whole weeks on a Monday. Shorter ones have
-    the same length over every change of the clocks.
+    Bins of whole days are days of a wall clock, and those of whole weeks begin on a Monday. Shorter ones have the same
+    length over every change of the clocks.
     """
     if width % _DAY_SECONDS:
         return rows["timestamp"].astype("datetime64[s, UTC]").astype("int64") // width * width
     number = width // _DAY_SECONDS
-    days = (wall(rows).astype("datetime64[s]").astype("int64") // _DAY_SECONDS - _MONDAY) // number * number + _MONDAY
-    return days.map({day: _midnight(int(day), zone) for day in days.unique()}).astype("int64")
+    days = wall(rows).astype("datetime64[s]").astype("int64") // _DAY_SECONDS
+    return ((days - _MONDAY) // number * number + _MONDAY) * _DAY_SECONDS
 
 
-def _midnight(day: int, zone: ZoneInfo) -> int:
-    """Return when a day, counted from 1970-01-01, begins in a zone, in seconds since 1970."""
-    local = (_EPOCH + timedelta(days=day)).replace(tzinfo=zone)
-    return int(local.astimezone(UTC).timestamp())
+def start(bin_: int, width: int, zone: ZoneInfo) -> datetime:
+    """Return when a bin begins. One of whole days begins at midnight in a zone."""
+    if width % _DAY_SECONDS:
+        return datetime.fromtimestamp(bin_, UTC)
+    return (_EPOCH + timedelta(seconds=bin_)).replace(tzinfo=zone).astimezone(UTC)

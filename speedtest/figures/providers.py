@@ -3,7 +3,8 @@
 Programs write the name of one provider differently, so a change is one between two tests of the same program.
 """
 
-from collections.abc import Hashable, Iterator
+from collections import deque
+from collections.abc import Hashable
 from datetime import datetime
 from typing import Any
 
@@ -58,38 +59,81 @@ class Providers(msgspec.Struct, frozen=True, kw_only=True):
     """Tests that name no provider: failed ones, and those of programs that do not know it."""
 
 
-def of(rows: pd.DataFrame) -> Providers:
-    """Return the providers of these rows. Needs the columns of `figures.rows`, in time order."""
-    tests = rows.loc[rows["status"].isin(("ok", "failed")), ["timestamp", "engine", "isp", "external_ip", "vpn"]]
-    named = tests[tests["isp"].notna()]
-    named = named.assign(vpn=named["vpn"].fillna(value=False).astype(bool), engine=named["engine"].fillna(""))
-    before = named.groupby("engine")[["timestamp", "isp", "vpn", "external_ip"]].shift()
-    is_other = before["isp"].notna() & ((named["isp"] != before["isp"]) | (named["vpn"] != before["vpn"]))
-    addresses = named["external_ip"].notna() & before["external_ip"].notna() & ~is_other
-    changes = named[is_other].join(before[is_other].add_suffix("_before")).tail(MOST_CHANGES)
-    found = list(_found(named))
-    return Providers(
-        found=sorted(found, key=lambda each: (-each.tests, each.isp))[:MOST_PROVIDERS],
-        found_in_all=len(found),
-        changes=[_change(row) for row in changes.to_dict("records")][::-1],
-        changes_in_all=int(is_other.sum()),
-        address_changes=int((addresses & (named["external_ip"] != before["external_ip"])).sum()),
-        unnamed=len(tests) - len(named),
-    )
+class _Through(msgspec.Struct):
+    """The tests through one provider so far."""
+
+    first: datetime
+    last: datetime
+    tests: int = 0
+    addresses: dict[str, None] = {}
+    """The one seen last comes last."""
 
 
-def _found(named: pd.DataFrame) -> Iterator[Provider]:
-    for (isp, vpn), members in named.groupby(["isp", "vpn"]):
-        addresses = members["external_ip"].dropna().iloc[::-1].unique()
-        yield Provider(
-            isp=str(isp),
-            vpn=bool(vpn),
-            tests=len(members),
-            first=members["timestamp"].iloc[0].to_pydatetime(),
-            last=members["timestamp"].iloc[-1].to_pydatetime(),
-            addresses=[str(address) for address in addresses[:MOST_ADDRESSES]],
-            addresses_in_all=len(addresses),
+class ProviderTally:
+    """The providers of rows that come piece by piece."""
+
+    def __init__(self) -> None:
+        """Start without rows."""
+        self._found: dict[tuple[str, bool], _Through] = {}
+        self._last: pd.DataFrame | None = None
+        """The last test of each program that names its provider."""
+        self._changes: deque[ProviderChange] = deque(maxlen=MOST_CHANGES)
+        self._changes_in_all = self._address_changes = self._unnamed = 0
+
+    def add(self, rows: pd.DataFrame) -> None:
+        """Add rows that are newer than all before, with the columns of `figures.rows`."""
+        tests = rows.loc[rows["status"].isin(("ok", "failed")), ["timestamp", "engine", "isp", "external_ip", "vpn"]]
+        named = tests[tests["isp"].notna()]
+        named = named.assign(vpn=named["vpn"].fillna(value=False).astype(bool), engine=named["engine"].fillna(""))
+        self._unnamed += len(tests) - len(named)
+        self._add_found(named)
+        self._add_changes(named)
+
+    def providers(self) -> Providers:
+        """Return the providers of all rows."""
+        found = [_provider(isp, each, vpn=vpn) for (isp, vpn), each in self._found.items()]
+        return Providers(
+            found=sorted(found, key=lambda each: (-each.tests, each.isp, each.vpn))[:MOST_PROVIDERS],
+            found_in_all=len(found),
+            changes=list(reversed(self._changes)),
+            changes_in_all=self._changes_in_all,
+            address_changes=self._address_changes,
+            unnamed=self._unnamed,
         )
+
+    def _add_found(self, named: pd.DataFrame) -> None:
+        for (isp, vpn), members in named.groupby(["isp", "vpn"]):
+            first, last = (members["timestamp"].iloc[place].to_pydatetime() for place in (0, -1))
+            each = self._found.setdefault((str(isp), bool(vpn)), _Through(first, last))
+            each.tests += len(members)
+            each.last = last
+            for address in members["external_ip"].dropna().drop_duplicates(keep="last"):
+                each.addresses.pop(str(address), None)
+                each.addresses[str(address)] = None
+
+    def _add_changes(self, named: pd.DataFrame) -> None:
+        known = 0 if self._last is None else len(self._last)
+        joined = pd.concat([named] if self._last is None else [self._last, named], ignore_index=True)
+        before = joined.groupby("engine")[["timestamp", "isp", "vpn", "external_ip"]].shift().iloc[known:]
+        self._last, named = joined.groupby("engine").tail(1), joined.iloc[known:]
+        is_other = before["isp"].notna() & ((named["isp"] != before["isp"]) | (named["vpn"] != before["vpn"]))
+        addresses = named["external_ip"].notna() & before["external_ip"].notna() & ~is_other
+        self._changes_in_all += int(is_other.sum())
+        self._address_changes += int((addresses & (named["external_ip"] != before["external_ip"])).sum())
+        changes = named[is_other].join(before[is_other].add_suffix("_before")).tail(MOST_CHANGES)
+        self._changes.extend(_change(row) for row in changes.to_dict("records"))
+
+
+def _provider(isp: str, through: _Through, *, vpn: bool) -> Provider:
+    return Provider(
+        isp=isp,
+        vpn=vpn,
+        tests=through.tests,
+        first=through.first,
+        last=through.last,
+        addresses=list(reversed(through.addresses))[:MOST_ADDRESSES],
+        addresses_in_all=len(through.addresses),
+    )
 
 
 def _change(row: dict[Hashable, Any]) -> ProviderChange:

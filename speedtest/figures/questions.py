@@ -11,7 +11,11 @@ from speedtest.figures.types import Plan, Question, Summary
 
 
 def questions(
-    rows: Rows, since: datetime | None, until: datetime, locations: Sequence[str], isp: str | None = None
+    rows: Rows,
+    since: datetime | None,
+    until: datetime,
+    locations: Sequence[str],
+    isp: str | None = None,
 ) -> Iterator[Question]:
     """Yield a question for each named location, or for all that have rows if none is named.
 
@@ -23,11 +27,17 @@ def questions(
         if start and first and far and start < first < until:
             start = first  # the period of the others, not the one that a wrong clock stretches
         if start and start < until:
-            yield Question(location, start, until, first is not None and first < start, isp, far)
+            yield Question(location, start, until, first is not None and first < start, isp, far=far)
 
 
 def by_zone(  # noqa: PLR0913 (what `questions` needs, and the time)
-    rows: Rows, since: str | None, until: str | None, now: datetime, locations: Sequence[str], *, isp: str | None = None
+    rows: Rows,
+    since: str | None,
+    until: str | None,
+    now: datetime,
+    locations: Sequence[str],
+    *,
+    isp: str | None = None,
 ) -> Iterator[Question]:
     """Yield the questions about a period that is written as `values.period` reads it, each in the zone of its line.
 
@@ -40,7 +50,7 @@ def by_zone(  # noqa: PLR0913 (what `questions` needs, and the time)
 
 def summaries(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[Summary]:
     """Return the answer to each question."""
-    return [summarise(rows.of(each.since, each.until, each.location, each.isp), each, plan) for each in asked]
+    return [summarise(rows.pieces(each.since, each.until, each.location, each.isp), each, plan) for each in asked]
 
 
 def with_evidence(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[tuple[Summary, Evidence]]:

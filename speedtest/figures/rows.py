@@ -1,6 +1,7 @@
-"""The rows for the views. Only the columns that a view needs are read."""
+"""The rows for the views. Only the columns that a view needs are read, and a long period a month at a time."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from speedtest.figures.types import Far
 from speedtest.measurement import COMMON_COLUMNS
 
 _SHOWN = COMMON_COLUMNS[: COMMON_COLUMNS.index("attempt") + 1]
-_NOT_SHOWN = frozenset({"exit_code", "duration_seconds", "commit_hash"})
+_NOT_SHOWN = frozenset({"exit_code", "commit_hash"})
+_OF_THE_WATCH = COMMON_COLUMNS[COMMON_COLUMNS.index("line") : COMMON_COLUMNS.index("router_latency_ms") + 1]
+_OF_THE_MACHINE = ("link", "link_mbps", "other_traffic_mbps", "other_bytes", "cpu_percent", "memory_percent")
 _OF_A_PROVIDER = {
     "isp": ("isp", "client_isp"),
     "external_ip": ("interface_externalIp", "client_ip"),
@@ -28,14 +31,52 @@ COLUMNS = (
     "server_id",
     "server_name",
     *_OF_A_PROVIDER,
+    *_OF_THE_WATCH,
+    *_OF_THE_MACHINE,
+    "server_d",
 )
-OF_A_SUMMARY = tuple(name for name in COLUMNS if name not in ("started_at", "speedtest_address", "attempt"))
+_NOT_SUMMED = frozenset({"started_at", "speedtest_address", "attempt", "other_traffic_mbps", "memory_percent"})
+OF_A_SUMMARY = tuple(name for name in COLUMNS if name not in _NOT_SUMMED)
 """The columns that `summary.summarise` needs. `Rows.locations` needs all `COLUMNS`."""
 _DAY = timedelta(days=1)
 _AT_ONCE = timedelta(days=35)
 """A little more than `state.newest` looks back, so that a state is one read."""
 _NOWHERE = Path("/nonexistent")
 """No folder of Parquet files: only CSV files are read."""
+
+
+class Pieces:
+    """The rows of a period in time order, piece by piece, so that few are in memory at once. They can be read once."""
+
+    def __init__(self, read: Callable[[datetime, datetime], pd.DataFrame], borders: Sequence[datetime]) -> None:
+        """Read the first and the last piece that have rows. `read` returns the rows between two borders."""
+        self._read = read
+        self._periods = list(itertools.pairwise(borders))
+        self._ends: dict[int, pd.DataFrame] = {}
+        numbers = range(len(self._periods))
+        first, last = self._some(numbers), self._some(numbers[::-1])
+        self._numbers = numbers[first : last + 1] if first is not None and last is not None else numbers[:0]
+
+    def ends(self) -> tuple[datetime, datetime] | None:
+        """Return the times of the first and the last row, None if there is no row."""
+        if not self._numbers:
+            return None
+        first, last = self._ends[self._numbers[0]]["timestamp"], self._ends[self._numbers[-1]]["timestamp"]
+        return first.iloc[0].to_pydatetime(), last.iloc[-1].to_pydatetime()
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """Yield the pieces, oldest first."""
+        for number in self._numbers:
+            yield self._ends.pop(number) if number in self._ends else self._read(*self._periods[number])
+
+    def _some(self, numbers: Iterable[int]) -> int | None:
+        """Return the first of these pieces that has rows, None if none has."""
+        for number in numbers:
+            rows = self._ends[number] if number in self._ends else self._read(*self._periods[number])
+            if len(rows):
+                self._ends[number] = rows
+                return number
+        return None
 
 
 class Rows:
@@ -51,27 +92,22 @@ class Rows:
         self._waits: tuple[str, dict[str, tuple[date, int]]] | None = None
 
     def of(self, since: datetime, until: datetime, location: str | None = None, isp: str | None = None) -> pd.DataFrame:
-        """Return the rows from `since` (included) to `until` (not included), in time order.
+        """Return the rows from `since` (included) to `until` (not included), in time order, all at once.
 
-        With `isp`, only the rows that name this provider. A long period is read a month at a time.
+        With `isp`, only the rows that name this provider.
 
         Raises `data.parquet.Damaged` or OSError if a file cannot be read; the error names the file.
         """
-        rows = self._all(since, until, location)
-        return rows if isp is None else rows[rows["isp"] == isp]
+        return self._read(since, until, location, isp, self._opened)
 
-    def _all(self, since: datetime, until: datetime, location: str | None) -> pd.DataFrame:
-        if until - since <= _AT_ONCE:
-            return self._read(since, until, location, self._opened)
-        months: list[pd.DataFrame] = []
+    def pieces(self, since: datetime, until: datetime, location: str, isp: str | None = None) -> "Pieces":
+        """Return the rows that `of` returns, a month at a time. Raises its errors, now and while pieces are read."""
         opened = self._opened if until - since <= self._kept else TableCache()
-        while since < until or not months:
-            end = min(until, since + _AT_ONCE)
-            months.append(_compact(self._read(since, end, location, opened)))
-            since = end
-        return _joined(months)
+        return Pieces(lambda first, last: self._read(first, last, location, isp, opened), _borders(since, until))
 
-    def _read(self, since: datetime, until: datetime, location: str | None, opened: TableCache) -> pd.DataFrame:
+    def _read(
+        self, since: datetime, until: datetime, location: str | None, isp: str | None, opened: TableCache
+    ) -> pd.DataFrame:
         read = lake.read(
             since=since,
             until=until,
@@ -81,7 +117,8 @@ class Rows:
             result_dir=self.folders.result_dir,
             opened=opened,
         )
-        return _with_provider(read)
+        rows = _with_provider(read)
+        return rows if isp is None else rows[rows["isp"] == isp]
 
     def locations(self) -> list[str]:
         """Return the locations that have rows, the one with the newest rows first.
@@ -154,11 +191,20 @@ class Rows:
                     columns=["speedtest_address"],
                     upload_dir=_NOWHERE,
                     result_dir=self.folders.result_dir,
+                    opened=self._opened,
                 )
                 for name, number in rows["speedtest_address"].value_counts().items():
                     found[str(name)] = day, int(number) + (found[str(name)][1] if str(name) in found else 0)
             self._waits = mark, found
         return self._waits[1]
+
+
+def _borders(since: datetime, until: datetime) -> list[datetime]:
+    """Return the borders of the pieces of a period. A short one is one piece."""
+    borders = [since]
+    while borders[-1] + _AT_ONCE < until:
+        borders.append(borders[-1] + _AT_ONCE)
+    return [*borders, until]
 
 
 def _is_asked(day: date, since: datetime | None, until: datetime) -> bool:
@@ -175,22 +221,6 @@ def _with_provider(rows: pd.DataFrame) -> pd.DataFrame:
             first = first.where(first.notna() & (first != ""), other)
         rows[name] = first.where(first.notna() & (first != ""), None) if others else first
     return rows
-
-
-def _compact(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with each different text in memory once: ten years have 525,600 rows and a few hundred texts."""
-    for name in rows:
-        if rows[name].dtype == "str":
-            rows[name] = rows[name].astype("category").astype(object)
-    return rows
-
-
-def _joined(months: list[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of all months. A column of the months is freed before the next is joined."""
-    names = [str(name) for name in months[0]]
-    return pd.DataFrame(
-        {name: pd.concat([month.pop(name) for month in months], ignore_index=True) for name in names}, copy=False
-    )
 
 
 def _midnight(day: date) -> datetime:

@@ -7,15 +7,23 @@ A failed slot is not always a line that is down. `timeout`, `exit` and `no-outpu
 `rate-limited` or `server-busy` the line was up, because a server answered. All other kinds say nothing about the line,
 `refused` neither: a router may refuse in the server's place.
 
+Where the watch saw the line, it decides: a test that failed while the line was up is not the line's failure, and
+outages are those that the watch saw (see `figures.watched`), not slots in a row.
+
 A slot without a row is known by its gap: the two slots around it are at least `_GAP` intervals apart. If
 `SLEEP_JITTER_SECONDS` is more than a third of the interval, a single missing slot may go unnoticed.
 """
 
+import math
+from array import array
+from collections import Counter
 from datetime import datetime
 
 import msgspec
 import numpy as np
 import pandas as pd
+
+from speedtest.figures.coded import Coded
 
 _GAP = 1.9
 _OK, _ANSWERED, _DOWN, _UNCLEAR, _SKIPPED = range(5)
@@ -24,8 +32,9 @@ _STATES = {"ok": _OK, "failed": _UNCLEAR, "skipped": _SKIPPED}
 _OF_A_DEAD_LINE = ("timeout", "exit", "no-output")
 _OF_A_SERVER_THAT_ANSWERED = ("rate-limited", "server-busy")
 STATUSES = ("ok", "failed", "skipped")
-"""A row with another status, or with none, says nothing that a view could count."""
+"""A row with another status, or with none, says nothing of a slot. An outage that the watch saw is no slot."""
 _WORDS_SHOWN = 3
+_INSTANTS = "datetime64[us, UTC]"
 
 
 class Slots(msgspec.Struct, kw_only=True):
@@ -70,7 +79,11 @@ class Outage(msgspec.Struct, kw_only=True):
     """The next slot in which a server answered. None if slots without a row, or the end of the period, come first."""
     slots: int
     words: list[str] = []
-    """The programs' error messages, each once, the most frequent first."""
+    """The programs' error messages, each once, the most frequent first. Before them, what the watch saw."""
+    place: str | None = None
+    """Where the line was broken; None if nobody watched, and slots that failed tell the outage."""
+    exact_seconds: float | None = None
+    """How much earlier it may have begun, if the watch saw it."""
 
     @property
     def seconds(self) -> float:
@@ -81,21 +94,79 @@ class Outage(msgspec.Struct, kw_only=True):
 def by_slot(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a table of the slots, in time order.
 
-    Columns: `slot`, `state`, `interval` (seconds), `kind`, and `missing` (the slots without a row after this one).
+    Columns: `slot`, `state`, `interval` (seconds), `kind`, `watched` (whether the watch saw the line), and `missing`
+    (the slots without a row after this one).
     """
-    columns = ["slot", "status", "interval_seconds", "error_kind"]
+    return _with_missing(_each_once(rows))
+
+
+class SlotTally:
+    """The slots of rows that come piece by piece. Of each slot, 13 bytes are kept."""
+
+    def __init__(self) -> None:
+        """Start without rows."""
+        self._slots = array("q")
+        self._states = array("b")
+        self._others = Coded[tuple[float, str, bool]]()
+        """Interval, kind and whether it was watched; 0 and "" if there is none."""
+        self._dead: list[pd.DataFrame] = []
+
+    def add(self, rows: pd.DataFrame) -> None:
+        """Add rows that are newer than all before. Attempts of one slot may come in several pieces."""
+        slots = _each_once(rows)
+        self._slots.frombytes(slots["slot"].astype(_INSTANTS).astype("int64").to_numpy().tobytes())
+        self._states.frombytes(slots["state"].to_numpy().tobytes())
+        self._others.extend(zip(slots["interval"].fillna(0), slots["kind"].fillna(""), slots["watched"], strict=True))
+        is_dead = (rows["status"] == "failed") & rows["slot"].notna() & rows["error_kind"].isin(_OF_A_DEAD_LINE)
+        self._dead.append(rows.loc[is_dead, ["slot", "error"]])
+
+    def table(self) -> pd.DataFrame:
+        """Return the table that `by_slot` makes of all rows."""
+        slots, states, codes = np.asarray(self._slots), np.asarray(self._states), np.asarray(self._others.codes)
+        if not (slots[1:] > slots[:-1]).all():  # sorting ten years takes 20 MiB, and is rarely needed
+            order = np.lexsort((states, slots))
+            order = order[np.concatenate([[True], np.diff(slots[order]) > 0])]
+            slots, states, codes = slots[order], states[order], codes[order]
+        others = self._others.values()
+        intervals = np.array([interval or math.nan for interval, _, _ in others], float)
+        kinds = pd.Categorical([kind or None for _, kind, _ in others])
+        watched = np.array([watched for _, _, watched in others], bool)
+        return _with_missing(
+            pd.DataFrame(
+                {
+                    "slot": pd.DatetimeIndex(slots.view("datetime64[us]"), tz="UTC"),
+                    "state": states,
+                    "interval": intervals[codes],
+                    "kind": kinds.take(codes),
+                    "watched": watched[codes],
+                }
+            )
+        )
+
+    def failed(self) -> pd.DataFrame:
+        """Return `slot` and `error` of the tests that failed as they do when the line is down. Needs a piece."""
+        return pd.concat(self._dead)
+
+
+def _each_once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return each slot of these rows once, with the attempt that decides about it."""
+    columns = ["slot", "status", "interval_seconds", "error_kind", "line"]
     there = rows.loc[rows["slot"].notna() & rows["status"].isin(_STATES.keys()), columns]
     lines = there.assign(state=_says(there)).sort_values(["slot", "state"], kind="stable").drop_duplicates("slot")
     interval = lines["interval_seconds"].where(lines["interval_seconds"] > 0)
-    slots = pd.DataFrame(
+    return pd.DataFrame(
         {
             "slot": lines["slot"].array,
-            "state": lines["state"].array,
+            "state": lines["state"].to_numpy(np.int8),
             "interval": interval.array,
             "kind": lines["error_kind"].array,
+            "watched": lines["line"].notna().to_numpy(),
         }
     )
-    apart = slots["slot"].diff().shift(-1).dt.total_seconds() / slots["interval"]
+
+
+def _with_missing(slots: pd.DataFrame) -> pd.DataFrame:
+    apart = slots["slot"].diff().shift(-1).dt.total_seconds().to_numpy() / slots["interval"].to_numpy()
     slots["missing"] = np.where(apart >= _GAP, np.round(apart) - 1, 0).astype(int)
     return slots
 
@@ -104,7 +175,8 @@ def _says(rows: pd.DataFrame) -> pd.Series:
     """Return what each row says about the line. Each row must have a status of `_STATES`."""
     kinds = rows["error_kind"].where(rows["status"] == "failed")
     says = rows["status"].astype(object).map(_STATES).astype(int)
-    says = says.mask(kinds.isin(_OF_A_DEAD_LINE), _DOWN)
+    line = rows["line"].where(rows["status"] == "failed")
+    says = says.mask((kinds.isin(_OF_A_DEAD_LINE) & (line != "up")) | (line == "down"), _DOWN)
     return says.mask(kinds.isin(_OF_A_SERVER_THAT_ANSWERED), _ANSWERED)
 
 
@@ -149,7 +221,7 @@ def count(slots: pd.DataFrame, since: datetime | None, until: datetime) -> Slots
         not_measured=int(slots["missing"].sum())
         + _slots_between(slots.iloc[-1], until)
         + (_slots_between(slots.iloc[0], since) if since else 0),
-        skipped_by_kind={str(kind): int(number) for kind, number in skipped["kind"].value_counts().items()},
+        skipped_by_kind=dict(Counter(skipped["kind"].dropna()).most_common()),
     )
 
 
@@ -159,42 +231,48 @@ def _slots_between(line: pd.Series, instant: datetime) -> int:
     return max(0, int(seconds / line["interval"] - 0.5)) if line["interval"] > 0 else 0
 
 
-def outages(slots: pd.DataFrame) -> list[Outage]:
-    """Return every outage, oldest first, without its `words`."""
-    telling = slots[slots["state"] <= _DOWN]
-    if telling.empty:
-        return []
+def outages(slots: pd.DataFrame) -> pd.DataFrame:
+    """Return every outage that nobody watched, oldest first: `start`, `last`, `end` and `slots` of `Outage`."""
+    telling = slots[(slots["state"] <= _DOWN) & ~(slots["watched"] & (slots["state"] == _DOWN))]
     down = (telling["state"] == _DOWN).to_numpy()
     gaps = _gap_follows(slots, telling)
     joined = down[:-1] & down[1:] & ~gaps[:-1]
-    firsts = np.flatnonzero(down & ~np.concatenate([[False], joined]))
-    lasts = np.flatnonzero(down & ~np.concatenate([joined, [False]]))
-    instants = telling["slot"].dt.to_pydatetime().tolist()
-    return [
-        Outage(
-            start=instants[first],
-            last=instants[last],
-            end=instants[last + 1] if last + 1 < len(instants) and not gaps[last] else None,
-            slots=last - first + 1,
-        )
-        for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
-    ]
+    firsts = np.flatnonzero(down & ~np.concatenate([[False], joined])[: len(down)])
+    lasts = np.flatnonzero(down & ~np.concatenate([joined, [False]])[: len(down)])
+    instants = telling["slot"].reset_index(drop=True)
+    ends = instants.shift(-1).mask(gaps)
+    return pd.DataFrame(
+        {
+            "start": instants[firsts].array,
+            "last": instants[lasts].array,
+            "end": ends[lasts].array,
+            "slots": lasts - firsts + 1,
+        }
+    )
 
 
 def _gap_follows(slots: pd.DataFrame, telling: pd.DataFrame) -> np.ndarray:
     """Return for each of these slots whether slots without a row follow before the next of these."""
     missing = slots["missing"].cumsum().shift(1, fill_value=0)
     before = missing.loc[telling.index].to_numpy()
-    return np.concatenate([np.diff(before) > 0, [False]])
+    return np.concatenate([np.diff(before) > 0, [False]])[: len(telling)]
 
 
-def longest(found: list[Outage], most: int, rows: pd.DataFrame) -> list[Outage]:
-    """Return the `most` longest outages, newest first, with their `words`."""
-    chosen = sorted(found, key=lambda outage: (outage.seconds, outage.slots, outage.start), reverse=True)[:most]
-    failed = rows[(rows["status"] == "failed") & rows["slot"].notna() & rows["error_kind"].isin(_OF_A_DEAD_LINE)]
+def longest(found: pd.DataFrame, most: int, failed: pd.DataFrame) -> list[Outage]:
+    """Return the `most` longest of these outages, newest first, with their `words` from `SlotTally.failed`."""
+    seconds = found["end"].fillna(found["last"]) - found["start"]
+    chosen = found.assign(seconds=seconds).sort_values(["seconds", "slots", "start"]).tail(most)
     return [
-        msgspec.structs.replace(outage, words=_words(failed[failed["slot"].between(outage.start, outage.last)]))
-        for outage in sorted(chosen, key=lambda outage: outage.start, reverse=True)
+        Outage(
+            start=start.to_pydatetime(),
+            last=last.to_pydatetime(),
+            end=None if end is pd.NaT else end.to_pydatetime(),
+            slots=number,
+            words=_words(failed[failed["slot"].between(start, last)]),
+        )
+        for start, last, end, number in chosen.sort_values("start", ascending=False)[
+            ["start", "last", "end", "slots"]
+        ].itertuples(index=False)
     ]
 
 

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import msgspec
 import pandas as pd
 
-from speedtest.data import heartbeat, partitions
+from speedtest.data import heartbeat, partitions, watch_state
 from speedtest.data.heartbeat import Heartbeat
+from speedtest.data.watch_state import WatchState
 from speedtest.figures import calendar, slots, span
 from speedtest.figures.rows import Rows
 
@@ -24,8 +25,9 @@ _LONGEST_SKIP = timedelta(days=1)
 """A test tells the current state through skipped slots for this time, so that quiet hours are no unknown state."""
 
 type Condition = Literal["up", "down", "test-failed", "late", "not-seen", "no-test"]
-"""`up`: the last test succeeded. `down`: it failed as it does when the line is down. `test-failed`: it failed for
-another reason, which says nothing about the line. `late`: the last test, or the newest row, is too old. `not-seen`: the
+"""`up` and `down`: what the watch sees now, where a daemon watches the line. Where none does: `up`: the last test
+succeeded. `down`: it failed as it does when the line is down. `test-failed`: it failed for another reason, which says
+nothing about the line. `late`: the last test, or the newest row, is too old. `not-seen`: the
 same, but RESULT_DIR belongs to a daemon that measures another line, so that newer rows may lie elsewhere until their
 day is converted. `no-test`: there is no test."""
 
@@ -48,6 +50,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     data_bytes: int | None
     error_kind: str | None
     error: str | None
+    duration_seconds: float | None
+    """How long the program ran, or the outage lasted."""
     interval_seconds: float | None
     speedtest_address: str
     timezone: str | None
@@ -60,6 +64,26 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     external_ip: str | None
     vpn: bool | None
     """Whether the program saw a tunnel."""
+    line: str | None
+    """What the watch saw when the attempt began: `up` or `down`. Null if nobody watched."""
+    watched_seconds: float | None
+    """Since the slot before, in the first row of a slot, as are the next ones up to `router_latency_ms`."""
+    down_seconds: float | None
+    probes_sent: int | None
+    probes_lost: int | None
+    probe_latency_ms: float | None
+    probe_latency_p95_ms: float | None
+    router_latency_ms: float | None
+    link: str | None
+    link_mbps: float | None
+    other_traffic_mbps: float | None
+    """What moved over the interface in the five seconds before the test."""
+    other_bytes: int | None
+    """What moved over it during the test beyond `data_bytes`, with all headers."""
+    cpu_percent: float | None
+    memory_percent: float | None
+    server_d: float | None
+    """How far away the server is, in km, where the program says so."""
 
 
 class DaemonState(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +98,27 @@ class DaemonState(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that wait in memory because the disk refused them."""
 
 
+class WatchNow(msgspec.Struct, frozen=True, kw_only=True):
+    """What the watch saw last, at most `watch_state.FRESH_SECONDS` ago."""
+
+    seen: datetime
+    since: datetime | None
+    """Since when the line is up or down, as far as it was watched."""
+    place: str | None
+    """Where it is broken, if it is down."""
+    words: str | None
+    latency_ms: float | None
+    """Round trip to the nearest target in the last minute, median."""
+    router_latency_ms: float | None
+    loss_ratio: float | None
+    down_seconds: float
+    """Since the daemon started."""
+    watched_seconds: float
+    outages: int
+    lost_families: list[str]
+    silent_targets: list[str]
+
+
 class LineState(msgspec.Struct, frozen=True, kw_only=True):
     """The current state of one line."""
 
@@ -84,6 +129,8 @@ class LineState(msgspec.Struct, frozen=True, kw_only=True):
     """The one word that all views show."""
     up: bool | None
     """True if the condition is `up`, false if it is `down`, null if nobody knows."""
+    watch: WatchNow | None
+    """What the watch sees; null if no daemon watches this line, or not in this RESULT_DIR."""
     last: Result | None
     """The last test, successful or failed."""
     skipped: Result | None
@@ -108,6 +155,7 @@ def of(rows: Rows, location: str, now: datetime) -> LineState:
 
 def of_rows(frame: pd.DataFrame, location: str, now: datetime, result_dir: Path) -> LineState:
     """Return the state of a location, computed from its newest rows. RESULT_DIR tells whether it is measured there."""
+    frame = frame[frame["status"] != "outage"]
     tests = frame[frame["status"].isin(("ok", "failed"))]
     good = tests[tests["status"] == "ok"]
     last = next(iter(results(tests.tail(1))), None)
@@ -116,15 +164,13 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime, result_dir: Path)
     last_success = next(iter(results(good.tail(1))), None)
     zone = calendar.zone_of(frame)
     is_of_month = calendar.months(frame) == calendar.month(now, zone)
-    condition = _condition(last, latest, now)
-    if condition == "late" and _is_of_another(result_dir, location):
-        condition = "not-seen"
     failures, down = slots.in_a_row(tests)
-    return LineState(
+    line = LineState(
         location=location,
         zone=zone.key,
-        condition=condition,
-        up={"up": True, "down": False}.get(condition),
+        condition="no-test",
+        up=None,
+        watch=None,
         last=last,
         skipped=latest if latest and latest.status == "skipped" else None,
         last_success=last_success.timestamp if last_success else None,
@@ -133,15 +179,23 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime, result_dir: Path)
         rows_without_status=len(frame) - len(known),
         data_bytes_of_month=int(frame.loc[is_of_month, "data_bytes"].sum()),
     )
+    return at(line, now, result_dir)
 
 
 def at(line: LineState, now: datetime, result_dir: Path) -> LineState:
-    """Return a state as it is now if no row has come since: it is unknown once the next row is overdue."""
+    """Return a state as it is now if no row has come since.
+
+    The watch decides, where there is one; else the last test, until the next row is overdue.
+    """
     condition = _condition(line.last, line.skipped or line.last, now)
-    if condition != "late":
-        return line
-    seen = not _is_of_another(result_dir, line.location)
-    return msgspec.structs.replace(line, condition="late" if seen else "not-seen", up=None)
+    if condition == "late" and _is_of_another(result_dir, line.location):
+        condition = "not-seen"
+    seen = _watch(result_dir, line.location, now)
+    if seen and seen.state != "unknown":
+        condition = seen.state
+    return msgspec.structs.replace(
+        line, condition=condition, up={"up": True, "down": False}.get(condition), watch=_watch_now(seen)
+    )
 
 
 def daemon(result_dir: Path, now: datetime) -> DaemonState | None:
@@ -190,6 +244,19 @@ def _is_of_another(result_dir: Path, location: str) -> bool:
     return said is not None and said.location not in (None, location)
 
 
+def _watch(result_dir: Path, location: str, now: datetime) -> WatchState | None:
+    """Return what a watch over this line sees now, None if there is none."""
+    try:
+        seen = watch_state.read(result_dir)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return seen if seen.location == location and seen.is_fresh(now) else None
+
+
+def _watch_now(seen: WatchState | None) -> WatchNow | None:
+    return WatchNow(**{name: getattr(seen, name) for name in WatchNow.__struct_fields__}) if seen else None
+
+
 def _heartbeat(result_dir: Path) -> Heartbeat | None:
     try:
         return heartbeat.read(result_dir)
@@ -204,6 +271,8 @@ def _condition(last: Result | None, latest: Result | None, now: datetime) -> Con
         return "late"
     if last.status == "ok":
         return "up"
+    if last.line:
+        return "down" if last.line == "down" else "test-failed"
     return "down" if slots.is_of_a_dead_line(last.error_kind) else "test-failed"
 
 

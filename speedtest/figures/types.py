@@ -4,11 +4,14 @@ Speeds are Mbit/s (10^6 bit/s), latencies ms, losses percent, shares percent. `f
 """
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from speedtest.figures.providers import Providers
+from speedtest.figures.quality import Quality
 from speedtest.figures.slots import Outage, Slots
+from speedtest.figures.watched import Watched
 
 
 class Far(msgspec.Struct, frozen=True):
@@ -29,6 +32,8 @@ class Question(msgspec.Struct, frozen=True):
     """Whether there are rows before `since`. If so, slots between `since` and the first row are missing."""
     isp: str | None = None
     """Only the tests through this provider. Then nothing is known of slots, because a failed test names no provider."""
+    marked: bool = False
+    """Whether marked tests are held against the plan too."""
     far: Far | None = None
     """Rows that the period leaves out because they are far from all others."""
 
@@ -59,6 +64,8 @@ class Kept(msgspec.Struct, frozen=True):
     plan_mbps: float
     share: float
     spread: Spread
+    left_out: int = 0
+    """Successful tests that are not in these figures because they are marked (see `quality`)."""
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -152,6 +159,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     slots: Slots
     uptime_percent: float | None
     """Slots with a successful test ÷ slots with any test. Null if no slot has a test."""
+    availability_percent: float | None
+    """1 - down ÷ watched where the line was watched, else the uptime."""
+    availability_of: Literal["watch", "slots"] | None
+    """Which of the two it is."""
+    watch: Watched | None
+    """What the watch saw; null if nobody watched."""
+    quality: Quality
     bin_seconds: int
     engines: list[EngineFigures]
     """The one with the most successful tests first. The report's first sentences are about that one."""
@@ -160,7 +174,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     outages: list[Outage]
     """The longest outages, newest first."""
     outages_in_all: int | None
-    """Null if no slot has a test: then nobody knows whether there was an outage."""
+    """Null if no slot has a test and nobody watched: then nobody knows whether there was an outage."""
     data_bytes: int
     bytes_by_month: dict[str, int]
     """By month of the wall clock in each row's zone."""

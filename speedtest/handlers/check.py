@@ -1,4 +1,4 @@
-"""Show the settings, the programs found and whether the folders can be written: `speedsnake check`.
+"""Show the settings, the programs found, the folders and what can be seen of the line: `speedsnake check`.
 
 Exit codes: 0 all is well · 69 no speed-test program found · 78 wrong configuration, or a folder cannot be written.
 """
@@ -11,6 +11,8 @@ import msgspec
 import typer
 
 from speedtest import environment, logging as logs, programs
+from speedtest.daemon import surroundings
+from speedtest.daemon.surroundings import Surroundings
 from speedtest.data import probe
 from speedtest.engines import ENGINES
 from speedtest.environment import Explained
@@ -25,10 +27,10 @@ def check(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show the settings, programs and folders.
+    """Show the settings, programs, folders and the way to the line.
 
-    Prints each setting with its value, its origin and its default, the speed-test programs found, and whether each
-    folder can be written. Measures nothing.
+    Prints each setting with its value, its origin and its default, the speed-test programs found, whether each folder
+    can be written, and what the watch probes from here and how. Measures and sends nothing.
 
     Exit codes: 0 all is well, 69 no speed-test program found, 78 wrong configuration or a folder cannot be written.
     """
@@ -42,7 +44,7 @@ def check(
     }
     found = list(programs.find_all(settings, os.environ, Stop()).values())
     explained = environment.explain(settings, os.environ, ENGINES)
-    (_say_json if as_json else _say)(explained, refused, found)
+    (_say_json if as_json else _say)(explained, refused, found, surroundings.look(settings))
     if refused["RESULT_DIR"] or refused["UPLOAD_DIR"]:
         exits.end(exits.MISCONFIGURED, "a folder cannot be written: change its owner or mode, or choose another folder")
     if not found:
@@ -50,12 +52,31 @@ def check(
     sys.exit(exits.OK)
 
 
-def _say(explained: list[Explained], refused: dict[str, str | None], found: list[Program]) -> None:
+def _say(
+    explained: list[Explained], refused: dict[str, str | None], found: list[Program], around: Surroundings
+) -> None:
     lines = [(each.name, f"{each.value or 'not set'}{_origin(each)}") for each in explained]
     lines += [(f"{name} writable", f"no: {why}" if why else "yes") for name, why in refused.items()]
     lines += [("program", f"{each.path} ({each.engine.name} {each.version})") for each in found]
-    for name, value in lines if found else [*lines, ("program", "none")]:
+    lines += [] if found else [("program", "none")]
+    for name, value in [*lines, *_around(around)]:
         sys.stdout.write(f"{name:<34}{value}\n")
+
+
+def _around(around: Surroundings) -> list[tuple[str, str]]:
+    """Return what can be seen of the line."""
+    rate = f", {around.link_mbps:g} Mbit/s" if around.link_mbps else ""
+    link = f"{around.interface or 'unknown'} ({around.link or 'unknown'}{rate})"
+    how = ", ".join(f"{method.upper()} over IP{family.removeprefix('ip')}" for family, method in around.methods.items())
+    synced = {True: "synchronised", False: "not synchronised", None: "the system does not say"}[around.clock_synced]
+    return [
+        ("watch", f"{how or 'no way to any target'}: {', '.join(around.targets)}" if around.watches else "off"),
+        ("router", around.router or "not known"),
+        ("resolvers", ", ".join(around.resolvers) or "none"),
+        ("link", link),
+        ("clock", synced),
+        *(("not seen from here", text) for text in around.unseen),
+    ]
 
 
 def _origin(each: Explained) -> str:
@@ -65,12 +86,15 @@ def _origin(each: Explained) -> str:
     return f" ({each.origin}; default {each.default or 'not set'})"
 
 
-def _say_json(explained: list[Explained], refused: dict[str, str | None], found: list[Program]) -> None:
+def _say_json(
+    explained: list[Explained], refused: dict[str, str | None], found: list[Program], around: Surroundings
+) -> None:
     whole = {
         "settings": {each.name: each.value for each in explained},
         "variables": explained,
         "writable": {name: not why for name, why in refused.items()},
         "programs": [{"engine": each.engine.name, "version": each.version, "path": str(each.path)} for each in found],
+        "line": around,
     }
     sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
 

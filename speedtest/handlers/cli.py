@@ -15,7 +15,9 @@ from speedtest.handlers.demo import demo
 from speedtest.handlers.export import export
 from speedtest.handlers.once import once
 from speedtest.handlers.report import report
+from speedtest.handlers.serve_test import serve_test
 from speedtest.handlers.status import status
+from speedtest.handlers.watch import watch
 from speedtest.terminal import command, console, startup
 
 app = typer.Typer(
@@ -105,12 +107,14 @@ def _quieter(level: str) -> str:
 
 command.add(app, loop, "SLEEP_SECONDS=600 speedsnake loop")
 command.add(app, once, "speedsnake once", "speedsnake once --json | jq .download_mbps")
+command.add(app, watch, "speedsnake watch", "speedsnake watch --seconds 60 --json | jq .latency_ms")
 command.add(app, status, "speedsnake status", "speedsnake status --json | jq .lines[].uptime_percent")
 command.add(app, report, "speedsnake report --since 30d", "PLAN_DOWNLOAD_MBPS=250 speedsnake report -o report.html")
 command.add(app, export, "speedsnake export --since 30d -o month.csv", "speedsnake export --format json | jq length")
 command.add(app, convert, "speedsnake convert")
 command.add(app, check, "speedsnake check", "speedsnake check --json | jq .programs")
 command.add(app, page, "speedsnake page", "PAGE_PASSWORD_FILE=secret speedsnake page --host 0.0.0.0 --port 8600")
+command.add(app, serve_test, "speedsnake serve-test", "speedsnake serve-test --host 192.0.2.7 --port 8601")
 command.add(app, demo, "speedsnake demo", "speedsnake demo --folder /tmp/demo --no-page")
 
 

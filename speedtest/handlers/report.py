@@ -26,14 +26,18 @@ def report(  # noqa: PLR0913 (each is an option)
     until: Until = None,
     location: Locations = None,
     isp: Provider = None,
+    all_tests: Annotated[
+        bool, typer.Option("--all-tests", help="Hold tests against the plan that are marked (Wi-Fi, busy line), too.")
+    ] = False,
     output: Output = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON array.")] = False,
 ) -> None:
     """Summarise the results of a period.
 
     Shows speed, latency, packet loss, uptime, outages, data used, and how it was measured. Set PLAN_DOWNLOAD_MBPS and
-    PLAN_UPLOAD_MBPS to compare with the speeds that your contract promises. With -o, writes one HTML file that needs
-    no script and no network, so that you can mail or print it.
+    PLAN_UPLOAD_MBPS to compare with the speeds that your contract promises. Tests that something else may have made
+    slow are left out of that comparison, and counted: --all-tests takes them in. With -o, writes one HTML file that
+    needs no script and no network, so that you can mail or print it.
 
     A day or a time without a zone is local time of the line: of several, each by the zone of its newest row.
 
@@ -56,14 +60,15 @@ def report(  # noqa: PLR0913 (each is an option)
     rows = Rows(Folders(settings.result_dir, settings.upload_dir))
     plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
     try:
-        asked = list(questions.by_zone(rows, since, until, now, location or [], isp=isp))
+        found = questions.by_zone(rows, since, until, now, location or [], isp=isp)
+        asked = [msgspec.structs.replace(each, marked=all_tests) for each in found]
         first, last = (None, None) if asked else zones.between(rows, location or [], since, until, now)
         if output:
             made = render.html(questions.with_evidence(rows, asked, plan), first, last or now, plan)
         else:
-            found = questions.summaries(rows, asked, plan)
-            texts = [render.text(summary, plan) for summary in found]
-            made = msgspec.json.encode(found).decode() if as_json else "\n\n".join(texts) or render.NOTHING
+            answers = questions.summaries(rows, asked, plan)
+            texts = [render.text(summary, plan) for summary in answers]
+            made = msgspec.json.encode(answers).decode() if as_json else "\n\n".join(texts) or render.NOTHING
     except Unclear as unclear:
         exits.end(os.EX_USAGE, str(unclear))
     except (Damaged, OSError) as error:

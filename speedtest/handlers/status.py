@@ -24,7 +24,7 @@ from speedtest.terminal.console import console, line
 from speedtest.values import amounts
 
 if TYPE_CHECKING:
-    from speedtest.figures.state import Condition, Result
+    from speedtest.figures.state import Condition, Result, WatchNow
     from speedtest.figures.uptime import LineUptime
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -59,7 +59,7 @@ def status(
     """Show the current status.
 
     Shows the daemon, the last and the next test, failures in a row, uptime, the data moved this month, and disk use.
-    Uptime = slots with a successful test ÷ slots with any test.
+    Uptime = slots with a successful test ÷ slots with any test. Availability = 1 - down ÷ watched time.
 
     Exit codes: 0 done, 1 a file of the lake cannot be read, 78 wrong configuration.
     """
@@ -120,6 +120,8 @@ def _show_line(found: "LineUptime", now: datetime) -> None:
     out.print(line("location", found.location))
     words, style = _STATES[found.condition]
     out.print(line("state", words, style))
+    if found.watch:
+        out.print(line("watch", _watch(found.watch, now)))
     out.print(line("last test", _last(found.last, now), _style(found.last)))
     if found.last and found.last.isp:
         tunnel = " (tunnel)" if found.last.vpn else ""
@@ -133,7 +135,19 @@ def _show_line(found: "LineUptime", now: datetime) -> None:
         )
     spans = (f"{name} {_share(share)}" for name, share in found.uptime_percent.items())
     out.print(line("uptime", ", ".join(spans)))
+    if any(share is not None for share in found.availability_percent.values()):
+        spans = (f"{name} {_availability(share)}" for name, share in found.availability_percent.items())
+        out.print(line("availability", ", ".join(spans)))
     out.print(line("data this month", amounts.data(found.data_bytes_of_month)))
+
+
+def _watch(seen: "WatchNow", now: datetime) -> str:
+    """Return what the watch sees now, in one line."""
+    since = f"{'down' if seen.place else 'up'} since {_when(seen.since, now)}" if seen.since else "not known yet"
+    place = f", {seen.place}: {seen.words}" if seen.place else ""
+    latency = "" if seen.latency_ms is None else f", {amounts.amount(seen.latency_ms)} ms"
+    loss = "" if seen.loss_ratio is None else f", {amounts.percent(100 * seen.loss_ratio)} lost"
+    return f"{since}{place}{latency}{loss}"
 
 
 def _show_disks(disks: list[DiskUse], put_aside: int) -> None:
@@ -163,6 +177,10 @@ def _style(last: "Result | None") -> str:
 
 def _share(percent: float | None) -> str:
     return "not measured" if percent is None else amounts.share(percent)
+
+
+def _availability(percent: float | None) -> str:
+    return "not watched" if percent is None else amounts.availability(percent)
 
 
 def _when(instant: datetime, now: datetime) -> str:

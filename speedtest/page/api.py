@@ -26,7 +26,7 @@ def routes(answers: Queries) -> list[Route]:
         return as_json(Results(question.location, page.rows, _next(request, page, question.location)))
 
     async def summary(request: Request) -> Response:
-        parameters.only(request.query_params, ("since", "until", "location", "isp"))
+        parameters.only(request.query_params, ("since", "until", "location", "isp", "marked"))
         return as_json(
             await answers.summary(parameters.question(request.query_params, await answers.locations(), "30d"))
         )

@@ -21,6 +21,8 @@ class Query(msgspec.Struct, frozen=True):
     since: str | None = None
     until: str | None = None
     isp: str | None = None
+    marked: bool = False
+    """Whether marked tests are held against the plan too (see `figures.quality`)."""
     zone: str = "UTC"
     """That of days and times without a zone. `Queries` sets it to that of the line."""
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from speedtest.data.partitions import Folders
 from speedtest.figures import state
 from speedtest.figures.lines import Lines
-from speedtest.figures.state import DaemonState, LineState, Result
+from speedtest.figures.state import DaemonState, LineState, Result, WatchNow
 from speedtest.report.words import harmless
 
 __all__ = ["CONTENT_TYPE_LATEST", "Scraped", "text"]
@@ -28,6 +28,13 @@ _MEASURED: Sequence[tuple[str, str, Callable[[Result], float | None], float]] = 
     ("packet_loss_ratio", "Share of packets lost, 0 to 1.", lambda row: row.packet_loss_percent, _RATIO),
     ("download_latency_seconds", "Latency while downloading.", lambda row: row.download_latency_ms, _SECONDS),
     ("upload_latency_seconds", "Latency while uploading.", lambda row: row.upload_latency_ms, _SECONDS),
+)
+
+
+_SINCE_THE_START: Sequence[tuple[str, str, Callable[[WatchNow], float]]] = (
+    ("line_down_seconds", "Seconds that the line was down, since the daemon started.", lambda seen: seen.down_seconds),
+    ("line_watched_seconds", "Seconds that the line was watched, likewise.", lambda seen: seen.watched_seconds),
+    ("line_outages", "Outages that the watch saw, likewise.", lambda seen: seen.outages),
 )
 
 
@@ -74,11 +81,25 @@ class _Lines(Collector):
     def __init__(self, lines: Sequence[LineState], daemon: DaemonState | None, locations: int | None) -> None:
         self._lines, self._daemon, self._locations = lines, daemon, locations
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         yield from (_measured(self._lines, *what) for what in _MEASURED)
         yield _conditions(self._lines)
         yield _providers(self._lines)
-        yield _of_lines(self._lines, "up", "1: the last test succeeded; 0: the line is down; else absent.", _up)
+        yield _of_lines(self._lines, "up", "1: the line is up; 0: it is down; else absent.", _up)
+        yield _of_lines(self._lines, "line_up", "1: the watch sees the line up; 0: down; else absent.", _line_up)
+        yield _of_lines(self._lines, "probe_latency_seconds", "Round trip of the watch's probes.", _probe_latency)
+        yield _of_lines(
+            self._lines, "router_latency_seconds", "Round trip of the watch's probes to the router.", _router_latency
+        )
+        yield _of_lines(
+            self._lines,
+            "probe_loss_ratio",
+            "Share of the watch's probes that were lost in the last minute, 0 to 1.",
+            lambda line: line.watch.loss_ratio if line.watch else None,
+        )
+        yield _places(self._lines)
+        for name, meaning, of in _SINCE_THE_START:
+            yield _counted(self._lines, name, meaning, of)
         yield _of_lines(
             self._lines, "last_attempt_timestamp_seconds", "When the last test was made, failed or not.", _attempt
         )
@@ -140,6 +161,40 @@ def _of_lines(
         if (value := of(line)) is not None:
             family.add_metric([harmless(line.location)], value)
     return family
+
+
+def _counted(
+    lines: Sequence[LineState], name: str, meaning: str, of: Callable[[WatchNow], float]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"speedtest_{name}", meaning, labels=["location"])
+    for line in lines:
+        if line.watch:
+            family.add_metric([harmless(line.location)], of(line.watch))
+    return family
+
+
+def _places(lines: Sequence[LineState]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "speedtest_line_down_place", "1 for the place where a line is broken now.", labels=["location", "place"]
+    )
+    for line in lines:
+        if line.watch and line.watch.place:
+            family.add_metric([harmless(line.location), harmless(line.watch.place)], 1)
+    return family
+
+
+def _line_up(line: LineState) -> float | None:
+    return None if line.watch is None or line.watch.since is None else float(line.watch.place is None)
+
+
+def _probe_latency(line: LineState) -> float | None:
+    ms = line.watch.latency_ms if line.watch else None
+    return None if ms is None else ms * _SECONDS
+
+
+def _router_latency(line: LineState) -> float | None:
+    ms = line.watch.router_latency_ms if line.watch else None
+    return None if ms is None else ms * _SECONDS
 
 
 def _conditions(lines: Sequence[LineState]) -> GaugeMetricFamily:

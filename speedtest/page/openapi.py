@@ -51,6 +51,12 @@ _ISP = {
     "description": "Only the tests that name this provider. Failed tests name none, so uptime and outages are unknown.",
     "schema": {"type": "string"},
 }
+_MARKED = {
+    "name": "marked",
+    "in": "query",
+    "description": "1: marked tests (over Wi-Fi, beside other traffic) are held against the plan too.",
+    "schema": {"type": "string", "enum": ["0", "1"], "default": "0"},
+}
 _ABOUT = (
     "The measurements, read-only. Units: Mbit/s (10^6 bit/s), ms, percent. Answers are in UTC. /metrics has the same "
     "for Prometheus; where speedtest_metrics_complete is 0, locations that the page has not read yet are missing."
@@ -92,7 +98,7 @@ def document() -> bytes:
                 Results, "Rows in time order", _since("24h"), _UNTIL, _LOCATION, _ISP, _LIMIT, _CURSOR
             ),
             "/api/summary": _route(
-                Summary, "The figures of a line over a period", _since("30d"), _UNTIL, _LOCATION, _ISP
+                Summary, "The figures of a line over a period", _since("30d"), _UNTIL, _LOCATION, _ISP, _MARKED
             ),
             "/api/locations": _route(Locations, "The locations that have rows", _LIMIT, _CURSOR),
             "/api/now": _route(Now, "The current state of every line and of the daemon"),

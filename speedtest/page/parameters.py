@@ -33,20 +33,22 @@ class PageParameters(msgspec.Struct, frozen=True, kw_only=True):
     last: str
     theme: str
     refresh: str
+    marked: bool = False
+    """Whether marked tests are held against the plan too."""
 
     @property
     def asked(self) -> Query:
         """The question. Its days are those of the line's zone, as everywhere; the last day is included."""
         if self.range:
-            return Query(self.location, None if self.range == "all" else self.range)
+            return Query(self.location, None if self.range == "all" else self.range, marked=self.marked)
         end = str(date.fromisoformat(min(self.last, _LAST_DAY)) + _DAY) if self.last else None
-        return Query(self.location, self.first or None, end)
+        return Query(self.location, self.first or None, end, marked=self.marked)
 
     def link(self, **other: str) -> str:
         """Return the query of this page with some parameters changed. Default values are left out."""
         here = {"range": self.range or "", "from": self.first, "to": self.last, "location": self.location}
-        here |= {"theme": self.theme, "refresh": self.refresh} | other
-        usual = {"theme": "auto", "refresh": "on", "from": "", "to": "", "range": ""}
+        here |= {"theme": self.theme, "refresh": self.refresh, "marked": "1" if self.marked else "0"} | other
+        usual = {"theme": "auto", "refresh": "on", "marked": "0", "from": "", "to": "", "range": ""}
         return query({name: value for name, value in here.items() if value != usual.get(name)})
 
 
@@ -57,7 +59,7 @@ def query(parameters: Mapping[str, str]) -> str:
 
 def shown(parameters: Mapping[str, str], locations: Sequence[str]) -> PageParameters:
     """Return what the page shows. Raises HTTPException 400 for a wrong parameter, 404 for a location without rows."""
-    only(parameters, ("range", "from", "to", "location", "theme", "refresh"))
+    only(parameters, ("range", "from", "to", "location", "theme", "refresh", "marked"))
     first, last = (_day(parameters, name) for name in ("from", "to"))
     named = _one_of(parameters, "range", RANGES, "")
     if first and last and last < first:
@@ -71,6 +73,7 @@ def shown(parameters: Mapping[str, str], locations: Sequence[str]) -> PageParame
         last=last,
         theme=_one_of(parameters, "theme", THEMES, "auto"),
         refresh=_one_of(parameters, "refresh", REFRESH, "on"),
+        marked=_is_on(parameters, "marked"),
     )
 
 
@@ -78,7 +81,14 @@ def question(parameters: Mapping[str, str], locations: Sequence[str], since: str
     """Return what an API route is asked. `since` is the default start, if the request has no end either."""
     until = parameters.get("until") or None
     begun = parameters.get("since") or (None if until else since)
-    return Query(location(parameters, locations), begun, until, parameters.get("isp") or None)
+    return Query(
+        location(parameters, locations), begun, until, parameters.get("isp") or None, _is_on(parameters, "marked")
+    )
+
+
+def _is_on(parameters: Mapping[str, str], name: str) -> bool:
+    """Return whether a parameter is 1. Raises HTTPException 400 if it is neither 0 nor 1."""
+    return _one_of(parameters, name, {"0": "no", "1": "yes"}, "0") == "1"
 
 
 def location(parameters: Mapping[str, str], locations: Sequence[str]) -> str:

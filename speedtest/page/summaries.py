@@ -162,10 +162,16 @@ class Computer:
         since, until = settled(asked, begun, now)
         far = self._rows.far(asked.location, None if since == begun else since, until)
         question = Question(
-            asked.location, since, until, known_before=begun is not None and begun < since, isp=asked.isp, far=far
+            asked.location,
+            since,
+            until,
+            known_before=begun is not None and begun < since,
+            isp=asked.isp,
+            marked=asked.marked,
+            far=far,
         )
         try:
-            return summarise(self._rows.of(since, until, asked.location, asked.isp), question, self._plan)
+            return summarise(self._rows.pieces(since, until, asked.location, asked.isp), question, self._plan)
         finally:
             pa.default_memory_pool().release_unused()
 

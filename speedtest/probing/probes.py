@@ -18,7 +18,7 @@ from speedtest.probing.sockets import Reply
 from speedtest.values.hosts import version_of
 
 type Method = Literal["icmp", "tcp"]
-type Question = Literal["probe", "knock", "resolver"]
+type ProbeKind = Literal["probe", "knock", "resolver"]
 """What is answered: `send`, `knock` or `ask`."""
 
 
@@ -77,7 +77,7 @@ class Probes:
             return False
         return True
 
-    def collect(self, seconds: float, heard: Callable[[Reply, Question], bool]) -> None:
+    def collect(self, seconds: float, heard: Callable[[Reply, ProbeKind], bool]) -> None:
         """Wait for answers. `heard` gets each, and what it answers; it returns whether to wait on."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -107,8 +107,8 @@ class Probes:
         os.close(self._wake)
         os.close(self._waker)
 
-    def _sources(self) -> list[tuple[Echoes | Handshakes | Questions, Question]]:
-        probes: list[tuple[Echoes | Handshakes | Questions, Question]] = [
+    def _sources(self) -> list[tuple[Echoes | Handshakes | Questions, ProbeKind]]:
+        probes: list[tuple[Echoes | Handshakes | Questions, ProbeKind]] = [
             (each, "probe") for each in self._by_family.values()
         ]
         return [*probes, *((each, "knock") for each in self._knocks.values()), (self._questions, "resolver")]

@@ -6,11 +6,13 @@ light or dark. Each chart is drawn in two widths, for a screen and for a phone.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from speedtest.figures.types import Bin, Failures, Hour, Summary
+from speedtest.figures.watched import ProbeBin
 from speedtest.report import axes, words
 from speedtest.values import amounts
 
@@ -48,7 +50,7 @@ class Curve(msgspec.Struct, frozen=True):
 
     name: str
     words: str
-    value: Callable[[Bin], float | None]
+    value: Callable[[Any], float | None]
 
 
 class Paper(msgspec.Struct, frozen=True):
@@ -92,6 +94,7 @@ def _shown(summary: Summary) -> tuple[datetime, datetime]:
     """Return the time span that has tests, so that an early `since` leaves no empty space."""
     step = timedelta(seconds=summary.bin_seconds)
     starts = [each.start for engine in summary.engines for each in engine.bins] + [f.start for f in summary.failures]
+    starts += [each.start for each in summary.watch.bins] if summary.watch else []
     if not starts:
         return summary.since, summary.until
     return min(starts), max(starts) + step
@@ -131,7 +134,7 @@ def throughput(paper: Paper, bins: list[Bin], way: str, plan: float | None) -> C
     return Chart(paper.width, HEIGHT, label, frame.shapes)
 
 
-def lines(paper: Paper, bins: list[Bin], over: list[Curve], unit: str) -> Chart:
+def lines(paper: Paper, bins: Sequence[Bin | ProbeBin], over: list[Curve], unit: str) -> Chart:
     """Draw quantities with the same unit over time."""
     values = [value for each in bins for line in over if (value := line.value(each)) is not None]
     frame = _Time(paper, max(values, default=0))
@@ -230,6 +233,26 @@ def _column(frame: _Time, start: datetime, title: str) -> Shape:
     x = frame.x(start)
     size = {"width": round(frame.x(start + frame.step) - x, 1), "height": HEIGHT - _TOP - _BOTTOM}
     return Shape(element="rect", attributes={"class": "touch", "x": x, "y": _TOP, **size}, title=title)
+
+
+def down(paper: Paper, bins: Sequence[ProbeBin]) -> list[Shape]:
+    """Return a band for each bin in which the line was down, as high as the share of the time that it was."""
+    frame = _Time(paper, 0)
+    return [
+        Shape(
+            element="rect",
+            attributes={
+                "class": "broken",
+                "x": frame.x(each.start),
+                "y": _TOP,
+                "width": max(round(frame.x(each.start + frame.step) - frame.x(each.start), 1), 1.5),
+                "height": HEIGHT - _TOP - _BOTTOM,
+            },
+            title=f"{_when(each.start, frame)}: down for {amounts.duration(each.down_seconds)}",
+        )
+        for each in bins
+        if each.down_seconds
+    ]
 
 
 def _failures(failures: list[Failures], frame: _Time) -> Iterable[Shape]:

@@ -24,6 +24,12 @@ _LATENCIES = [
     Curve("upload", "latency while uploading", lambda each: each.upload_latency_ms),
 ]
 _LOSS = [Curve("loss", "packet loss", lambda each: each.packet_loss_percent)]
+_PROBES = [
+    Curve("idle", "latency between tests", lambda each: each.latency_ms),
+    Curve("upload", "95th percentile", lambda each: each.latency_p95_ms),
+    Curve("download", "latency to the router", lambda each: each.router_latency_ms),
+]
+_PROBES_LOST = [Curve("loss", "probes lost", lambda each: each.loss_percent)]
 
 
 class Both(msgspec.Struct, frozen=True):
@@ -50,6 +56,10 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     throughput: dict[str, list[tuple[str, Both]]]
     latency: dict[str, Both]
     loss: dict[str, Both]
+    probes: dict[str, Both]
+    """What the watch saw between tests: `latency` and `loss`; empty if nobody watched."""
+    availability: str | None
+    places: dict[str, str]
     hours: dict[str, Both]
     week: dict[str, Both]
     months: Sequence[tuple[str, int]]
@@ -90,6 +100,9 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
         },
         latency=lines(_LATENCIES, "ms"),
         loss=lines(_LOSS, "%"),
+        probes=_probes(summary, papers),
+        availability=sentences.availability(summary),
+        places=sentences.PLACES,
         hours={
             engine.name: Both(*(charts.hours(engine.hours, width) for width in (WIDE, NARROW))) for engine in engines
         },
@@ -97,6 +110,22 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
         months=list(summary.bytes_by_month.items())[-_MONTHS_SHOWN:],
         evidence=evidence,
     )
+
+
+def _probes(summary: Summary, papers: Sequence[Paper]) -> dict[str, Both]:
+    """Draw latency and loss between tests, with a band where the line was down."""
+    if not summary.watch or not summary.watch.bins:
+        return {}
+    bins = summary.watch.bins
+
+    def drawn(paper: Paper, over: list[Curve], unit: str) -> Chart:
+        chart = charts.lines(paper, bins, over, unit)
+        return msgspec.structs.replace(chart, shapes=[*charts.down(paper, bins), *chart.shapes])
+
+    return {
+        "latency": Both(*(drawn(paper, _PROBES, "ms") for paper in papers)),
+        "loss": Both(*(drawn(paper, _PROBES_LOST, "%") for paper in papers)),
+    }
 
 
 def _shares(summary: Summary) -> Sequence[tuple[str, str, str, float, float]]:
@@ -131,12 +160,14 @@ def templates(*more: Path) -> jinja2.Environment:
     )
     filters: dict[str, Callable[..., str]] = {
         "amount": amounts.amount,
+        "availability": amounts.availability,
         "count": amounts.count,
         "data": amounts.data,
         "day": words.day,
         "duration": amounts.duration,
         "harmless": words.harmless,
         "instant": words.instant,
+        "moment": words.moment,
         "percent": amounts.percent,
         "share": amounts.share,
     }

@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 
 from speedtest.figures.evidence import Evidence
 from speedtest.figures.providers import Providers
+from speedtest.figures.slots import Outage
 from speedtest.figures.types import Plan, Spread, Summary
+from speedtest.figures.watched import Watched
 from speedtest.report import drawing, sentences, words
 from speedtest.report.drawing import View
 from speedtest.values import amounts
@@ -40,6 +42,8 @@ def text(summary: Summary, plan: Plan) -> str:
     if not summary.rows:
         return "\n".join(lines)
     lines.append(f"Slots      {_slots(summary)}")
+    if summary.watch:
+        lines.append(f"Watch      {_watch(summary.watch)}")
     for engine in summary.engines:
         lines.append(
             f"{words.harmless(engine.name):10} {amounts.count(engine.tests, 'test')}, {engine.failed:,} failed"
@@ -65,10 +69,17 @@ def text(summary: Summary, plan: Plan) -> str:
         end = words.instant(outage.end, shown.zone) if outage.end else "an unknown end"
         said = f": {words.harmless(outage.words[0])}" if outage.words else ""
         start = words.instant(outage.start, shown.zone)
-        lines.append(f"Outage     {start} to {end}, {amounts.count(outage.slots, 'slot')}{said}")
+        lines.append(f"Outage     {start} to {end}, {_length(outage)}{said}")
     lines += _providers(summary.providers, shown.zone)
     lines.append(f"Data       {amounts.data(summary.data_bytes)}")
     return "\n".join(lines)
+
+
+def _length(outage: Outage) -> str:
+    """Return how long an outage was, and where, or how many slots it had if nobody watched."""
+    if outage.place is None:
+        return amounts.count(outage.slots, "slot")
+    return f"{amounts.duration(outage.seconds)} {sentences.PLACES.get(outage.place, words.harmless(outage.place))}"
 
 
 def _providers(providers: Providers, zone: ZoneInfo) -> Iterator[str]:
@@ -89,6 +100,17 @@ def _slots(summary: Summary) -> str:
     return (
         f"{slots.due:,}: {slots.ok:,} successful, {slots.failed:,} failed, {slots.skipped:,} skipped, "
         f"{slots.not_measured:,} not measured; uptime {up}"
+    )
+
+
+def _watch(watch: Watched) -> str:
+    """Return what the watch saw, in one line."""
+    up = "unknown" if watch.availability_percent is None else amounts.availability(watch.availability_percent)
+    loss = amounts.percent(100 * watch.probes_lost / watch.probes_sent) if watch.probes_sent else "not measured"
+    return (
+        f"{amounts.duration(watch.watched_seconds)} watched, availability {up}; "
+        f"{amounts.count(watch.outages_in_all, 'outage')} of {amounts.duration(watch.outage_seconds)} in all; "
+        f"probes lost {loss}"
     )
 
 

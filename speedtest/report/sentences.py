@@ -7,10 +7,20 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from speedtest.figures.providers import ProviderChange
+from speedtest.figures.quality import MARKS
 from speedtest.figures.types import Far, Summary
 from speedtest.report import words
 from speedtest.values import amounts
 
+PLACES = {
+    "link": "at this machine's link",
+    "router": "at the router",
+    "beyond-router": "behind the router",
+    "unknown-place": "at an unknown place",
+    "dns": "of the resolvers",
+}
+"""The places of outages in words."""
+_LEFT_OUT = "They are not held against the plan; `speedsnake report --all-tests` or `marked=1` takes them in."
 _NOTHING_THROUGH_IT = "No test in this period names this provider."
 
 
@@ -37,9 +47,21 @@ def _measured(summary: Summary) -> str:
         for way, spread in (("down", best.download), ("up", best.upload))
         if spread
     ]
-    up = summary.uptime_percent
-    start = f"uptime was {amounts.share(up)}. The" if up is not None else "the"
+    up = availability(summary)
+    start = f"{up}. The" if up is not None else "the"
     return f"{start} median test measured {' and '.join(speeds)} ({words.harmless(best.name)})"
+
+
+def availability(summary: Summary) -> str | None:
+    """Say for which share of the time the line worked, and who knows; None if nobody does."""
+    if summary.availability_percent is None:
+        return None
+    if summary.availability_of == "watch" and summary.watch:
+        watched = amounts.duration(summary.watch.watched_seconds)
+        up = amounts.availability(summary.availability_percent)
+        return f"the line was up {up} of the {watched} in which it was watched"
+    share = amounts.share(summary.availability_percent)
+    return f"uptime was {share} (of slots, because nobody watched the line)"
 
 
 def outages(summary: Summary) -> str:
@@ -48,6 +70,8 @@ def outages(summary: Summary) -> str:
         why = "no test had a slot" if summary.tests else "there was no test"
         why = why if summary.isp is None else "failed tests name no provider"
         return f"Whether there were outages is unknown: {why}"
+    if summary.watch and not summary.outages:
+        return f"No outages in {amounts.duration(summary.watch.watched_seconds)} of watching"
     if not summary.outages:
         missing = summary.slots.not_measured + summary.slots.skipped
         rest = f"; {amounts.count(missing, 'slot')} had no test" if missing else ""
@@ -58,7 +82,15 @@ def outages(summary: Summary) -> str:
         return f"{text} of one slot{' each' if summary.outages_in_all > 1 else ''}"
     start = " of" if summary.outages_in_all == 1 else ", the longest"
     day = words.day(longest.start, ZoneInfo(summary.zone))
-    return f"{text}{start} {amounts.duration(longest.seconds)} on {day}"
+    return f"{text}{start} {amounts.duration(longest.seconds)} on {day}{_places(summary)}"
+
+
+def _places(summary: Summary) -> str:
+    """Say where the outages were that the watch saw."""
+    if not summary.watch or not summary.watch.by_place:
+        return ""
+    places = (f"{each.outages:,} {PLACES.get(each.name, each.name)}" for each in summary.watch.by_place)
+    return f" ({', '.join(places)})"
 
 
 def _providers(summary: Summary) -> str:
@@ -99,9 +131,15 @@ def _notes(summary: Summary) -> Iterator[str]:
     other = summary.slots.failed - summary.slots.down
     if other:
         yield (
-            f"In {amounts.count(other, 'slot')} the test failed for a reason that a dead line does not have, such as "
-            "a busy server or a rate limit. They count as failed, and are no outage."
+            f"In {amounts.count(other, 'slot')} the test failed while the line was up, or for a reason that a dead "
+            "line does not have, such as a busy server or a rate limit. They count as failed, and are no outage."
         )
+    quality = summary.quality
+    if quality.marked:
+        found = ", ".join(f"{number:,} {MARKS.get(name, name)}" for name, number in quality.by_mark.items())
+        tests = f"{quality.marked:,} of {amounts.count(quality.tests, 'successful test')} may say little about the line"
+        held = "They are held against the plan all the same." if quality.counted else _LEFT_OUT
+        yield f"{tests}: {found}. {held}"
     if summary.failed_by_hand:
         failed = amounts.count(summary.failed_by_hand, "failed test had", "failed tests had")
         yield f"{failed} no slot (made by hand, or by another monitor). They are in no uptime and in no outage."

@@ -20,6 +20,11 @@ def instant(when: datetime | None, where: ZoneInfo) -> str:
     return f"{when.astimezone(where):%d %b %Y %H:%M}" if when else amounts.NONE
 
 
+def moment(when: datetime, where: ZoneInfo) -> str:
+    """Return the local date and time, to the second."""
+    return f"{when.astimezone(where):%d %b %Y %H:%M:%S}"
+
+
 def day(when: datetime, where: ZoneInfo) -> str:
     """Return the local date."""
     return f"{when.astimezone(where):%d %b %Y}"

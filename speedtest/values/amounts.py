@@ -1,5 +1,9 @@
 """Write amounts for people, in the same way in the terminal, the log, the report and the page."""
 
+import math
+
+_TINY = 1e-6
+"""What floating point may lose."""
 NONE = "\N{EN DASH}"
 _SECONDS_PER_MINUTE, _SECONDS_PER_HOUR, _SECONDS_PER_DAY = 60, 3600, 86400
 
@@ -28,6 +32,14 @@ def share(part: float | None) -> str:
     if text == "100.0" and part < 100:  # noqa: PLR2004 (percent)
         text = "99.9"
     return f"{text.removesuffix('.0')} %"
+
+
+def availability(part: float | None) -> str:
+    """Return a share of time, given in percent, to the second within two days. Below 100 it is never rounded to 100."""
+    if part is None:
+        return NONE
+    thousandths = math.floor(part * 1000 + _TINY)
+    return f"{thousandths / 1000:.3f}".rstrip("0").rstrip(".") + " %"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

@@ -29,6 +29,11 @@ class Choosable(Protocol):
     """What this module must know of an engine."""
 
     @property
+    def auto(self) -> int | None:
+        """Whether `auto` may choose it, and in which order."""
+        ...
+
+    @property
     def place(self) -> _Place | None:
         """Which servers `SPEEDTEST_SERVER` may name for the engine; None if it takes none."""
         ...
@@ -129,7 +134,8 @@ def settle(text: str | None, chosen: Sequence[str], known: Engines) -> dict[str,
 
     Raises ValueError with the complete message if a server fits no engine, or if an engine's server is missing.
     """
-    takers = {name: place for name in chosen if name in known and (place := known[name].place)}
+    names = [name for name in known if known[name].auto] if "auto" in chosen else chosen
+    takers = {name: place for name in names if name in known and (place := known[name].place)}
     found = {} if text is None else _by_engine(text, takers, known)
     for name, place in takers.items():
         server = found.get(name, "")

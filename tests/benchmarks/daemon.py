@@ -56,6 +56,7 @@ class Daemon:
             env=environment(
                 PATH=str(program),
                 SLEEP_SECONDS=str(seconds),
+                SPEEDTEST_SERVER="http=http://127.0.0.1:9/",  # if its program failed, no public service is asked
                 RESULT_DIR=str(folder / "results"),
                 UPLOAD_DIR=str(upload_dir or folder / "uploads"),
                 LOG_DIR=str(folder / "logs"),

@@ -39,7 +39,9 @@ def measured(speedtest_cli: Path, tmp_path_factory: pytest.TempPathFactory) -> t
     watched.chmod(0o755)
     with (
         Service() as service,
-        DaemonProcess(folder, watched.parent, SLEEP_SECONDS="0.5", **service.environment) as daemon,
+        DaemonProcess(
+            folder, watched.parent, SPEEDTEST_ENGINE="speedtest-cli", SLEEP_SECONDS="0.5", **service.environment
+        ) as daemon,
     ):
         until(lambda: len(daemon.logged("measured")) >= TESTS, "tests")
         assert daemon.stop() == 0

@@ -144,7 +144,7 @@ def test_a_killed_daemon_leaves_its_folder_to_the_next(tmp_path: Path) -> None:
 def test_without_a_program_it_exits_69_and_says_what_to_do(tmp_path: Path) -> None:
     ended = run(tmp_path, "loop")
     assert ended.returncode == 69
-    assert "no speed-test program found: none of speedtest, speedtest-cli on PATH" in ended.stderr
+    assert "no speed-test program found: none of speedtest on PATH is a working ookla" in ended.stderr
     assert "bootstrap.sh setup" in ended.stderr
 
 

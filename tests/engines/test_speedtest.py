@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -199,15 +200,30 @@ def test_auto_takes_pythons_program_where_it_is_called_speedtest(tmp_path: Path)
     assert (program.engine.name, program.path, program.version) == ("speedtest-cli", path, "2.1.3")
 
 
+def test_auto_takes_our_own_program_where_there_is_no_other_and_librespeed_after_it(tmp_path: Path) -> None:
+    ookla.install(tmp_path, version="librespeed-cli v1.0.11 (built on )", name="librespeed-cli")
+    program = find(tmp_path)
+    assert program
+    assert (program.engine.name, program.path) == ("http", Path(sys.executable))
+    path = ookla.install(tmp_path)
+    found = programs.find_all(settings(), {"PATH": str(tmp_path)}, Stop())
+    assert [each.engine.name for each in found.values()] == ["ookla", "http", "librespeed"]
+    path.unlink()
+    ookla.install(tmp_path, version="speedtest-cli 2.1.3")
+    found = programs.find_all(settings(), {"PATH": str(tmp_path)}, Stop())
+    assert [each.engine.name for each in found.values()] == ["speedtest-cli", "http", "librespeed"]
+
+
 def test_a_program_of_another_name_is_not_found(tmp_path: Path) -> None:
     ookla.install(tmp_path, version="Some other speedtest 9.9")
-    assert find(tmp_path) is None
-    assert find(tmp_path / "nowhere") is None
+    for engine in ("ookla", "speedtest-cli"):
+        assert find(tmp_path, engine=engine) is None
+        assert find(tmp_path / "nowhere", engine=engine) is None
 
 
 def test_a_program_that_says_no_version_is_not_found(tmp_path: Path) -> None:
     ookla.install(tmp_path, version="says nothing")
-    assert find(tmp_path) is None
+    assert find(tmp_path, engine="ookla") is None
 
 
 def test_ookla_is_found_behind_another_program_of_the_same_name(tmp_path: Path) -> None:

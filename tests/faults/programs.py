@@ -55,7 +55,7 @@ def _measure_and_convert(folder: Path, behaviour: Behaviour, mutant: str | None)
     verdict, tree = Verdict(), folder / "tree"
     (tree / RESULTS).mkdir(parents=True)
     path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
-    variables = {"PATH": path, "HOME": str(folder), "SPEEDTEST_LOCATION_UUID": HERE}
+    variables = {"PATH": path, "HOME": str(folder), "SPEEDTEST_LOCATION_UUID": HERE, "SPEEDTEST_ENGINE": "ookla"}
     seconds = LIMIT_SECONDS if behaviour.endless else 60.0
     settings = environment.read(variables | {"SPEEDTEST_TIMEOUT_SECONDS": str(seconds)}, ENGINES)
     program = programs.find(settings, variables, Stop())

@@ -123,4 +123,4 @@ def test_every_slot_is_counted_once_whatever_becomes_of_it(
     assert (counted.ok, counted.failed, counted.skipped, counted.not_measured) == tuple(
         expected.count(fate) for fate in ("ok", "failed", "skipped", "none")
     )
-    assert sum(outage.slots for outage in slots.outages(table)) == counted.failed
+    assert slots.outages(table)["slots"].sum() == counted.failed

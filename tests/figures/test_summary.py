@@ -11,8 +11,9 @@ from samples import HOME, OFFICE, utc
 from views import INTERVAL, failed, folders, good, skipped, summary
 
 from speedtest.data.partitions import Folders
+from speedtest.figures.measured import MOST_SERVERS
 from speedtest.figures.rows import Rows
-from speedtest.figures.summary import MOST_BINS, MOST_OUTAGES, MOST_SERVERS, bin_width, summarise
+from speedtest.figures.summary import MOST_BINS, MOST_OUTAGES, bin_width, summarise
 from speedtest.figures.types import Plan, Question, Spread, Summary
 
 START = utc(2026, 3, 27)
@@ -166,9 +167,9 @@ def test_a_period_leaves_out_what_is_not_in_it(where: Folders) -> None:
 
 
 @pytest.mark.parametrize("days", [0.01, 1, 7, 30, 365, 3650, 36500])
-def test_there_are_never_too_many_bins(where: Folders, days: float) -> None:
+def test_there_are_never_too_many_bins(days: float) -> None:
     asked = Question(HOME, START, START + timedelta(days=days), known_before=False)
-    width = bin_width(Rows(where).of(START, START), asked)
+    width = bin_width(None, asked)
     assert timedelta(days=days).total_seconds() / width + 1 <= MOST_BINS
 
 
@@ -212,6 +213,6 @@ def test_rows_that_are_not_converted_yet_count_the_same(tmp_path: Path) -> None:
     rows = [good(START + number * INTERVAL) for number in range(20)]
     before = folders(tmp_path, rows)
     asked = Question(HOME, START, UNTIL, known_before=False)
-    waiting = summarise(Rows(before).of(START, UNTIL, HOME), asked, PLAN)
+    waiting = summarise(Rows(before).pieces(START, UNTIL, HOME), asked, PLAN)
     after = folders(tmp_path, [], date(2026, 4, 1))
-    assert summarise(Rows(after).of(START, UNTIL, HOME), asked, PLAN) == waiting
+    assert summarise(Rows(after).pieces(START, UNTIL, HOME), asked, PLAN) == waiting

@@ -271,6 +271,8 @@ def test_what_is_explained_can_be_set_again_and_means_the_same(variables: dict[s
         ({"SPEEDTEST_ENGINE": "iperf3", "SPEEDTEST_SERVER": "h:7"}, {"iperf3": "h:7"}),
         ({"SPEEDTEST_ENGINE": "ookla,iperf3", "SPEEDTEST_SERVER": "h"}, {"iperf3": "h"}),
         ({"SPEEDTEST_ENGINE": "librespeed"}, {}),
+        ({"SPEEDTEST_SERVER": "http=https://h:8601/x/"}, {"http": "https://h:8601/x/"}),
+        ({"SPEEDTEST_ENGINE": "http", "SPEEDTEST_SERVER": "http://[::1]:1"}, {"http": "http://[::1]:1"}),
         (
             {"SPEEDTEST_ENGINE": "librespeed", "SPEEDTEST_SERVER": "https://h/list?a=b,c=d"},
             {"librespeed": "https://h/list?a=b,c=d"},
@@ -289,6 +291,9 @@ def test_a_server_is_given_to_the_engine_that_it_is_for(variables: dict[str, str
 
 
 IPERF3 = "the host or host:port of your iperf3 server, host:port-port, or several joined by +"
+URL = (
+    "the URL (http://… or https://…) of a server that speaks Cloudflare's requests, or of a LibreSpeed backend's folder"
+)
 LIST = "the URL (http://… or https://…) or the file name of a list of servers in JSON"
 
 
@@ -310,6 +315,14 @@ LIST = "the URL (http://… or https://…) or the file name of a list of server
         ),
         (
             {"SPEEDTEST_SERVER": "h"},
+            "'h' is not allowed: name the engine of each server: http=SERVER,librespeed=SERVER",
+        ),
+        (
+            {"SPEEDTEST_ENGINE": "http", "SPEEDTEST_SERVER": "h"},
+            f"'h' is not allowed for http: it must be {URL}",
+        ),
+        (
+            {"SPEEDTEST_ENGINE": "ookla", "SPEEDTEST_SERVER": "h"},
             "'h' is not allowed: no engine in SPEEDTEST_ENGINE takes a server; use SPEEDTEST_SERVER_ID to choose one",
         ),
     ],

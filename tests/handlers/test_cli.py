@@ -19,7 +19,7 @@ from standins.ookla_results import V1_2_0, changed
 
 from speedtest.handlers.cli import app
 
-COMMANDS = [command.callback.__name__ for command in app.registered_commands if command.callback]
+COMMANDS = [command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback]
 LAST_WEEK = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=7)
 
 
@@ -27,7 +27,7 @@ def test_it_says_what_it_can_do(tmp_path: Path) -> None:
     for arguments in (["--help"], ["-h"], list[str]()):
         ended = speedsnake(tmp_path, *arguments)
         assert ended.returncode == (0 if arguments else 64)
-        listed = re.findall(r"^  (\w+)  ", (ended.stdout + ended.stderr).partition("Commands:")[2], re.MULTILINE)
+        listed = re.findall(r"^  ([\w-]+)  ", (ended.stdout + ended.stderr).partition("Commands:")[2], re.MULTILINE)
         assert listed == COMMANDS
         assert "..." not in ended.stdout.partition("Commands:")[2]
     assert {"loop", "once", "status", "convert", "check", "export", "demo"} <= set(COMMANDS)

@@ -79,6 +79,15 @@ def test_page_serves(tmp_path: Path) -> None:
     assert process.wait(PATIENCE) == 0
 
 
+def test_serve_test_answers(tmp_path: Path) -> None:
+    process = start(tmp_path, "serve_test", "--port", "0", environment=variables(tmp_path))
+    try:
+        until(lambda: "answering speed tests at http://127.0.0.1:" in (tmp_path / "stdout").read_text(), "server")
+    finally:
+        process.terminate()
+    assert process.wait(PATIENCE) == 0
+
+
 @pytest.mark.slow
 def test_demo_makes_what_its_command_makes(tmp_path: Path) -> None:
     """Making a demo takes ten seconds. The second call uses the fresh one, so both print the same."""
@@ -92,7 +101,7 @@ def test_every_handler_that_can_be_started_is_tried_here() -> None:
     folder = PROJECT / "speedtest/handlers"
     names = {path.stem for path in folder.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
     tried = set(re.findall(r'(?:run|start)\(tmp_path, "(\w+)"', Path(__file__).read_text(encoding="utf-8")))
-    assert names == tried | set(PRINTED_BY) | {"loop"}
+    assert names == tried | set(PRINTED_BY) | {"loop", "watch"}  # see test_watch_command.py
 
 
 @pytest.mark.parametrize("beside", [True, False], ids=["checkout", "image"])

@@ -7,16 +7,19 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from attempts import SECOND
 from command import Terminal, speedsnake
 from daemon import PATIENCE, DaemonProcess, rows, run, start, until, variables
 from msgspec.structs import replace
 from samples import utc
 from standins import ookla
+from standins.http_server import HttpServer
 from standins.ookla_behaviours import NOW, say
 from standins.ookla_results import V1_2_0, changed
 from views import good
 
 from speedtest.measurement import COMMON_COLUMNS
+from speedtest.terminal.live_bar import curve
 from speedtest.terminal.row import lines
 
 TODAY = changed(V1_2_0, ("2024-03-09T14:25:36Z", NOW))
@@ -105,6 +108,30 @@ def test_a_bar_shows_speed_and_percent_while_it_runs_and_leaves_nothing_behind(t
     ]
 
 
+@pytest.mark.slow
+def test_a_test_of_our_own_program_shows_its_curve_while_it_runs(tmp_path: Path) -> None:
+    with HttpServer() as server:
+        chosen = {"SPEEDTEST_ENGINE": "http", "SPEEDTEST_SERVER": server.url} | SECOND
+        with Terminal(tmp_path, "once", programs=None, **chosen) as terminal:
+            terminal.until("latency")
+            for step in ("download", "upload"):
+                terminal.until(step)
+                shown = len(terminal.text)
+                while not re.search(rf"{step}.* Mbit/s [▁▂▃▄▅▆▇█]{{3,}} ", terminal.text[shown:]):
+                    assert terminal.process.poll() is None
+                    terminal.read()
+            assert terminal.end() == 0
+    (row,) = rows(tmp_path)
+    assert (row["status"], row["engine"]) == ("ok", "http")
+
+
+@pytest.mark.parametrize(
+    ("speeds", "drawn"), [([], ""), ([0, 0], "▁▁"), ([0, 50, 100], "▁▅█"), ([1e-9, -1], "█▁"), ([8, 6, 1], "█▇▂")]
+)
+def test_a_curve_has_its_fastest_moment_at_full_height(speeds: list[float], drawn: str) -> None:
+    assert curve(speeds) == drawn
+
+
 def test_it_says_over_which_link_it_measured_and_that_the_machine_was_busy() -> None:
     measured = replace(good(utc(2026, 3, 28)), interface="eth0", link="ethernet", link_mbps=1000.0, cpu_percent=85.0)
     assert "eth0, ethernet, 1000 Mbit/s" in [text.plain.split("  ")[-1].strip() for text in lines(measured)]
@@ -141,7 +168,7 @@ while [ ! -e {tmp_path / "go"} ]; do sleep 0.02; done
     cli = tmp_path / "bin" / "speedtest-cli"
     cli.write_text(script)
     cli.chmod(0o755)
-    with Terminal(tmp_path, "once", programs=tmp_path / "bin") as terminal:
+    with Terminal(tmp_path, "once", programs=tmp_path / "bin", SPEEDTEST_ENGINE="speedtest-cli") as terminal:
         terminal.until("speedtest-cli measures 1 s")
         (tmp_path / "go").touch()
         assert terminal.end() == 0

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from speedtest.probing import echoes, handshakes, questions
 from speedtest.probing.echoes import Echoes
 from speedtest.probing.handshakes import Handshakes
-from speedtest.probing.probes import Probes, Question
+from speedtest.probing.probes import ProbeKind, Probes
 from speedtest.probing.questions import Questions
 from speedtest.probing.sockets import Reply
 from speedtest.values.hosts import version_of
@@ -43,7 +43,7 @@ def heard(probes: Probes, seconds: float = 2.0, number: int = 1) -> list[Reply]:
     """Return the answers that come, up to this number of them."""
     found: list[Reply] = []
 
-    def hear(answer: Reply, _to: Question) -> bool:
+    def hear(answer: Reply, _to: ProbeKind) -> bool:
         found.append(answer)
         return len(found) < number
 
@@ -149,9 +149,9 @@ def test_a_wait_ends_at_its_time_at_a_wake_and_when_nothing_more_is_wanted(probe
 
 def test_a_knock_is_answered_beside_the_echo_and_told_apart(probes: Probes, port: int) -> None:
     needs_echoes(probes)
-    questions: list[Question] = []
+    questions: list[ProbeKind] = []
 
-    def hear(_answer: Reply, to: Question) -> bool:
+    def hear(_answer: Reply, to: ProbeKind) -> bool:
         questions.append(to)
         return len(questions) < 2
 

@@ -158,7 +158,7 @@ def test_from_a_fresh_clone_to_a_daemon_that_says_honestly_why_the_test_failed(f
         assert fresh.brought == {"speedtest-cli"}
 
         proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy"), refused)
-        environment = fresh.environment(UV_OFFLINE="1", **proxies)
+        environment = fresh.environment(UV_OFFLINE="1", SPEEDTEST_ENGINE="speedtest-cli", **proxies)
         with running(elsewhere / "speedsnake", elsewhere, environment) as daemon:
             until(lambda: list((clone / "results").rglob("speedtest_*.csv")), "row")
             (row,) = rows(clone)
@@ -179,7 +179,8 @@ def test_outside_a_checkout_the_users_own_settings_reach_the_daemon_and_no_commi
         "commit", "--quiet", "--allow-empty", "--message", "another project around it", folder=fresh.project.parent
     )
     own = tmp_path / "own"
-    environment = fresh.environment(RESULT_DIR=str(own / "results"), SLEEP_SECONDS="77.5")
+    chosen = {"SPEEDTEST_ENGINE": "ookla", "SLEEP_SECONDS": "77.5"}
+    environment = fresh.environment(RESULT_DIR=str(own / "results"), **chosen)
     own.mkdir()
     with running(fresh.project / "bootstrap.sh", own, environment) as daemon:
         until(lambda: list((own / "results").rglob("speedtest_*.csv")), "row")

@@ -83,16 +83,23 @@ def test_a_machine_that_no_archive_is_pinned_for_is_told_so_and_nothing_is_asked
 
 
 @pytest.mark.slow
-def test_without_any_program_to_be_had_set_up_ends_with_advice(fresh: Machine, tmp_path: Path) -> None:
+def test_without_any_program_to_be_had_our_own_measures_unless_another_is_asked_for(
+    fresh: Machine, tmp_path: Path
+) -> None:
     no_packages = {"UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "empty")}
     fresh.program("speedtest", OOKLA_ANSWER)
     assert fresh.bootstrap("setup").returncode == 0
     fresh.remove("speedtest")
     with nobody_listening() as refused:
         ended = fresh.bootstrap("setup", BOOTSTRAP_OOKLA_URL=refused, **no_packages)
-    assert ended.returncode == UNAVAILABLE
-    assert f"could not be downloaded from {refused}/{X86_64}" in ended.stderr
-    assert "put Ookla's 'speedtest'" in ended.stderr
+        strict = fresh.bootstrap("setup", BOOTSTRAP_OOKLA_URL=refused, SPEEDTEST_ENGINE="ookla", **no_packages)
+        ours = fresh.bootstrap("setup", BOOTSTRAP_OOKLA_URL=refused, SPEEDTEST_ENGINE="http", **no_packages)
+    for said in (ended.stderr, strict.stderr):
+        assert f"could not be downloaded from {refused}/{X86_64}" in said
+        assert "put Ookla's 'speedtest'" in said
+    assert (ended.returncode, "SpeedSnake's own program measures" in ended.stderr) == (0, True)
+    assert strict.returncode == UNAVAILABLE
+    assert (ours.returncode, "could not be" in ours.stderr) == (0, False)
 
 
 @pytest.mark.parametrize(("name", "answer"), [("speedtest", OOKLA_ANSWER), ("speedtest-cli", "speedtest-cli 2.1.3")])

@@ -90,7 +90,7 @@ def test_the_sections_stand_in_the_order_of_the_questions(lake: Path) -> None:
     ]
     words = words_of(page)
     assert words.index("uptime was 96.5 %") < words.index("Against the plan")
-    assert "27 Mar 2026 11:00 27 Mar 2026 13:30 2 h 30 min 15 no route to host" in words  # local time in Berlin
+    assert "27 Mar 2026 11:00 27 Mar 2026 13:30 2 h 30 min unknown 15 no route to host" in words  # local time in Berlin
     assert "the plan is 400 Mbit/s" in words
 
 

@@ -77,7 +77,7 @@ class Terminal:
         end = time.monotonic() + PATIENCE
         while words not in self.text:
             assert time.monotonic() < end, f"after {PATIENCE:g} s the terminal still did not show {words!r}"
-            assert self._read() or words in self.text, f"the command ended without showing {words!r}"
+            assert self.read() or words in self.text, f"the command ended without showing {words!r}"
 
     def type(self, keys: bytes) -> None:
         os.write(self._master, keys)
@@ -85,11 +85,11 @@ class Terminal:
     def end(self) -> int:
         """Wait for the end, read all that comes before it, and return the exit code."""
         end = time.monotonic() + PATIENCE * 2
-        while self._read():
+        while self.read():
             assert time.monotonic() < end, "the command did not end"
         return self.process.wait(PATIENCE)
 
-    def _read(self) -> bool:
+    def read(self) -> bool:
         """Read output for a moment. Return False when no process writes any more."""
         if not select.select([self._master], [], [], 0.1)[0]:
             return self.process.poll() is None

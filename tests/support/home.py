@@ -403,4 +403,5 @@ def environment(folder: Path, **more: str) -> Mapping[str, str]:
         "SPEEDTEST_RETRIES": "0",
         "SPEEDTEST_AFTER_OUTAGE": "0",
         "WATCH_SECONDS": "1",
+        "SPEEDTEST_ENGINE": "ookla",
     } | more

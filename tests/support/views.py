@@ -59,4 +59,4 @@ def summary(
 ) -> Summary:
     """Summarise the rows of the location `home`."""
     asked = Question(HOME, since, until, known_before)
-    return summarise(Rows(where).of(since, until, HOME), asked, plan or Plan())
+    return summarise(Rows(where).pieces(since, until, HOME), asked, plan or Plan())

@@ -13,7 +13,7 @@ from speedtest.daemon.line import LOST_ROUNDS
 from speedtest.daemon.watch import Watch
 from speedtest.data.watch_state import LineOutage
 from speedtest.probing import routes
-from speedtest.probing.probes import Method, Probes, Question
+from speedtest.probing.probes import Method, ProbeKind, Probes
 from speedtest.probing.routes import Way, Ways
 from speedtest.probing.sockets import Reply
 from speedtest.process import Stop
@@ -84,7 +84,7 @@ class PlannedProbes(Probes):
 
     def __init__(self, clock: WatchClock, answers: Answers) -> None:
         self._clock, self._answers = clock, answers
-        self._coming: list[tuple[float, Reply, Question]] = []
+        self._coming: list[tuple[float, Reply, ProbeKind]] = []
 
     @override
     def method(self, version: int) -> Method:
@@ -102,7 +102,7 @@ class PlannedProbes(Probes):
     def ask(self, resolver: str) -> bool:
         return self._sent(resolver, f"dns {resolver}", "resolver")
 
-    def _sent(self, address: str, asked: str, question: Question) -> bool:
+    def _sent(self, address: str, asked: str, question: ProbeKind) -> bool:
         at = self._clock.at
         seconds = self._answers(asked, at)
         if seconds is not None:
@@ -110,7 +110,7 @@ class PlannedProbes(Probes):
         return True
 
     @override
-    def collect(self, seconds: float, heard: Callable[[Reply, Question], bool]) -> None:
+    def collect(self, seconds: float, heard: Callable[[Reply, ProbeKind], bool]) -> None:
         end = self._clock.at + seconds
         for each in sorted(self._coming, key=lambda each: each[0]):
             at, answer, question = each
