@@ -11,7 +11,7 @@ from speedtest.measurement import UpOrDown
 from speedtest.values.amounts import duration
 
 RESOLVER_SECONDS = 60.0
-"""How often the resolvers are asked."""
+"""How long the resolvers may be unasked, if the interval of the watch is not longer."""
 SETTLE_SECONDS = 30.0
 """After a suspension, and after the start of the machine, the network has this long to come up."""
 _KEPT_OUTAGES = 20
@@ -36,7 +36,7 @@ class Judge:
         self.is_loaded = False
         """Whether a test runs."""
         self.resolve_at = now
-        """When the resolvers are to be asked next."""
+        """The latest time at which the resolvers are to be asked again."""
         self._counts_from = now
         """Answers to earlier probes are not counted: their round was not."""
         self._settle_until = max(now, SETTLE_SECONDS)

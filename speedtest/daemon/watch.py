@@ -208,7 +208,7 @@ class Watch:
         by = {"ipv4": not ways.told or ways.ipv4 is not None, "ipv6": ways.ipv6 is not None}
         doubtful = judge.line.down or judge.line.suspicious
         resolvers: list[str] = []
-        if not doubtful and not judge.is_loaded and now >= judge.resolve_at:
+        if not doubtful and not judge.is_loaded and now + self._settings.watch_seconds > judge.resolve_at:
             resolvers = self._resolvers = routes.resolvers()
         echoes = DOUBTFUL_ECHOES if judge.line.suspicious else 1
         targets = self._targets.addresses(now, **by)
@@ -275,12 +275,13 @@ class Watch:
         return self._clock.now() - timedelta(seconds=self._clock.elapsed() - elapsed)
 
     def _outage(self, span: Span) -> LineOutage:
+        interval = self._settings.watch_seconds
         return LineOutage(
             id=span.id,
             place=span.place,
             started_at=self._wall(span.start),
             seconds=round(span.seconds, 3),
             words=span.words,
-            exact_seconds=RESOLVER_SECONDS if span.of == "dns" else self._settings.watch_seconds,
+            exact_seconds=max(interval, RESOLVER_SECONDS) if span.of == "dns" else interval,
             started_elapsed=span.start,
         )

@@ -175,6 +175,19 @@ def test_resolvers_that_do_not_resolve_are_an_outage_of_their_own(monkeypatch: p
     assert outage.exact_seconds == 60
 
 
+@pytest.mark.parametrize(("interval", "exact"), [("1", 60), ("7", 60), ("10", 60), ("45", 60), ("90", 90)])
+def test_the_start_of_an_outage_of_resolvers_is_as_exact_as_it_says(
+    interval: str, exact: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_kernel(monkeypatch, resolvers=[ROUTER])
+    late = 0.0
+    for start in range(200, 320, 3):
+        (outage,) = found(watched([(start, start + 600, f"dns {ROUTER}")], 1200, WATCH_SECONDS=interval))
+        assert outage.exact_seconds == exact
+        late = max(late, outage.started_elapsed - FIRST - start)
+    assert exact / 2 < late <= exact
+
+
 def test_one_resolver_of_two_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     without_kernel(monkeypatch, resolvers=[ROUTER, "9.9.9.9"])
     assert not found(watched([(100, 400, f"dns {ROUTER}")], 600))

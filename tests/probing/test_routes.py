@@ -156,33 +156,30 @@ def test_a_well_known_target_has_its_twin_where_there_is_ipv6() -> None:
     assert chosen.addresses(0, ipv4=False, ipv6=False) == []
 
 
-def wait_for_look_ups() -> None:
-    for thread in threading.enumerate():
-        if thread.name == "resolve":
-            thread.join()
-
-
 def test_a_name_is_resolved_beside_the_probes_and_its_addresses_stay_when_it_cannot_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chosen = Targets(["192.0.2.7", "localhost"])
     assert chosen.addresses(0, ipv4=True, ipv6=False)[0] == "192.0.2.7"
     until(lambda: chosen.addresses(1, ipv4=True, ipv6=False) == ["192.0.2.7", "127.0.0.1"], "address of localhost")
-    wait_for_look_ups()
-
     asked: list[str] = []
 
     def refuse(name: str, *_: object, **__: object) -> list[object]:
         asked.append(name)
         raise socket.gaierror
 
+    def at(seconds: float) -> list[str]:
+        return chosen.addresses(seconds, ipv4=True, ipv6=False)
+
     monkeypatch.setattr(targets.socket, "getaddrinfo", refuse)
-    chosen.addresses(targets.RETRY_SECONDS, ipv4=True, ipv6=False)
-    wait_for_look_ups()
-    soon = targets.RETRY_SECONDS * 3
-    assert chosen.addresses(soon, ipv4=True, ipv6=False) == ["192.0.2.7", "127.0.0.1"]
-    wait_for_look_ups()
-    assert asked == ["localhost"], "the next look-up comes in an hour"
-    chosen.addresses(targets.RETRY_SECONDS + targets.RESOLVE_SECONDS, ipv4=True, ipv6=False)
-    wait_for_look_ups()
-    assert asked == ["localhost"] * 2
+    until(lambda: at(targets.RETRY_SECONDS) and asked, "further look-up")
+    assert at(targets.RETRY_SECONDS) == ["192.0.2.7", "127.0.0.1"]
+    until(lambda: at(targets.RESOLVE_SECONDS - 1) and not look_ups(), "end of that look-up")
+    assert at(targets.RESOLVE_SECONDS - 1)
+    until(lambda: not look_ups(), "end of a look-up that came too soon")
+    assert asked == ["localhost"]
+    until(lambda: at(targets.RETRY_SECONDS + targets.RESOLVE_SECONDS) and len(asked) == 2, "look-up after an hour")
+
+
+def look_ups() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "resolve"]

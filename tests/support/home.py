@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -26,6 +27,8 @@ TWINS = ("2606:4700:4700::1111", "2001:4860:4860::8888", "2620:fe::fe")
 ROUTER, ROUTER_6 = "10.66.1.1", "fd66:1::1"
 SO_TIMESTAMPNS, TIMESPEC = 35, struct.Struct("@qq")
 ECHO = 8
+ETHERNET = 14
+"""Bytes of its header."""
 _numbers = itertools.count(1)
 
 BUILD = """
@@ -194,6 +197,9 @@ class Home:
         self.ip("switch", "link set s0 down")
         yield
         self.ip("switch", "link set s0 up")
+        state = self.command("cat", "/sys/class/net/h0/operstate")
+        while subprocess.run(state, capture_output=True, check=True).stdout != b"up\n":  # it takes the kernel a second
+            time.sleep(0.02)
 
     @contextlib.contextmanager
     def dead_target(self, target: str = TARGETS[2]) -> Iterator[None]:
@@ -292,9 +298,12 @@ class Home:
     # ------------------------------------------------------------------------------------------- what is seen
 
     def bytes_moved(self) -> int:
-        """Return the bytes that the home has sent and received so far, with the headers of Ethernet."""
-        command = self.command("cat", *[f"/sys/class/net/h0/statistics/{way}_bytes" for way in ("rx", "tx")])
-        return sum(map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()))
+        """Return the bytes of all IP packets that have passed between the router and the provider so far."""
+        names = [f"/sys/class/net/p0/statistics/{way}_{what}" for what in ("bytes", "packets") for way in ("rx", "tx")]
+        command = ["ip", "netns", "exec", self._names["provider"], "cat", *names]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        received, sent, packets_received, packets_sent = map(int, told.split())
+        return received + sent - ETHERNET * (packets_received + packets_sent)
 
     @contextlib.contextmanager
     def echoes(self, target: str = TARGETS[0]) -> Iterator[list[float]]:

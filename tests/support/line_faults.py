@@ -159,7 +159,7 @@ class Watched:
         end = time.monotonic() + seconds
         while not look():
             assert time.monotonic() < end, f"{self.fault.name}: no {what} after {seconds:g} s\n{self.log}"
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     @property
     def log(self) -> str:
