@@ -4,6 +4,7 @@ Base units: bits per second, seconds, bytes, ratios from 0 to 1. What the last t
 test has no speed, never a speed of 0. Values of a test that is too old are absent too.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -59,7 +60,7 @@ class Scraped:
         names = self._lines.names()
         self._locations = len(names)
         lines: list[LineState] = []
-        said = time.monotonic()
+        said = -math.inf
         for name in names:
             lines.append(self._lines.state(name, now))
             if not self.text and time.monotonic() - said >= _UNFINISHED_SECONDS:
