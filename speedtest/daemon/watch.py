@@ -46,7 +46,7 @@ class Watch:
     """The watch over one line."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, probes: Probes, tell: Callable[[], None] = lambda: None
+        self, settings: Settings, clock: Clock, probes: Probes, tell: Callable[[], object] = lambda: None
     ) -> None:
         """Watch nothing yet. `tell` is called in a thread of its own when there is news, and once a minute."""
         now = clock.elapsed()
