@@ -64,7 +64,7 @@ class Watch:
         self._teller: threading.Thread | None = None
 
     @classmethod
-    def here(cls, settings: Settings, clock: Clock, tell: Callable[[], None] = lambda: None) -> Self:
+    def here(cls, settings: Settings, clock: Clock, tell: Callable[[], object] = lambda: None) -> Self:
         """Return a watch over this machine's line."""
         return cls(settings, clock, Probes(settings.speedtest_interface), tell)
 
