@@ -62,7 +62,7 @@ class Round:
     @property
     def nearest_ms(self) -> float | None:
         """The shortest round trip to a target; None if none has answered."""
-        found = [seconds for target in self.targets for seconds in self.answers.get(target, ())]
+        found = [seconds for target in self.targets for seconds in self.counted(target)[0]]
         return round(min(found) * 1000, 3) if found else None
 
     @property

@@ -191,15 +191,15 @@ class Home:
         self.ip("router", "link set r0 up")
         self.ip("router", "address replace fd66:1::1/64 dev r0 nodad")
         self.route()
+        self._wait_until_it_carries("switch", "s1/brport/state", "3")
 
     @contextlib.contextmanager
     def cable_out(self) -> Iterator[None]:
         self.ip("switch", "link set s0 down")
         yield
         self.ip("switch", "link set s0 up")
-        state = self.command("cat", "/sys/class/net/h0/operstate")
-        while subprocess.run(state, capture_output=True, check=True).stdout != b"up\n":  # it takes the kernel a second
-            time.sleep(0.02)
+        self._wait_until_it_carries("home", "h0/operstate", "up")
+        self._wait_until_it_carries("switch", "s0/brport/state", "3")
 
     @contextlib.contextmanager
     def dead_target(self, target: str = TARGETS[2]) -> Iterator[None]:
@@ -294,6 +294,12 @@ class Home:
         thread.join()
         sender.close()
         self.run("router", "tc", *["qdisc", "del", "dev", "r0", "root"])
+
+    def _wait_until_it_carries(self, place: str, file: str, state: str) -> None:
+        """Wait until the kernel uses a link that is plugged in again: that may take it a second."""
+        command = ["ip", "netns", "exec", self._names[place], "cat", f"/sys/class/net/{file}"]
+        while subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() != state:
+            time.sleep(0.02)
 
     # ------------------------------------------------------------------------------------------- what is seen
 
