@@ -90,7 +90,8 @@ EVENTS: Mapping[Event, str] = {
     "file_unreadable": "A CSV file could not be read, or holds no row; it stays where it is.",
     "folder_refused": "A folder cannot be written now.",
     "note_refused": "The heartbeat or the schedule's notes could not be written; measuring continues.",
-    "memory_lost": "The schedule's notes cannot be read: no engine is paused, and the month's data use starts at 0.",
+    "memory_lost": "The schedule's notes cannot be read: no engine is paused, and the month's data use starts at 0. "
+    "Or `.watch.json` is not valid: an outage that it held is lost.",
     "swept": "Half-written files of an earlier run were removed, or could not be removed.",
     "program_started": "A speed-test program was started, with these arguments.",
     "program_ignored": "A file named like a speed-test program is another program, or could not be started.",

@@ -88,6 +88,10 @@ class ClockWatch:
         """Whether rows are held."""
         return bool(self._held)
 
+    def look_for_others(self) -> None:
+        """Take note that a row of an earlier run may have been held just now."""
+        self._others = True
+
     def settle(self) -> None:
         """Give the held rows their places if their dates are known now, or if they were held for too long."""
         unsure = self._is_unsure()

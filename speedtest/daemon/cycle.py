@@ -121,7 +121,7 @@ class Daemon:
     def _look(self) -> None:
         """Look at the clocks, and give held rows their places when that is possible. Rows in memory come first."""
         self._dates.look()
-        if not self.waiting:
+        if not (self.waiting or self.outages.waits):
             self._dates.settle()
 
     def measure(self, slot: Slot) -> Iterator[Measurement]:
@@ -221,7 +221,8 @@ class Daemon:
         if self._conversion:
             self._conversion.join()
         self.waiting.save()
-        self._dates.release()
+        if not self.outages.waits:
+            self._dates.release()
         self.waiting.give_up()
 
     def _convert(self) -> None:

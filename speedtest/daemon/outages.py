@@ -16,6 +16,7 @@ from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
 from speedtest.daemon.watch import Watch
 from speedtest.data import files, heartbeat, results, watch_state
+from speedtest.data.partitions import held_folder
 from speedtest.data.watch_state import LineOutage, Unsaved, WatchState
 from speedtest.environment import Settings
 from speedtest.logging import Events
@@ -38,26 +39,35 @@ class Outages:
             self.watch = Watch.here(settings, clock, self.note)
         self._unsaved: list[Unsaved] = []
         self._saving = threading.Lock()
-        self._refused = False
+        self._refused = self._told = self._recalled = self._has_file = False
         self.is_test_due = False
         """Whether an outage has ended after which the daemon should measure."""
 
     def begin(self) -> None:
         """Make rows of what an earlier run left behind, then begin to watch."""
-        self._recall()
         self._save()
         if self.watch:
             self.watch.start()
 
-    def keep(self) -> None:
-        """Make a row of each outage that is over, and save it. The next call retries what the disk refuses."""
+    @property
+    def waits(self) -> bool:
+        """Whether rows wait in memory, or may be in the file. Until then no held row may be re-dated.
+
+        A row that is still in the file is published again at the next start, under the name that it has there.
+        """
+        return bool(self._unsaved) or self._refused
+
+    def keep(self) -> bool:
+        """Make a row of each outage that is over, and save it. The next call retries what the disk refuses.
+
+        Return whether all these outages are durable, as rows or in the file.
+        """
         if self.watch:
             with self._saving:
                 ended = self.watch.take_ended()
                 self._unsaved += [self._row(outage) for outage in ended]
             self.is_test_due |= any(outage.seconds >= LEAST_SECONDS for outage in ended)
-        if self._unsaved:
-            self._save()
+        return self._save() if self.waits else True
 
     def take_due_test(self) -> bool:
         """Return whether a test after an outage is due now; once for each."""
@@ -66,29 +76,37 @@ class Outages:
         self.is_test_due = False
         return True
 
-    def end(self) -> None:
-        """End the watch and save the last rows; print those that cannot be saved and are not in the file either."""
+    def end(self) -> bool:
+        """End the watch and save the last rows; print those that cannot be saved and are not in the file either.
+
+        Return whether none had to be printed.
+        """
         if self.watch:
             self.watch.end()
         self.keep()
         self.note()
-        if self._refused:
-            for row in self._unsaved:
-                sys.stderr.write(msgspec.json.encode({"unsaved_row": row.data, "path": row.path}).decode() + "\n")
-            sys.stderr.flush()
+        lost = self._unsaved if self._refused else []
+        for row in lost:
+            sys.stderr.write(msgspec.json.encode({"unsaved_row": row.data, "path": row.path}).decode() + "\n")
+        sys.stderr.flush()
+        return not lost
 
-    def note(self) -> None:
-        """Log what is new, and write the file. Any thread may call this."""
+    def note(self) -> bool:
+        """Log what is new, and write the file; return whether that is durable. Any thread may call this."""
         for news in self.watch.take_news() if self.watch else ():
             events.log(logging.WARNING if news.is_bad else logging.INFO, news.event, "%s", news.words)
         with self._saving:
-            self._write()
+            return self._write()
 
-    def _save(self) -> None:
-        """Write the file with the rows, publish them, and take them out of the file."""
+    def _save(self) -> bool:
+        """Write the file with the rows, publish them, and take them out of the file.
+
+        Return whether they are durable, in the file at least.
+        """
         with self._saving:
+            self._recall()
             if not self._write():
-                return
+                return False
             left: list[Unsaved] = []
             base = self._settings.result_dir
             for row in self._unsaved:
@@ -96,50 +114,69 @@ class Outages:
                     files.publish(base / row.path, row.data.encode(), base=base)
                 except OSError as error:
                     left.append(row)
-                    self._refuse(error)
+                    self._refuse("save the row of an outage", error)
                 else:
                     events.info("outage_saved", "saved an outage of the line", path=row.path)
             published = len(left) < len(self._unsaved)
             self._unsaved = left
             if published:
                 self._write()
+            return True
 
     def _write(self) -> bool:
-        """Replace the file; return whether that is durable. Nothing is written if there is nothing to say."""
+        """Replace the file; return whether that is durable. Nothing is written if there is nothing to say.
+
+        What an earlier run left in the file is never overwritten before it has been taken over.
+        """
+        if not self._recalled:
+            return False
         if self.watch:
             seen = self.watch.seen()
-        elif self._unsaved or self._has_file():
+        elif self._has_file:
             seen = WatchState(seen=self._clock.now(), pid=os.getpid(), interval_seconds=0, state="unknown")
         else:
             return True
         try:
             watch_state.write(replace(seen, unsaved=self._unsaved), self._settings.result_dir)
         except OSError as error:
-            self._refuse(error)
+            self._refuse("save what the watch sees", error)
             return False
         self._refused = False
+        self._told &= bool(self._unsaved)
         return True
 
-    def _has_file(self) -> bool:
-        return (self._settings.result_dir / watch_state.FILE_NAME).exists()
-
-    def _refuse(self, error: OSError) -> None:
-        if not self._refused:
-            why = "could not save what the watch sees in %s: %s; it goes on, and outages wait in memory"
-            events.error("row_refused", why, self._settings.result_dir, error.strerror or error)
-        self._refused = True
+    def _refuse(self, what: str, error: OSError) -> None:
+        if not self._told:
+            why = "could not %s in %s: %s; the watch goes on, and outages wait in memory: make room or fix the disk"
+            events.error("row_refused", why, what, self._settings.result_dir, error.strerror or error)
+        self._refused = self._told = True
 
     def _recall(self) -> None:
-        """Take over what an earlier run left: rows that may be saved or not, and outages that have no row yet."""
+        """Take over, once, what an earlier run left: rows that may be saved, and outages that have no row yet."""
+        if self._recalled:
+            return
         path = self._settings.result_dir / watch_state.FILE_NAME
-        files.temporary_of(path).unlink(missing_ok=True)
+        left: WatchState | None = None
         try:
+            files.temporary_of(path).unlink(missing_ok=True)
             left = watch_state.read(self._settings.result_dir)
+            self._has_file = True
         except FileNotFoundError:
-            return
-        except (OSError, msgspec.MsgspecError) as error:
+            pass
+        except msgspec.MsgspecError as error:
+            self._has_file = True
             events.warning("memory_lost", "%s cannot be read: %s; an outage that it held is lost", path, error)
+        except OSError as error:  # the next call tries again
+            self._refuse("read what an earlier run saw", error)
             return
+        self._recalled = True
+        if left:
+            self._take_over(left)
+
+    def _take_over(self, left: WatchState) -> None:
+        base = self._settings.result_dir
+        if any((base / row.path).is_relative_to(held_folder(base)) for row in left.unsaved):
+            self._dates.look_for_others()
         self._unsaved += left.unsaved
         self._unsaved += [self._row(outage, left) for outage in left.ended]
         unknown = "the daemon ended meanwhile: the end is when the outage was last seen"

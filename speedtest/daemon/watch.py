@@ -46,7 +46,7 @@ class Watch:
     """The watch over one line."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, probes: Probes, tell: Callable[[], None] = lambda: None
+        self, settings: Settings, clock: Clock, probes: Probes, tell: Callable[[], object] = lambda: None
     ) -> None:
         """Watch nothing yet. `tell` is called in a thread of its own when there is news, and once a minute."""
         now = clock.elapsed()
@@ -64,7 +64,7 @@ class Watch:
         self._teller: threading.Thread | None = None
 
     @classmethod
-    def here(cls, settings: Settings, clock: Clock, tell: Callable[[], None] = lambda: None) -> Self:
+    def here(cls, settings: Settings, clock: Clock, tell: Callable[[], object] = lambda: None) -> Self:
         """Return a watch over this machine's line."""
         return cls(settings, clock, Probes(settings.speedtest_interface), tell)
 

@@ -8,7 +8,8 @@ new one. It makes an outage exactly one row:
 3. It publishes the row, and takes it out of `unsaved`.
 
 A daemon that is killed in between does 2 and 3 at its next start. Publishing a row again is no second row: the name,
-which ends with the outage's id, and the bytes are the same. An outage that was open ends when it was last seen.
+which ends with the outage's id, and the bytes are the same. So a held row is not re-dated as long as the file has it,
+and a file that cannot be read now is not replaced. An outage that was open ends when it was last seen.
 """
 
 from datetime import datetime

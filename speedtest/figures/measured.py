@@ -1,7 +1,7 @@
 """What one engine measured, from rows that come piece by piece.
 
-Medians and deciles are exact, so every measured number is kept: 8 bytes each, and 5 for a test's hour and server. The
-figures of a bin are computed as soon as no more of its tests can come.
+Medians and deciles are exact, so every measured number is kept, in 4 or 8 bytes (see `figures.coded`), and a test's
+hour and server in 5. The figures of a bin are computed as soon as no more of its tests can come.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from speedtest.figures import calendar
-from speedtest.figures.coded import Coded
+from speedtest.figures.coded import Coded, Numbers
 from speedtest.figures.types import Bin, EngineFigures, Hour, Kept, Plan, ServerFigures, Spread
 
 MOST_SERVERS = 20
@@ -52,7 +52,7 @@ class EngineTally:
         self._tests = self._good = 0
         self._width = width
         self._versions: set[str] = set()
-        self._numbers = {quantity: array("d") for quantity in _MEASURED}
+        self._numbers = {quantity: Numbers() for quantity in _MEASURED}
         self._hours = array("B")
         self._left_out = array("B")
         """1 for a successful test that is not held against the plan."""
@@ -70,7 +70,7 @@ class EngineTally:
         self._good += len(good)
         self._versions.update(map(str, tests["engine_version"].dropna().unique()))
         for quantity, numbers in self._numbers.items():
-            numbers.frombytes(good[quantity].to_numpy(dtype=float).tobytes())
+            numbers.extend(good[quantity].to_numpy(dtype=float))
         self._left_out.extend(left_out[good.index].tolist())
         self._hours.extend(calendar.hours_of_week(good))
         self._servers.extend(zip(good["server_id"].fillna(""), good["server_name"].fillna(""), strict=True))
@@ -106,8 +106,8 @@ class EngineTally:
         )
 
     def _all(self, quantity: str) -> np.ndarray:
-        """Return what every successful test measured, NaN if it did not. Nothing is copied."""
-        return np.asarray(self._numbers[quantity])
+        """Return what every successful test measured, NaN if it did not."""
+        return self._numbers[quantity].at(slice(None))
 
     def _kept(self, quantity: str, plan_mbps: float | None) -> Kept | None:
         left_out = np.asarray(self._left_out).astype(bool)
@@ -142,7 +142,7 @@ class EngineTally:
         for key in wanted:
             places = np.flatnonzero(keys == key)
             if places.size:
-                medians = (_median(self._all(quantity)[places]) for quantity in _Medians._fields[1:])
+                medians = (_median(self._numbers[quantity].at(places)) for quantity in _Medians._fields[1:])
                 yield key, _Medians(places.size, *medians)
 
     def _most_used(self) -> Iterator[ServerFigures]:

@@ -218,8 +218,9 @@ def _with_provider(rows: pd.DataFrame) -> pd.DataFrame:
             continue
         first, *others = (rows.pop(column) for column in columns)
         for other in others:
-            first = first.where(first.notna() & (first != ""), other)
-        rows[name] = first.where(first.notna() & (first != ""), None) if others else first
+            is_missing = first.isna() | (first == "")
+            first = first.mask(is_missing, other) if is_missing.any() else first
+        rows[name] = first.mask(first == "", None) if others and (first == "").any() else first
     return rows
 
 

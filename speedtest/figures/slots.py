@@ -166,8 +166,13 @@ def _each_once(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_missing(slots: pd.DataFrame) -> pd.DataFrame:
-    apart = slots["slot"].diff().shift(-1).dt.total_seconds().to_numpy() / slots["interval"].to_numpy()
-    slots["missing"] = np.where(apart >= _GAP, np.round(apart) - 1, 0).astype(int)
+    times = slots["slot"].astype(_INSTANTS).astype("int64").to_numpy()
+    apart = np.diff(times, append=times[-1:]) / 1e6  # all in place, because ten years have 525,600 slots
+    apart /= slots["interval"].to_numpy()
+    is_gap = apart >= _GAP
+    np.round(apart, out=apart)
+    apart -= 1
+    slots["missing"] = np.where(is_gap, apart, 0).astype(int)
     return slots
 
 

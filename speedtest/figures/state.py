@@ -288,4 +288,4 @@ def _plain(column: pd.Series) -> list[Any]:
     """Return the values as plain Python objects, None for missing ones."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return [None if value is pd.NaT else value.to_pydatetime().astimezone(UTC) for value in column]
-    return column.astype(object).where(column.notna(), None).tolist()
+    return [None if value is pd.NA or value != value else value for value in column.tolist()]  # noqa: PLR0124 (NaN)

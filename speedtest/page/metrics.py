@@ -4,6 +4,8 @@ Base units: bits per second, seconds, bytes, ratios from 0 to 1. What the last t
 test has no speed, never a speed of 0. Values of a test that is too old are absent too.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
@@ -19,6 +21,8 @@ from speedtest.report.words import harmless
 
 __all__ = ["CONTENT_TYPE_LATEST", "Scraped", "text"]
 
+_UNFINISHED_SECONDS = 1.0
+"""As long as not all lines have been read, their metrics are written this often."""
 _BITS, _SECONDS, _RATIO = 1e6, 1e-3, 1e-2
 _MEASURED: Sequence[tuple[str, str, Callable[[Result], float | None], float]] = (
     ("download_bits_per_second", "Download speed of the last test.", lambda row: row.download_mbps, _BITS),
@@ -47,7 +51,7 @@ class Scraped:
         """The latest metrics, empty until all lines have been read once."""
         self._folders = folders
         self._lines = lines
-        self._read: list[LineState] = []
+        self._unfinished = b""
         self._locations: int | None = None
         self._shown: tuple[list[LineState], DaemonState | None] | None = None
 
@@ -56,18 +60,20 @@ class Scraped:
         names = self._lines.names()
         self._locations = len(names)
         lines: list[LineState] = []
+        said = -math.inf
         for name in names:
             lines.append(self._lines.state(name, now))
-            if not self.text:
-                self._read = lines
+            if not self.text and time.monotonic() - said >= _UNFINISHED_SECONDS:
+                self._unfinished = text(lines, state.daemon(self._folders.result_dir, now), len(names))
+                said = time.monotonic()
         daemon = state.daemon(self._folders.result_dir, now)
         if not self.text or (lines, daemon) != self._shown:
             self.text, self._shown = text(lines, daemon, len(names)), (lines, daemon)
 
     def partial(self, now: datetime) -> bytes:
-        """Return the metrics of the lines that have been read so far. They say that they are not complete."""
+        """Return the metrics of the lines read up to a second ago. They say that they are not complete."""
         daemon = state.daemon(self._folders.result_dir, now)
-        return self.text or text(list(self._read), daemon, self._locations)
+        return self.text or self._unfinished or text([], daemon, self._locations)
 
 
 def text(lines: Sequence[LineState], daemon: DaemonState | None, locations: int | None) -> bytes:

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import errno
+import gc
 import ipaddress
 import socket
 import sys
@@ -80,6 +81,8 @@ def serve(listener: socket.socket, application: "Starlette") -> None:
     from speedtest.page import connections  # noqa: PLC0415 (the same)
 
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # else each full collection looks at all of pandas, and nothing is answered for 60 ms
     config = uvicorn.Config(
         application,
         loop="asyncio",

@@ -6,6 +6,7 @@ this process is ended. It reads one JSON object a line, first `Setup`, then `Ask
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections import OrderedDict
@@ -30,6 +31,8 @@ from speedtest.values.period import Unclear
 _KEPT_FILES = 400
 _KEPT_SUMMARIES = 16
 _LONGEST_ANSWER = 1 << 28
+_NICE = 10
+"""On a full machine, what is small goes before a large question."""
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -180,6 +183,7 @@ def main() -> None:
     """Answer until standard input ends, which it does with the page."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the page as well, which then ends this
     server.limit_memory()
+    os.nice(_NICE)
     with contextlib.suppress(OSError), Path("/proc/self/oom_score_adj").open("w") as score:
         score.write("1000")  # if memory runs out, this process is ended and not the page
     logs.configure("WARNING")

@@ -235,8 +235,8 @@ def _column(frame: _Time, start: datetime, title: str) -> Shape:
     return Shape(element="rect", attributes={"class": "touch", "x": x, "y": _TOP, **size}, title=title)
 
 
-def down(paper: Paper, bins: Sequence[ProbeBin]) -> list[Shape]:
-    """Return a band for each bin in which the line was down, as high as the share of the time that it was."""
+def outages(paper: Paper) -> list[Shape]:
+    """Return a band for each outage that the summary lists: as wide as it was long, and wide enough to be seen."""
     frame = _Time(paper, 0)
     return [
         Shape(
@@ -245,13 +245,13 @@ def down(paper: Paper, bins: Sequence[ProbeBin]) -> list[Shape]:
                 "class": "broken",
                 "x": frame.x(each.start),
                 "y": _TOP,
-                "width": max(round(frame.x(each.start + frame.step) - frame.x(each.start), 1), 1.5),
+                "width": max(round(frame.x(each.end or each.last) - frame.x(each.start), 1), 1.5),
                 "height": HEIGHT - _TOP - _BOTTOM,
             },
-            title=f"{_when(each.start, frame)}: down for {amounts.duration(each.down_seconds)}",
+            title=f"{words.moment(each.start, frame.zone)}: down for {amounts.duration(each.seconds)}",
         )
-        for each in bins
-        if each.down_seconds
+        for each in paper.summary.outages
+        if frame.since <= each.start < frame.until
     ]
 
 

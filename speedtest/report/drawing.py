@@ -113,14 +113,14 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
 
 
 def _probes(summary: Summary, papers: Sequence[Paper]) -> dict[str, Both]:
-    """Draw latency and loss between tests, with a band where the line was down."""
+    """Draw latency and loss between tests, with a band for each outage."""
     if not summary.watch or not summary.watch.bins:
         return {}
     bins = summary.watch.bins
 
     def drawn(paper: Paper, over: list[Curve], unit: str) -> Chart:
         chart = charts.lines(paper, bins, over, unit)
-        return msgspec.structs.replace(chart, shapes=[*charts.down(paper, bins), *chart.shapes])
+        return msgspec.structs.replace(chart, shapes=[*charts.outages(paper), *chart.shapes])
 
     return {
         "latency": Both(*(drawn(paper, _PROBES, "ms") for paper in papers)),

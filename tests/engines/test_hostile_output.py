@@ -102,6 +102,7 @@ GOOD: dict[str, list[dict[str, Any]]] = {
     "speedtest-cli": [_FLAT],
     "librespeed": [_FLAT | {"download": 8, "upload": 8}],
     "iperf3": [_IPERF3] * 4,
+    "http": [{"timestamp": "2026-11-23T10:00:00Z", "download_mbps": 8, "upload_mbps": 8}],
 }
 """For each engine, the least that is a result, for each step."""
 

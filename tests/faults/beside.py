@@ -31,7 +31,7 @@ def _points(scenario: str, mutant: str | None) -> list[Point]:
 
 def _jobs(form: Form, ask: Ask) -> Iterable[Job]:
     for scenario in form.scenarios:
-        for some in chunks(form.sample(ask(partial(_points, scenario, form.mutant)), 10), 10):
+        for some in chunks(form.sample(ask(partial(_points, scenario, form.mutant)), 8), 10):
             yield partial(_beside, scenario, some, form.mutant)
 
 

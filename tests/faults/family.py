@@ -76,7 +76,7 @@ class Form(msgspec.Struct, frozen=True):
 
     def sample[Item](self, items: Sequence[Item], most: int) -> list[Item]:
         """Return all items in full form or if `where` chooses cases, else `most` of them, evenly spread."""
-        most *= 3 if self.mutant else 1
+        most *= 4 if self.mutant else 1
         if self.full or self.where or len(items) <= most:
             return list(items)
         return [items[number * len(items) // most] for number in range(most)]

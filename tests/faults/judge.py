@@ -1,11 +1,13 @@
 """Judge a tree: can every row that was reported as saved be read exactly once, and is no partial file visible?
 
-It reads twice: through `speedtest.data.lake.read`, and by hand with plain pyarrow and Python's csv.
+It reads twice: through `speedtest.data.lake.read`, and by hand with plain pyarrow and Python's csv. An outage that has
+no row yet must be in the file of the watch, until the daemon's next start.
 """
 
 import csv
 import hashlib
 import io
+import json
 import os
 import re
 import traceback
@@ -19,13 +21,25 @@ import msgspec
 import pyarrow.parquet as pq
 
 from speedtest.data import lake
-from tests.faults.rows import HERE, ROW_ID, Row
-from tests.faults.scenarios import RECEIPT, RESULTS, UPLOADS, Scenario, finish
+from tests.faults.rows import HERE, ROW_ID, Outage, Row
+from tests.faults.scenarios import RECEIPT, RESULTS, UPLOADS, Scenario, finish, run_conversion
 
 _NUMBERED = re.compile(r"(.+)/speedtest_(\d{3,})\.(?:parquet|receipt\.json)")
 _PARQUET = re.compile(r"location=[^/]+/year=\d{4}/month=\d\d/day=\d\d/speedtest_(\d{3,})\.parquet")
 _REPLACES = re.compile(r"_was-([0-9a-f]{16})$")
 HELD = "held"
+WATCH = ".watch.json"
+_COLUMNS = [
+    ROW_ID,
+    "timestamp",
+    "download_mbps",
+    "speedtest_address",
+    "status",
+    "error_kind",
+    "error",
+    "duration_seconds",
+    "extra",
+]
 _CSV = re.compile(r"year=\d{4}/month=\d\d/day=\d\d/speedtest_(.+)\.csv")
 
 
@@ -55,16 +69,22 @@ class Expected(msgspec.Struct):
     saved: set[str]
     contents: set[bytes]
     damaged: Mapping[str, bytes] = {}
+    converted_first: bool = False
+    lasted: Mapping[str, float] = {}
+    """For how many seconds at least an outage must be known to have lasted."""
 
 
 def expected(scenario: Scenario, reported: Iterable[str] = ()) -> Expected:
     """Return what must be found after a scenario that reported these lines."""
-    saved = {row.name for row in scenario.saved} | {line.partition(" ")[2] for line in reported}
+    known = [line.split()[1:] for line in reported]
+    saved = {row.name for row in scenario.saved} | {name for name, *_ in known}
+    lasted = {row.name: row.lengths[-1][0] for row in scenario.saved if isinstance(row, Outage)}
+    lasted |= {name: float(seconds[0]) for name, *seconds in known if seconds}
     contents = {data for row in scenario.rows.values() for data in row.contents} | {
         *scenario.files.values(),
         *scenario.damaged.values(),
     }
-    return Expected(scenario.rows, saved, contents, scenario.damaged)
+    return Expected(scenario.rows, saved, contents, scenario.damaged, scenario.converted_first, lasted)
 
 
 def aftermath(tree: Path, wanted: Expected, *, at_once: bool = True) -> Verdict:
@@ -74,61 +94,102 @@ def aftermath(tree: Path, wanted: Expected, *, at_once: bool = True) -> Verdict:
     """
     verdict = judge(tree, wanted, through_lake=at_once)
     try:
+        if wanted.converted_first:
+            run_conversion(tree)
         finish(tree)
     except SystemExit as end:
         verdict.other.append(f"the conversion that follows ended with {end.code}")
     except Exception:  # noqa: BLE001 (a run that fails is a finding)
         verdict.other.append(f"the next start or conversion failed: {traceback.format_exc()}")
-    verdict.add(judge(tree, wanted))
+    verdict.add(judge(tree, wanted, may_wait=False))
     verdict.other += _unsettled(tree)
     return verdict
 
 
-def judge(tree: Path, wanted: Expected, *, through_lake: bool = True) -> Verdict:
-    """Judge the current state of a tree."""
+def judge(tree: Path, wanted: Expected, *, through_lake: bool = True, may_wait: bool = True) -> Verdict:
+    """Judge the current state of a tree. If `may_wait`, an outage need not have a row yet."""
     verdict = Verdict()
+    waiting = dict(_in_the_watch(tree, verdict)) if may_wait else {}
     if through_lake:
-        count_by_lake(tree, wanted, verdict)
-    count_by_hand(tree, wanted, verdict)
+        count_by_lake(tree, wanted, verdict, waiting)
+    count_by_hand(tree, wanted, verdict, waiting)
     _look_for_damaged(tree, wanted, verdict)
     return verdict
 
 
-def count_by_lake(tree: Path, wanted: Expected, verdict: Verdict) -> None:
-    """Judge the rows of one call of `lake.read`."""
+def count_by_lake(tree: Path, wanted: Expected, verdict: Verdict, waiting: Mapping[str, float] | None = None) -> None:
+    """Judge the rows of one call of `lake.read`. `waiting` has the outages that may have no row yet."""
     try:
-        _count(_by_lake(tree), wanted, verdict, "lake.read")
+        _count(_by_lake(tree), wanted, verdict, "lake.read", waiting or {})
     except Exception as error:  # noqa: BLE001 (every error of a reader is a finding)
         verdict.partial.add(f"lake.read: {error!r}")
 
 
-def count_by_hand(tree: Path, wanted: Expected, verdict: Verdict) -> None:
-    """Judge the rows that plain pyarrow and Python's csv read."""
-    _count(_by_hand(tree, wanted, verdict), wanted, verdict, "plain pyarrow")
+def count_by_hand(tree: Path, wanted: Expected, verdict: Verdict, waiting: Mapping[str, float] | None = None) -> None:
+    """Judge the rows that plain pyarrow and Python's csv read. `waiting` has the outages that may have no row yet."""
+    _count(_by_hand(tree, wanted, verdict), wanted, verdict, "plain pyarrow", waiting or {})
 
 
 def _by_lake(tree: Path) -> list[dict[str, Any]]:
     os.environ["SPEEDTEST_LOCATION_UUID"] = HERE
     frame = lake.read(result_dir=tree / RESULTS, upload_dir=tree / UPLOADS)
-    columns = frame[[ROW_ID, "timestamp", "download_mbps", "speedtest_address"]].astype(object)
+    columns = frame[_COLUMNS].astype(object)
     return [{str(name): value for name, value in record.items()} for record in columns.to_dict("records")]
 
 
-def _count(found: Iterable[Mapping[str, Any]], wanted: Expected, verdict: Verdict, reader: str) -> None:
+def _in_the_watch(tree: Path, verdict: Verdict) -> Iterator[tuple[str, float]]:
+    """Yield the outages that wait in the file of the watch, and how long they lasted."""
+    try:
+        left = json.loads((tree / RESULTS / WATCH).read_bytes())
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        verdict.partial.add(f"{WATCH}: {error}")
+        return
+    for outage in (*left["open"], *left["ended"]):
+        yield outage["id"], outage["seconds"]
+    for row in left["unsaved"]:
+        (record,) = csv.DictReader(io.StringIO(row["data"], newline=""))
+        yield record["outage"], float(record["duration_seconds"])
+
+
+def _count(
+    found: Iterable[Mapping[str, Any]], wanted: Expected, verdict: Verdict, reader: str, waiting: Mapping[str, float]
+) -> None:
     counts: Counter[str] = Counter()
+    lasted = dict(waiting)
     for record in found:
-        name = str(record[ROW_ID])
+        name = _name(record)
         counts[name] += 1
         if name not in wanted.rows:
             verdict.other.append(f"{reader}: {name} is not a row that was saved")
         elif not _is_as_kept(record, wanted.rows[name]):
             verdict.other.append(f"{reader}: {name} reads as {dict(record)}")
-    verdict.lost |= wanted.saved - counts.keys()
+        lasted[name] = float(record["duration_seconds"] or 0)
+    verdict.lost |= wanted.saved - counts.keys() - waiting.keys()
     verdict.doubled |= {name for name, count in counts.items() if count > 1}
+    verdict.partial |= {
+        f"{reader}: of {name} only {lasted[name]:g} of {seconds:g} s are left"
+        for name, seconds in wanted.lasted.items()
+        if lasted.get(name, seconds) < seconds
+    }
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    """Return the name of a row. That of an outage is its id, a field without a column."""
+    extra = record["extra"]
+    return str(json.loads(extra).get("outage") or record[ROW_ID] if isinstance(extra, str) else record[ROW_ID])
 
 
 def _is_as_kept(record: Mapping[str, Any], row: Row) -> bool:
     """Compare values. A row of the original program lacks some of them before its conversion."""
+    if isinstance(row, Outage):
+        return (
+            (record["status"], record["error_kind"]) == ("outage", "router")
+            and (record["duration_seconds"], record["error"]) in row.lengths
+            and record["timestamp"] in row.instants
+            and record["speedtest_address"] == row.address
+        )
     given = (record["download_mbps"], record["speedtest_address"])
     kept = (row.mbps, row.address)
     return record["timestamp"] in row.instants and all(
@@ -176,14 +237,15 @@ def _csv_rows(folder: Path, wanted: Expected, verdict: Verdict) -> Iterator[tupl
         records = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
         for number, record in enumerate(records):
             source = f"{digest} {found[1]}" + (f"#{number}" if len(records) > 1 else "")
-            mbps = record.get("download_mbps")
+            mbps, seconds, outage = (record.get(name) for name in ("download_mbps", "duration_seconds", "outage"))
             yield (
                 source,
                 {
-                    ROW_ID: record[ROW_ID],
+                    **{name: record.get(name) for name in _COLUMNS},
                     "timestamp": datetime.fromisoformat(record["timestamp"]),
                     "download_mbps": float(mbps) if mbps else None,
-                    "speedtest_address": record.get("speedtest_address"),
+                    "duration_seconds": float(seconds) if seconds else None,
+                    "extra": json.dumps({"outage": outage}) if outage else None,
                 },
             )
 
@@ -199,9 +261,7 @@ def _parquet_rows(folder: Path, verdict: Verdict) -> tuple[list[dict[str, Any]],
             continue
         try:
             with pq.ParquetFile(path) as file:
-                rows += file.read(
-                    [ROW_ID, "timestamp", "download_mbps", "speedtest_address"], use_threads=False
-                ).to_pylist()
+                rows += file.read(_COLUMNS, use_threads=False).to_pylist()
                 metadata = file.metadata.metadata or {}
         except Exception as error:  # noqa: BLE001 (a damaged file can raise any exception)
             verdict.partial.add(f"{name}: {error}")
@@ -224,6 +284,7 @@ def _unsettled(tree: Path) -> list[str]:
     left = [f"{name} is not converted" for name, _ in _visible(tree / RESULTS)]
     left += [f"{name} is held" for name, _ in _visible(tree / RESULTS / HELD)]
     left += [f"{path.name} was left behind" for path in tree.rglob(".*.tmp")]
+    left += [f"{name} waits in {WATCH}" for name, _ in _in_the_watch(tree, Verdict())]
     numbers: dict[str, list[int]] = {}
     for name, _ in _visible(tree / UPLOADS):
         if found := _NUMBERED.fullmatch(name):

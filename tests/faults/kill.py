@@ -37,7 +37,7 @@ def kill_at(point: Point) -> str:
 def _once(form: Form, ask: Ask) -> Iterable[Job]:
     for scenario in form.scenarios:
         found = [point for point in ask(partial(record, scenario, form.mutant)) if form.wants(point[2])]
-        for some in chunks(form.sample(found, 12), 12):
+        for some in chunks(form.sample(found, 10), 12):
             yield partial(_kill_once, scenario, some, form.mutant)
 
 
@@ -79,7 +79,7 @@ def _kill_twice(scenario: str, first: Point, form: Form) -> Found:
         shutil.copytree(killed, tree)
         bench = Bench(folder, form.mutant, at_once=False)
         clean = child.run(recover, tree, trace=True, mutant=form.mutant)
-        for second in form.some(points(clean.calls, tree), SECOND_KILLS, 6, seed=first[2]):
+        for second in form.some(points(clean.calls, tree), SECOND_KILLS, 5, seed=first[2]):
             shutil.rmtree(tree, ignore_errors=True)
             shutil.copytree(killed, tree)
             again = child.run(recover, tree, inject=kill_at(second), mutant=form.mutant)

@@ -8,7 +8,11 @@ from functools import partial
 
 import msgspec
 
-from tests.faults import mutants_of_files as of_files, mutants_of_the_lake as of_the_lake
+from tests.faults import (
+    mutants_of_files as of_files,
+    mutants_of_outages as of_outages,
+    mutants_of_the_lake as of_the_lake,
+)
 
 
 class Mutant(msgspec.Struct, frozen=True):
@@ -69,6 +73,30 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "a conversion does not sync what it deleted of held rows": Mutant(
         of_files.conversion_trusts_unsynced_deletion, _POWER, "half re-dated", "a clean run"
+    ),
+    "the file of the watch is replaced without fsync": Mutant(
+        of_outages.state_not_synced, _POWER, "outages", "a clean run"
+    ),
+    "the row of an outage is published before the file has it": Mutant(
+        of_outages.published_before_written, _KILL, "outages, re-dated", "watch.json"
+    ),
+    "the row of an outage is taken out of the file before it is published": Mutant(
+        of_outages.taken_out_before_published, (*_KILL, *_POWER), "outages", "outage-|clean"
+    ),
+    "the file of the watch is not taken over": Mutant(of_outages.not_taken_over, (*_KILL, "kill twice"), "outages"),
+    "an outage that was open is not taken over": Mutant(of_outages.only_rows_taken_over, _KILL, "outages"),
+    "the row of an outage has no id in its name": Mutant(of_outages.name_without_id, _KILL, "outages"),
+    "a file of the watch that cannot be read is overwritten": Mutant(
+        of_outages.unreadable_file_overwritten,
+        _ERRORS,
+        "outages, re-dated",
+        r"EIO:when=\d+ .*(openat|read).*watch.json$",
+    ),
+    "a held row is re-dated while the file of the watch has it": Mutant(
+        of_outages.redated_while_in_the_file, _ERRORS, "outages, re-dated", r"EIO.*\+ at rename"
+    ),
+    "an outage is not printed at the end": Mutant(
+        of_outages.not_printed_at_the_end, _ERRORS, "outages, re-dated", r"ENOSPC.*\+ at write", by_words=True
     ),
     "no lock": Mutant(of_files.no_lock, ("lock",), by_words=True),
     "today by local time": Mutant(of_files.local_today, ("clock",), by_words=True),

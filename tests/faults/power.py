@@ -84,7 +84,7 @@ def _lose_power(story: Story, form: Form) -> Found:
 
 def _chosen(moments: list["Moment"], story: Story, form: Form) -> list["Moment"]:
     """Return every moment of a clean run; after a fault only some moments, different ones for each fault."""
-    return form.some(moments, AFTER_A_FAULT, 15, seed=story.shown) if story.inject else form.sample(moments, 15)
+    return form.some(moments, AFTER_A_FAULT, 12, seed=story.shown) if story.inject else form.sample(moments, 12)
 
 
 type Moment = tuple[str, list[str], Tree]

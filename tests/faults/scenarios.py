@@ -6,22 +6,35 @@ reports each row that is saved. `finish` follows every fault: the next start of 
 
 import os
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import override
 
 import msgspec
 
-from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
-from speedtest.data import results
+from speedtest.daemon.outages import Outages
+from speedtest.data import heartbeat, results
 from speedtest.data.row_queue import RowQueue
 from speedtest.handlers import convert, loop
-from speedtest.process import Stop
 from speedtest.terminal import startup
 from tests.faults.child import Report
-from tests.faults.rows import AHEAD, HERE, THERE, TOKEN, Held, Original, Row, row, together
+from tests.faults.line import Line, ScriptedWatch, SetClock, state, waiting_row
+from tests.faults.rows import (
+    AHEAD,
+    ENDED,
+    HERE,
+    LATER_TOKEN,
+    THERE,
+    TOKEN,
+    Held,
+    Original,
+    Outage,
+    Row,
+    outage,
+    row,
+    together,
+)
 
 RESULTS, UPLOADS = "results", "uploads"
 RECEIPT = "location=here/year=2026/month=01/day=02/speedtest_006.receipt.json"
@@ -42,17 +55,26 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Files without valid rows, by their paths below `results`: they must stay there or in quarantine, unchanged."""
     earlier: list[Row] = []
     """Rows among `saved` that were converted before the start."""
+    converted_first: bool = False
+    """Whether a conversion comes before the daemon's next start, and not only after it."""
+    killed: bool = False
+    """Whether the daemon is killed at the end of the action, so that it prints nothing."""
 
     @property
     def rows(self) -> dict[str, Row]:
         return {row.name: row for row in (*self.saved, *self.new)}
+
+    @property
+    def outages(self) -> list[Outage]:
+        """The outages that begin in the action."""
+        return [row for row in self.new if isinstance(row, Outage)]
 
     def prepare(self, tree: Path) -> None:
         tree.mkdir()
         if self.earlier:
             _save(tree, self.earlier)
             run_conversion(tree)
-        _save(tree, [row for row in self.saved if row not in self.earlier and not isinstance(row, Original)])
+        _save(tree, [row for row in self.saved if row not in self.earlier and not isinstance(row, (Original, Outage))])
         for path, data in (self.files | {f"{RESULTS}/{path}": data for path, data in self.damaged.items()}).items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             (tree / path).write_bytes(data)
@@ -65,68 +87,83 @@ def _save(tree: Path, rows: list[Row]) -> None:
     """Save rows as the daemon does, except those that share a file in `files`."""
     for each in rows:
         if each.name not in _TOGETHER and not isinstance(each, Held):
-            results.save(results.encode(each.measurement), tree / RESULTS)
+            results.save(results.encode(each.measurement), tree / RESULTS, each.suffix)
+
+
+class Started(msgspec.Struct, frozen=True):
+    """What a daemon has when it has started."""
+
+    clock: SetClock
+    dates: ClockWatch
+    waiting: RowQueue
+    outages: Outages
+
+    def look(self) -> None:
+        """Look at the clocks, as the daemon does between two tests."""
+        self.dates.look()
+        if not (self.waiting or self.outages.waits):
+            self.dates.settle()
+
+    def close(self) -> bool:
+        """End as the daemon does; return whether no outage had to be printed."""
+        all_saved = self.outages.end()
+        self.waiting.save()
+        if not self.outages.waits:
+            self.dates.release()
+        self.waiting.give_up()
+        return all_saved
+
+
+@contextmanager
+def _started(tree: Path, clock: SetClock, watch: ScriptedWatch | None = None) -> Iterator[Started]:
+    """Start as the daemon does."""
+    folder = tree / RESULTS
+    set_environment(tree)
+    settings = startup.settings()
+    folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir}
+    with startup.take_lock(loop.LOCK_NAME, "another daemon", **folders):
+        dates = ClockWatch(clock, folder)
+        dates._token = TOKEN  # noqa: SLF001 (each run has the same names)
+        outages = Outages(settings, clock, dates, watch)
+        loop._sweep(folder)  # noqa: SLF001 (a step of the daemon's start)
+        dates.release()
+        outages.begin()
+        yield Started(clock, dates, RowQueue(folder), outages)
 
 
 def run_daemon(tree: Path, rows: list[Row], report: Report) -> None:
     """Start as the daemon does, save one of these rows each cycle, and stop. Report each row that is saved."""
-    folder = tree / RESULTS
-    _set_environment(tree)
-    settings = startup.settings()
-    folders = {"RESULT_DIR": settings.result_dir, "UPLOAD_DIR": settings.upload_dir}
-    with startup.take_lock(loop.LOCK_NAME, "another daemon", **folders):
-        loop._sweep(folder)  # noqa: SLF001 (a step of the daemon's start)
-        waiting, clock = RowQueue(folder), _SetClock()
-        watch = ClockWatch(clock, folder)
-        watch._token = TOKEN  # noqa: SLF001 (each run has the same names)
-        watch.release()
-        names = {results.encode(each.measurement, held=watch.hold(each.measurement)): each.name for each in rows}
+    with _started(tree, SetClock(synced=False)) as daemon:
+        waiting, dates = daemon.waiting, daemon.dates
+        names = {results.encode(each.measurement, held=dates.hold(each.measurement)): each.name for each in rows}
         for row_ in names:
             waiting.add(row_)
             for saved in waiting.save():
                 report(f"saved {names[saved]}")
-        clock.ahead = AHEAD
+        daemon.clock.ahead = AHEAD
         for _ in range(2):
             for saved in waiting.save():
                 report(f"saved {names[saved]}")
-            watch.look()
-            if not waiting:
-                watch.settle()
-        watch.release()
-        waiting.give_up()
-
-
-class _SetClock(Clock):
-    """A clock that is unsynchronised, stands still, and is set later."""
-
-    def __init__(self) -> None:
-        super().__init__(Stop())
-        self.ahead = timedelta(0)
-
-    @override
-    def now(self) -> datetime:
-        return datetime(2026, 1, 1, 12, tzinfo=UTC) + self.ahead
-
-    @override
-    def elapsed(self) -> float:
-        return 0.0
-
-    @override
-    def synced(self) -> bool | None:
-        return False
+            daemon.look()
+            daemon.outages.keep()
+        daemon.close()
 
 
 def run_conversion(tree: Path) -> None:
     """Convert as `python -m speedtest.handlers.convert` does. Raises SystemExit if a day could not be converted."""
-    _set_environment(tree)
+    set_environment(tree)
     sys.argv = ["convert"]
     convert.main()
 
 
-def _set_environment(tree: Path) -> None:
+def set_environment(tree: Path) -> None:
+    """Set the variables of a daemon or a conversion on this tree. The daemon watches no real line."""
     os.environ["RESULT_DIR"] = str(tree / RESULTS)
     os.environ["UPLOAD_DIR"] = str(tree / UPLOADS)
     os.environ["SPEEDTEST_LOCATION_UUID"] = HERE
+    os.environ["TZ"] = "UTC"
+    os.environ["WATCH_SECONDS"] = "0"
+    os.environ.pop("COMMIT_HASH", None)
 
 
 def finish(tree: Path) -> None:
@@ -144,6 +181,52 @@ def _convert(_: Scenario, tree: Path, report: Report) -> None:
     run_conversion(tree)
 
 
+def _see_outages(scenario: Scenario, tree: Path, report: Report) -> None:
+    """Let one outage begin, last and end, let another pass between two notes, and be killed during a third.
+
+    A test ends in the second in which the first outage began.
+    """
+    test, *_ = scenario.new
+    first, second, third = scenario.outages
+    clock = SetClock(synced=True)
+    watch = ScriptedWatch(clock)
+    with _started(tree, clock, watch) as daemon:
+        line = Line(daemon.outages, watch, report)
+        line.note()
+        line.is_down(first, 4)
+        line.note()
+        if daemon.waiting.keep(results.encode(test.measurement)):
+            report(f"saved {test.name}")
+        line.is_down(first, 64)
+        line.note()
+        line.is_up(first)
+        line.note()
+        line.keep()
+        line.is_up(second)
+        line.keep()
+        line.is_down(third, 5)
+        line.note()
+
+
+def _see_outages_and_set_the_clock(scenario: Scenario, tree: Path, report: Report) -> None:
+    """Let an outage end before the clock is set, and stop during another that began before that too."""
+    first, second = scenario.outages
+    clock = SetClock(synced=False)
+    watch = ScriptedWatch(clock, boot=heartbeat.boot_id())
+    with _started(tree, clock, watch) as daemon:
+        line = Line(daemon.outages, watch, report)
+        line.is_up(first)
+        line.keep()
+        line.is_down(second, 3)
+        line.note()
+        clock.ahead = AHEAD
+        daemon.look()
+        daemon.dates._token = LATER_TOKEN  # noqa: SLF001 (each run has the same names)
+        line.is_down(second, 70)
+        if daemon.close():
+            report(f"saved {second.name} {second.seconds:g}")
+
+
 _FIRST = [
     row(11, 1),
     row(12, 1),
@@ -157,6 +240,13 @@ _TOGETHER = {"row-23", "row-24"}
 _ORIGINAL = Original("row-25", row(25, 2).when, 25.25)
 _WRONG = [Held(f"row-{number}", row(number, 1).when, number + 0.25) for number in (51, 52, 53)]
 """Dated January 1, 12:00, and in truth measured on January 2, 08:00."""
+_LEFT = [outage(61, seconds=7), outage(62, seen=(3,)), outage(63, seconds=7, clock_is_set=True)]
+"""What a killed daemon left in the file of its watch: a converted row, an outage that has no row, and a held row."""
+_OUTAGES = [outage(64, seen=(4, 64), seconds=90), outage(65, seconds=6), outage(66, seen=(5,))]
+_REDATED = [
+    outage(67, seconds=90, clock_is_set=True),
+    outage(68, seen=(3,), seconds=70, ending=ENDED, clock_is_set=True),
+]
 _DAY_1 = "year=2026/month=01/day=01"
 _DAY_2 = "year=2026/month=01/day=02"
 
@@ -211,6 +301,26 @@ SCENARIOS = {
                 f"{_DAY_1}/speedtest_13-00-00.csv": row(44, 1).data[:-9],
                 f"{_DAY_1}/speedtest_13-00-01.csv": b"",
                 f"{_DAY_2}/speedtest_13-00-02.csv": b"timestamp,status\nyesterday,ok\n",
+            },
+        ),
+        Scenario(
+            name="outages",
+            act=_see_outages,
+            new=[row(64, 1), *_OUTAGES],
+            killed=True,
+        ),
+        Scenario(
+            name="outages, re-dated",
+            act=_see_outages_and_set_the_clock,
+            converted_first=True,
+            earlier=[_LEFT[0]],
+            saved=[*_LEFT, row(69, 2)],
+            new=[*_REDATED],
+            files={
+                f"{RESULTS}/{waiting_row(_LEFT[2], held=TOKEN).path}": _LEFT[2].data,
+                f"{RESULTS}/.watch.json": state(
+                    unsaved=[waiting_row(_LEFT[0]), waiting_row(_LEFT[2], held=TOKEN)], lasting=_LEFT[1]
+                ),
             },
         ),
     )

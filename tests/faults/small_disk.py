@@ -11,15 +11,21 @@ from pathlib import Path
 from daemon import DaemonProcess, run as run_handler, until
 from standins import ookla
 
+from speedtest.daemon.clock_watch import ClockWatch
+from speedtest.daemon.outages import Outages
 from speedtest.data import lake, results
 from speedtest.data.row_queue import RowQueue
+from speedtest.terminal import startup
 from tests.faults import child, judge, mutants
 from tests.faults.child import Report
 from tests.faults.family import Ask, Family, Form, Found, Job, workshop
 from tests.faults.judge import Expected, Verdict
-from tests.faults.rows import HERE, THERE, row
-from tests.faults.scenarios import RESULTS, UPLOADS, finish, run_conversion
+from tests.faults.line import Line, ScriptedWatch, SetClock
+from tests.faults.rows import HERE, THERE, Row, outage, row
+from tests.faults.scenarios import RESULTS, UPLOADS, finish, run_conversion, set_environment
 
+OUTAGES = [outage(number, seen=(4,), seconds=64) for number in range(5)]
+"""Each begins while rows are saved and ends some rows later; the last one lasts until the daemon's next start."""
 ROWS = [row(number, 1 + number % 2, address=THERE if number % 7 == 0 else HERE) for number in range(100, 140)]
 SIZES = [f"size={kibibytes}k" for kibibytes in range(8, 248, 6)]
 INODES = [f"nr_inodes={count}" for count in range(4, 64, 4)]
@@ -78,15 +84,25 @@ def _fill(limit: str, mutant: str | None) -> Found:
 
 
 def _fill_disk(tree: Path, limit: str, mutant: str | None) -> Verdict:
-    """Save more rows than fit on the disk, try to convert, make room, and check that each row is there once."""
+    """Save more rows and outages than fit on the disk, try to convert, make room, and find each row once."""
     tree.mkdir()
     mount(tree, limit)
     if mutant:
         mutants.apply(mutant)
-    with_rows = Expected({each.name: each for each in ROWS}, set(), {each.data for each in ROWS})
+    every: dict[str, Row] = {each.name: each for each in (*ROWS, *OUTAGES)}
+    lasted: dict[str, float] = {}
+    with_rows = Expected(every, set(), {data for each in every.values() for data in each.contents}, lasted=lasted)
+
+    def note(line: str) -> None:
+        _, name, seconds = line.split()
+        with_rows.saved.add(name)
+        lasted[name] = float(seconds)
+
+    line = _line(tree, note)
     waiting = RowQueue(tree / RESULTS)
     names = {results.encode(each.measurement): each.name for each in ROWS}
-    for row_ in names:
+    for number, row_ in enumerate(names):
+        _let_pass(line, number)
         waiting.add(row_)
         with_rows.saved |= {names[saved] for saved in waiting.save()}
     child.run(_try_to_convert, tree)
@@ -96,10 +112,33 @@ def _fill_disk(tree: Path, limit: str, mutant: str | None) -> Verdict:
     verdict.add(judge.judge(tree, with_rows))
     mount(tree, ROOM, again=True)
     with_rows.saved |= {names[saved] for saved in waiting.save()}
-    verdict.lost |= {each.name for each in ROWS} - with_rows.saved
+    line.keep()
+    line.note()
+    verdict.lost |= every.keys() - with_rows.saved
     finish(tree)
     verdict.add(judge.aftermath(tree, with_rows))
     return verdict
+
+
+def _line(tree: Path, report: Report) -> Line:
+    """Return a line whose outages a daemon keeps that has just started."""
+    set_environment(tree)
+    clock = SetClock(synced=True)
+    watch = ScriptedWatch(clock)
+    outages = Outages(startup.settings(), clock, ClockWatch(clock, tree / RESULTS), watch)
+    outages.begin()
+    return Line(outages, watch, report)
+
+
+def _let_pass(line: Line, number: int) -> None:
+    """Let every eighth row meet the beginning of an outage, and the fourth row after it the end."""
+    which, row_ = divmod(number, 8)
+    if row_ == 0:
+        line.is_down(OUTAGES[which], 4)
+        line.note()
+    elif row_ == 4 and OUTAGES[which] is not OUTAGES[-1]:
+        line.is_up(OUTAGES[which])
+        line.keep()
 
 
 def _try_to_convert(tree: Path, report: Report) -> None:
@@ -144,7 +183,7 @@ def _health(folder: Path) -> subprocess.CompletedProcess[str]:
 def _counted(daemon: DaemonProcess, disk: Path) -> tuple[int, int]:
     """Return how many tests the daemon has logged and how many rows of tests a reader finds."""
     frame = lake.read(result_dir=disk / RESULTS, upload_dir=disk / UPLOADS)
-    assert not frame.duplicated(["started_at"]).any(), "a row is there twice"
+    assert not frame.duplicated(["started_at", "slot"]).any(), "a row is there twice"
     return len(daemon.logged("measured")), int((frame["status"] != "skipped").sum())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from daemon import run
+from daemon import run, until
 from hypothesis import given, settings, strategies as st
 from pages import Page, serving
 from samples import HOME
@@ -262,6 +262,7 @@ def test_metrics_tell_what_the_watch_sees(now: tuple[Page, Folders]) -> None:
     page, where = now
     assert "speedtest_line_up{" not in page.get("/metrics").text
     say(where, state="down", place="router", words="no answer")
+    until(lambda: "speedtest_line_up{" in page.get("/metrics").text, "a scrape that has read the watch's file")
     text = page.get("/metrics").text
     labels = f'{{location="{HOME}"}}'
     assert f"speedtest_line_up{labels} 0.0" in text
