@@ -57,7 +57,8 @@ def test_all_of_it_is_converted_but_today_and_nothing_is_put_aside(
 
 
 def test_its_rows_are_marked_and_no_engine_is_called_so(rows: pd.DataFrame) -> None:
-    assert set(rows["engine"]) == {sample_year.ENGINE}
+    assert set(rows.loc[rows["status"] != "outage", "engine"]) == {sample_year.ENGINE}
+    assert rows["speedtest_address"].str.startswith("demo-").all()
     assert sample_year.ENGINE not in ENGINES
 
 
@@ -76,7 +77,7 @@ def test_there_is_something_to_see(now: datetime, rows: pd.DataFrame) -> None:
     monthly = good["download_mbps"].resample("10D").median()
     assert monthly.min() < 0.65 * monthly.max()
     assert 35 < (home.loc[now - timedelta(days=40.3) : now - timedelta(days=39.9), "status"] == "failed").sum() < 50
-    gaps = home["slot"].diff()
+    gaps = home["slot"].dropna().diff()
     assert timedelta(days=1.9) < gaps.max() < timedelta(days=2.1)
     assert set(home["error_kind"].dropna()) >= {kind for kind, _, _ in sample_year.FAILURES}
     assert set(rows.loc[rows["status"] == "skipped", "error_kind"]) == {"busy", "quiet-hours"}
@@ -89,7 +90,21 @@ def test_every_row_can_be_true(rows: pd.DataFrame) -> None:
     good = rows[rows["status"] == "ok"]
     assert (good[["download_mbps", "upload_mbps", "latency_ms", "data_bytes"]] > 0).all(axis=None)
     assert rows[rows["status"] != "ok"]["download_mbps"].isna().all()
-    assert not rows.duplicated(["speedtest_address", "slot"]).any()
+    assert not rows[rows["slot"].notna()].duplicated(["speedtest_address", "slot"]).any()
+    outages = rows[rows["status"] == "outage"]
+    assert (outages["duration_seconds"] > 0).all()
+    assert (rows["down_seconds"].dropna() <= rows.loc[rows["down_seconds"].notna(), "watched_seconds"]).all()
+    assert outages["duration_seconds"].sum() == pytest.approx(rows["down_seconds"].sum(), rel=0.01)
+
+
+def test_it_has_outages_of_all_places_days_over_wifi_and_busy_lines(rows: pd.DataFrame) -> None:
+    home = rows[rows["speedtest_address"] == "demo-home"]
+    assert set(home.loc[home["status"] == "outage", "error_kind"]) == {"beyond-router", "router", "link", "dns"}
+    wifi = home[home["link"] == "wifi"]
+    assert wifi["timestamp"].dt.date.nunique() >= 3
+    assert wifi["download_mbps"].median() < 0.6 * home["download_mbps"].median()
+    busy = home[home["other_bytes"] >= 0.1 * home["data_bytes"]]
+    assert 200 < len(busy) < 3000
 
 
 def test_the_same_instant_makes_the_same_rows() -> None:
