@@ -70,8 +70,11 @@ main() {
     test)
       shift
       case $* in
-        "") verb_test ;;
-        --fast) verb_test --numprocesses 2 --dist worksteal -m "$FAST_TESTS" ;;
+        "")
+          verb_test
+          pytest -m "not standins and not ($FAST_TESTS)"
+          ;;
+        --fast) verb_test ;;
         *) refuse "test takes --fast or nothing, not: $*" ;;
       esac
       ;;
@@ -121,7 +124,7 @@ verb_test() {
   pyrefly check
   pyrefly check .github/scripts/*.py # pyrefly checks hidden folders only if named
   shellcheck bootstrap.sh .ci/run
-  pytest "$@"
+  pytest --numprocesses 2 --dist worksteal -m "$FAST_TESTS"
 }
 
 verb_bench() {
