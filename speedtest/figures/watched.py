@@ -6,6 +6,7 @@ An outage is a row of its own. How long the line was watched, and how long it wa
 from array import array
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -98,18 +99,17 @@ class WatchTally:
     def _add_outages(self, rows: pd.DataFrame) -> None:
         months = calendar.months(rows)
         for row, month in zip(rows.to_dict("records"), months, strict=True):
-            start, seconds = row["timestamp"].to_pydatetime(), float(row["duration_seconds"] or 0.0)
-            end = start + timedelta(seconds=seconds)
-            exact = row["interval_seconds"]
+            start = row["timestamp"].to_pydatetime()
+            end = start + timedelta(seconds=_known(row["duration_seconds"], 0.0))
             self._outages.append(
                 Outage(
                     start=start,
                     last=end,
                     end=end,
                     slots=0,
-                    words=[str(row["error"])] if row["error"] else [],
-                    place=str(row["error_kind"]),
-                    exact_seconds=None if pd.isna(exact) else float(exact),
+                    words=[words] if (words := _known(row["error"], "")) else [],
+                    place=_known(row["error_kind"], "unknown-place"),
+                    exact_seconds=_known(row["interval_seconds"], None),
                 )
             )
             self._months.append(calendar.name(month))
@@ -163,6 +163,11 @@ class WatchTally:
             watched_seconds=round(watched, 3),
             down_seconds=round(down, 3),
         )
+
+
+def _known[Value](value: Any, otherwise: Value) -> Value:  # noqa: ANN401 (a value of a table)
+    """Return a value of a table; something else if it is missing, as in a row of another program."""
+    return otherwise if pd.isna(value) else value
 
 
 def _sums(names: list[str], lengths: list[float]) -> list[OutageSum]:

@@ -25,9 +25,16 @@ TYPES = {
     "attempt": "Int32",
     "vpn": "boolean",
     "interval_seconds": "float64",
+    "duration_seconds": "float64",
+    "watched_seconds": "float64",
+    "down_seconds": "float64",
+    "server_d": "float64",
+    "probes_sent": "Int64",
+    "probes_lost": "Int64",
+    "other_bytes": "Int64",
 }
 TEXTS = {
-    "status": ["ok", "ok", "ok", "failed", "failed", "skipped", "odd", None],
+    "status": ["ok", "ok", "ok", "failed", "failed", "skipped", "outage", "outage", "odd", None],
     "engine": ["ookla", "librespeed", "iperf3", None],
     "engine_version": ["1", "2", None],
     "error_kind": ["exit", "timeout", "rate-limited", "parse", "quiet-hours", None],
@@ -37,7 +44,11 @@ TEXTS = {
     "server_name": ["Bern", "Basel", None],
     "isp": ["Fibre", "LTE", None],
     "external_ip": ["192.0.2.1", "192.0.2.2", None],
+    "line": ["up", "down", None],
+    "link": ["ethernet", "wifi", "tunnel", None],
 }
+WHOLE = ["duration_seconds", "watched_seconds", "down_seconds", "server_d", "probes_sent", "probes_lost", "other_bytes"]
+"""Columns of numbers whose sums do not depend on their order."""
 NUMBERS = [name for name in COLUMNS if name.endswith(("_mbps", "_ms", "_percent"))]
 STEPS = [timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=7), timedelta(days=3), timedelta(days=40)]
 
@@ -49,6 +60,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     row = {name: st.sampled_from(texts) for name, texts in TEXTS.items()}
     row |= {name: st.one_of(st.none(), st.integers(0, 3), st.floats(0, 100, width=16)) for name in NUMBERS}
     row |= {
+        **{name: st.one_of(st.none(), st.integers(0, 600)) for name in WHOLE},
         "place": st.integers(0, 15),
         "slot": st.one_of(st.none(), st.integers(-1, 1), st.integers(0, 15)),
         "interval_seconds": st.sampled_from([step.total_seconds(), 600.0, 0.0, None]),
@@ -93,7 +105,9 @@ def test_the_figures_do_not_depend_on_where_a_period_is_cut(
     borders = [SINCE, *(SINCE + cut * (until - SINCE) for cut in sorted(cuts)), until]
     whole = summary(rows, asked, [SINCE, until])
     assert msgspec.to_builtins(summary(rows, asked, borders)) == msgspec.to_builtins(whole)
-    assert whole.rows == len(rows)
+    assert whole.rows == (rows["status"].fillna("") != "outage").sum()
+    if isp is None:
+        assert (whole.watch.outages_in_all if whole.watch else 0) == (rows["status"] == "outage").sum()
     assert sum(each.tests for each in whole.failures) == whole.failed == (rows["status"] == "failed").sum()
 
 
