@@ -143,7 +143,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
         Variable(
             "WATCH_TARGETS",
             "1.1.1.1,8.8.8.8,9.9.9.9",
-            f"1 to {hosts.MOST_TARGETS} addresses or host names, separated by commas",
+            f"1 to {hosts.MOST_TARGETS} addresses or host names of other machines, separated by commas",
             hosts.targets,
         ),
         Variable(

@@ -125,15 +125,22 @@ class Judge:
         self.is_loaded = True
         self.line.test_began()
 
-    def test_ended(self, began: float, now: float, *, failed: bool) -> UpOrDown:
-        """Take note that the test has ended; return how the line was when it began."""
+    def test_ended(self, began: float, now: float, *, failed: bool) -> UpOrDown | None:
+        """Take note that the test has ended; return how the line was when it began.
+
+        None if it began in a silence of which nobody knows yet whether it is an outage.
+        """
         self.is_loaded, self._counts_from = False, now
         was_down = self.line.down is not None
         self.line.test_ended(now, failed=failed)
         if self.line.down and not was_down:
             self._tell_down(self.line.down)
         self._collect()
-        return "down" if any(span.start <= began < span.end for span in (*self.recent, *self.open)) else "up"
+        is_in_one = any(span.start <= began < span.end for span in self.recent)
+        if is_in_one or any(span.start <= began for span in self.open):
+            return "down"
+        silent_since = self.line.silent_since
+        return None if silent_since is not None and silent_since <= began else "up"
 
     def since_last_slot(self) -> dict[str, float | int | None]:
         """Return the columns of what was seen since this was last called."""
@@ -150,6 +157,15 @@ class Judge:
             "probe_latency_p95_ms": tally.latency_p95_ms,
             "router_latency_ms": tally.router_latency_ms,
         }
+
+    @property
+    def since_slot(self) -> tuple[float, float]:
+        """How long the line was watched, and how long it was down, since `since_last_slot` was called last."""
+        return max(self.line.watched - self._taken[0], 0.0), max(self.down_seconds - self._taken[1], 0.0)
+
+    def carry(self, watched: float, down: float) -> None:
+        """Add what an earlier run saw since the slot before."""
+        self._taken = (self._taken[0] - watched, self._taken[1] - down)
 
     @property
     def _lines(self) -> tuple[Line, Line]:
@@ -203,7 +219,7 @@ class Judge:
                 self.outages += 1
                 self.up_since = max(self.up_since, span.end)
                 words = f"the line was down for {duration(span.seconds)} ({span.place}): {span.words}"
-                self.news.append(News("line_up", words))
+                self.news.append(News("line_unwatched", words) if span.ending else News("line_up", words))
             line.ended.clear()
 
     def _tell_down(self, span: Span) -> None:

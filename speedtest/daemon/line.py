@@ -84,6 +84,12 @@ class Line:
         """Silences during the test that runs: outages if it fails."""
 
     @property
+    def silent_since(self) -> float | None:
+        """Since when nothing answers, whether that is an outage already or not; None if something does."""
+        span = self.down or self._silent
+        return span.start if span else None
+
+    @property
     def suspicious(self) -> bool:
         """Whether the last round was silent and the line is not known to be down."""
         return self._silent is not None

@@ -174,6 +174,8 @@ class Outages:
             self._take_over(left)
 
     def _take_over(self, left: WatchState) -> None:
+        if self.watch and left.location == self._settings.speedtest_location_uuid:
+            self.watch.carry(left)
         base = self._settings.result_dir
         if any((base / row.path).is_relative_to(held_folder(base)) for row in left.unsaved):
             self._dates.look_for_others()

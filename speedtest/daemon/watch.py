@@ -106,6 +106,11 @@ class Watch:
         with self._lock:
             return self._judge.since_last_slot()
 
+    def carry(self, left: WatchState) -> None:
+        """Add what an earlier run saw since the slot before."""
+        with self._lock:
+            self._judge.carry(left.slot_watched_seconds, left.slot_down_seconds)
+
     def up_for(self) -> float:
         """Return for how many seconds the line has been up; 0 if it is down, or not known to be up."""
         with self._lock:
@@ -131,7 +136,9 @@ class Watch:
         """Return what the watch sees now."""
         with self._lock:
             judge, asked = self._judge, self._asked
-            down, minute = judge.down, self._last_minute or judge.minute
+            down = judge.down
+            minute = Tally() if down else self._last_minute or judge.minute
+            watched, was_down = judge.since_slot
             state: SeenState = "down" if down else "up" if judge.is_settled else "unknown"
             return WatchState(
                 seen=self._wall(self._seen),
@@ -154,7 +161,9 @@ class Watch:
                 loss_ratio=minute.loss_ratio,
                 watched_seconds=round(judge.line.watched, 3),
                 down_seconds=round(judge.down_seconds, 3),
-                outages=judge.outages,
+                outages=judge.outages + len(judge.open),
+                slot_watched_seconds=round(watched, 3),
+                slot_down_seconds=round(was_down, 3),
                 lost_families=[f"ipv{version}" for version in sorted(judge.witnesses.lost_families)],
                 silent_targets=sorted(judge.witnesses.silent_targets),
                 recent=[self._outage(span) for span in judge.recent],

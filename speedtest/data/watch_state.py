@@ -22,7 +22,7 @@ from speedtest.data.files import replace
 from speedtest.measurement import OutagePlace
 
 FILE_NAME = ".watch.json"
-FRESH_SECONDS = 150.0
+FRESH_SECONDS = 90.0
 """An older file is not what the watch sees now: it is written once a minute."""
 
 type SeenState = Literal["up", "down", "unknown"]
@@ -84,6 +84,9 @@ class WatchState(msgspec.Struct, kw_only=True):
     """Since the daemon started, as are the next two."""
     down_seconds: float = 0.0
     outages: int = 0
+    slot_watched_seconds: float = 0.0
+    """Since the slot before, for the daemon's next start; likewise the next."""
+    slot_down_seconds: float = 0.0
     lost_families: list[str] = []
     """`ipv4` or `ipv6`, if it alone is silent for five minutes."""
     silent_targets: list[str] = []

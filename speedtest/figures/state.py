@@ -194,7 +194,7 @@ def at(line: LineState, now: datetime, result_dir: Path) -> LineState:
     if seen and seen.state != "unknown":
         condition = seen.state
     return msgspec.structs.replace(
-        line, condition=condition, up={"up": True, "down": False}.get(condition), watch=_watch_now(seen)
+        line, condition=condition, up={"up": True, "down": False}.get(condition), watch=_watch_now(seen, now)
     )
 
 
@@ -253,8 +253,17 @@ def _watch(result_dir: Path, location: str, now: datetime) -> WatchState | None:
     return seen if seen.location == location and seen.is_fresh(now) else None
 
 
-def _watch_now(seen: WatchState | None) -> WatchNow | None:
-    return WatchNow(**{name: getattr(seen, name) for name in WatchNow.__struct_fields__}) if seen else None
+def _watch_now(seen: WatchState | None, now: datetime) -> WatchNow | None:
+    """Return what the watch sees. While the line stays down, its seconds run on after the file was written."""
+    if seen is None:
+        return None
+    found = WatchNow(**{name: getattr(seen, name) for name in WatchNow.__struct_fields__})
+    if seen.state != "down":
+        return found
+    more = max((now - seen.seen).total_seconds(), 0.0)
+    return msgspec.structs.replace(
+        found, down_seconds=found.down_seconds + more, watched_seconds=found.watched_seconds + more
+    )
 
 
 def _heartbeat(result_dir: Path) -> Heartbeat | None:

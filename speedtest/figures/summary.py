@@ -166,7 +166,7 @@ class _Tally:
             return Slots(), [], 0
         table = self._slots.table()
         counted = slots.count(table, asked.since if asked.known_before else None, asked.until)
-        found = slots.outages(table)
+        found = self._watch.untold(slots.outages(table))
         longest = [
             *slots.longest(found, MOST_OUTAGES, self._slots.failed()),
             *self._watch.longest(MOST_OUTAGES),

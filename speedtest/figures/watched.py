@@ -21,6 +21,7 @@ MOST_MONTHS = 120
 SHORT_SECONDS = (60, 300, 3600)
 """Outages shorter than one, five and sixty minutes are counted."""
 _WORDS_SHOWN = 3
+_BEFORE = timedelta(minutes=1)
 _PROBED = ("probe_latency_ms", "probe_latency_p95_ms", "router_latency_ms")
 
 
@@ -118,6 +119,16 @@ class WatchTally:
     def outages(self) -> int:
         """How many outages the watch saw."""
         return len(self._outages)
+
+    def untold(self, found: pd.DataFrame) -> pd.DataFrame:
+        """Return the outages that slots tell, without those that the watch saw as well.
+
+        A daemon that starts in an outage makes its first test before the watch knows.
+        """
+        told = pd.Series(data=False, index=found.index)
+        for each in self._outages:
+            told |= (found["start"] >= each.start - _BEFORE) & (found["start"] <= each.last)
+        return found[~told]
 
     def longest(self, most: int) -> list[Outage]:
         """Return the longest outages, with what tests said meanwhile."""

@@ -66,9 +66,10 @@ def text(summary: Summary, plan: Plan) -> str:
             if kept
         ]
     for outage in summary.outages[:_SHOWN]:
-        end = words.instant(outage.end, shown.zone) if outage.end else "an unknown end"
+        written = words.moment if outage.place else words.instant
+        end = written(outage.end, shown.zone) if outage.end else "an unknown end"
         said = f": {words.harmless(outage.words[0])}" if outage.words else ""
-        start = words.instant(outage.start, shown.zone)
+        start = written(outage.start, shown.zone)
         lines.append(f"Outage     {start} to {end}, {_length(outage)}{said}")
     lines += _providers(summary.providers, shown.zone)
     lines.append(f"Data       {amounts.data(summary.data_bytes)}")

@@ -20,7 +20,10 @@ PLACES = {
     "dns": "of the resolvers",
 }
 """The places of outages in words."""
-_LEFT_OUT = "They are not held against the plan; `speedsnake report --all-tests` or `marked=1` takes them in."
+_LEFT_OUT = (
+    "They are left out where tests are compared with the plan; `speedsnake report --all-tests`, and `marked=1` in an "
+    "address, take them in."
+)
 _NOTHING_THROUGH_IT = "No test in this period names this provider."
 
 
@@ -61,7 +64,8 @@ def availability(summary: Summary) -> str | None:
         up = amounts.availability(summary.availability_percent)
         return f"the line was up {up} of the {watched} in which it was watched"
     share = amounts.share(summary.availability_percent)
-    return f"uptime was {share} (of slots, because nobody watched the line)"
+    why = "no row says how long the line was watched" if summary.watch else "nobody watched the line"
+    return f"uptime was {share} (of slots, because {why})"
 
 
 def outages(summary: Summary) -> str:

@@ -10,7 +10,7 @@ ALL = "all"
 MOST_TARGETS = 10
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
-_TARGET = re.compile(rf"(?=.*[a-z]){_LABEL}(\.{_LABEL})*")
+_TARGET = re.compile(rf"(?!localhost$)(?=.*[a-z]){_LABEL}(\.{_LABEL})*")
 """A host name. Figures and dots alone are a misspelt address."""
 _ORIGIN = re.compile(rf"https?://({_NAME.pattern}|\[[0-9a-f:.]+\])(:[0-9]{{1,5}})?")
 _SELF = "self"
@@ -34,7 +34,18 @@ def targets(text: str) -> tuple[str, ...]:
     found = dict.fromkeys(canonical(plain(each.strip())) for each in text.split(","))
     if len(found) > MOST_TARGETS:
         raise ValueError(text)
-    return tuple(each if version_of(each) else _matching(_TARGET, each) for each in found)
+    return tuple(_elsewhere(each) if version_of(each) else _matching(_TARGET, each) for each in found)
+
+
+def _elsewhere(address: str) -> str:
+    """Return an address that may be another machine's; raise ValueError for this machine's own, and for groups."""
+    version = version_of(address) or 4
+    packed = socket.inet_pton(_FAMILIES[version], address.partition("%")[0])
+    is_own = packed[0] in (0, 127) if version == 4 else not any(packed[:15])  # noqa: PLR2004 (IPv4, 127.0.0.0/8)
+    is_group = packed[0] >= (224 if version == 4 else 255)  # noqa: PLR2004 (IPv4; 224.0.0.0/3, ff00::/8)
+    if is_own or is_group:
+        raise ValueError(address)
+    return address
 
 
 def canonical(written: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from speedtest.data import conversion, files, lake, parquet, partitions, table
+from speedtest.data.day_cache import Day
 from speedtest.data.parquet import Damaged, parquet_files
 from speedtest.data.partitions import Folders
 from speedtest.data.table import Parsed
@@ -203,7 +204,7 @@ def reader_lists_twice() -> None:
 
 
 def reader_keeps_listed() -> None:
-    def unlisted(rows: pa.Table, _: object) -> pa.Table:
-        return rows.drop_columns([table.SOURCE])
+    def unlisted(found: Day, _: object) -> pa.Table:
+        return found.table.drop_columns([table.SOURCE])
 
     put(lake, "_unlisted", lambda _: unlisted)
