@@ -6,6 +6,7 @@ have a thread each. So no question delays another kind, and fifty equal question
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ _KEPT_RECENT_FILES = 200
 _AT_ONCE = timedelta(days=31)
 _SCRAPE_SECONDS = 0.05
 """Metrics wait this long for new rows to be read, and otherwise are those of the scrape before."""
+_OLD_SECONDS = 60.0
+"""Figures of a scrape longer ago than this are no answer: the next one waits as long as the first."""
 _FIRST_SCRAPE_SECONDS = 2.0
 """The first scrape after a start waits this long, well within Prometheus' limit of 10 s, and then has the lines read so
 far: `speedtest_metrics_complete` says whether these are all."""
@@ -71,6 +74,7 @@ class Queries:
         self._rows = Rows(folders, keep=_KEPT_RECENT_FILES)
         self._lines = Lines(Rows(folders))  # two threads use it; it keeps states, so no tables
         self._scraped = metrics.Scraped(folders, self._lines)
+        self._scraped_at = 0.0
         self._scrape: asyncio.Future[None] | None = None
 
     async def summary(self, asked: Query) -> Summary:
@@ -103,7 +107,9 @@ class Queries:
 
         Raises the errors of `Rows.of`.
         """
-        patience = _FIRST_SCRAPE_SECONDS if self._scrape is None else _SCRAPE_SECONDS
+        last, self._scraped_at = self._scraped_at, time.monotonic()
+        is_old = self._scraped_at - last > _OLD_SECONDS
+        patience = _FIRST_SCRAPE_SECONDS if self._scrape is None or is_old else _SCRAPE_SECONDS
         if self._scrape is None or self._scrape.done():
             self._scrape = asyncio.ensure_future(self._in("metrics", lambda: self._scraped.refresh(datetime.now(UTC))))
         await asyncio.wait([self._scrape], timeout=patience)

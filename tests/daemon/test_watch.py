@@ -289,3 +289,32 @@ def test_no_outage_is_invented_and_none_overlaps_another(
     seen = simulation.watch.since_last_slot()
     assert seen["watched_seconds"] == pytest.approx(simulation.clock.at - FIRST, abs=interval + 1.1)
     assert seen["down_seconds"] == pytest.approx(sum(outage.seconds for outage in outages), abs=0.01)
+
+
+def test_a_test_that_fails_at_once_inside_an_outage_says_that_the_line_was_down() -> None:
+    simulation = watched([(60, 90, "line")], 75.5)
+    began = simulation.watch.test_began()
+    assert simulation.watch.test_ended(began, failed=True) == "down"
+
+
+def test_a_test_in_a_silence_that_is_no_outage_yet_says_nothing_of_the_line() -> None:
+    simulation = watched([(60, 90, "line")], 61.5)
+    began = simulation.watch.test_began()
+    assert simulation.watch.test_ended(began, failed=True) is None
+
+
+def test_what_was_seen_since_the_slot_before_outlives_a_restart() -> None:
+    before = watched([(100, 160, "line")], 300)
+    after = Simulation(Plan(), WATCH_SECONDS="1")
+    after.watch.carry(before.watch.seen())
+    after.until(60)
+    seen = after.watch.since_last_slot()
+    assert (seen["watched_seconds"] or 0) == pytest.approx(360, abs=3)
+    assert (seen["down_seconds"] or 0) == pytest.approx(60, abs=2)
+    assert (after.watch.since_last_slot()["down_seconds"] or 0) == 0
+
+
+def test_while_the_line_is_down_no_latency_of_before_is_told() -> None:
+    seen = watched([(60, 200, "line")], 150).watch.seen()
+    assert (seen.state, seen.latency_ms, seen.loss_ratio, seen.outages) == ("down", None, None, 1)
+    assert seen.down_seconds == pytest.approx(90, abs=2)

@@ -187,6 +187,21 @@ def test_the_sums_of_outages_are_those_of_the_rows(
     assert all(isinstance(each, Outage) and each.place for each in found.outages)
 
 
+def test_an_outage_that_a_slot_and_the_watch_tell_is_one(tmp_path: Path) -> None:
+    """A daemon that starts in an outage makes its first test before the watch knows the line."""
+    rows = [failed(MONDAY), outage(MONDAY + timedelta(seconds=2), 700.0, "beyond-router")]
+    rows += [watched(failed(MONDAY + INTERVAL), 598, "down"), watched(good(MONDAY + 2 * INTERVAL), 102)]
+    found = summary(folders(tmp_path, rows), MONDAY, LATER, PLAN)
+    assert [(each.place, each.seconds) for each in found.outages] == [("beyond-router", 700.0)]
+    assert found.outages_in_all == 1
+
+
+def test_while_the_line_stays_down_its_seconds_run_on(now: tuple[Page, Folders]) -> None:
+    page, where = now
+    say(where, seen=datetime.now(UTC) - timedelta(seconds=40), state="down", place="router", words="no answer")
+    assert 105 <= page.get("/api/now").json()["lines"][0]["watch"]["down_seconds"] <= 120
+
+
 # ------------------------------------------------------------------------------------------------------ the views
 
 
