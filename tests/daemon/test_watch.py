@@ -175,6 +175,7 @@ def test_resolvers_that_do_not_resolve_are_an_outage_of_their_own(monkeypatch: p
     assert outage.exact_seconds == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval", "exact"), [("1", 60), ("7", 60), ("10", 60), ("45", 60), ("90", 90)])
 def test_the_start_of_an_outage_of_resolvers_is_as_exact_as_it_says(
     interval: str, exact: float, monkeypatch: pytest.MonkeyPatch
@@ -265,6 +266,7 @@ def test_a_day_with_30_outages_is_found_as_it_was(interval: int) -> None:
     assert simulation.watch.since_last_slot()["down_seconds"] == pytest.approx(real_seconds, rel=0.01)
 
 
+@pytest.mark.slow
 @hypothesis_settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(st.floats(3, 300), st.floats(0.1, 90)), max_size=8),
