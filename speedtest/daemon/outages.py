@@ -4,7 +4,6 @@ The watch calls `note` in its own thread, so that no slow disk delays a probe; t
 """
 
 import logging
-import os
 import sys
 import threading
 from datetime import timedelta
@@ -133,7 +132,7 @@ class Outages:
         if self.watch:
             seen = self.watch.seen()
         elif self._has_file:
-            seen = WatchState(seen=self._clock.now(), pid=os.getpid(), interval_seconds=0, state="unknown")
+            seen = WatchState(seen=self._clock.now(), interval_seconds=0, state="unknown")
         else:
             return True
         try:

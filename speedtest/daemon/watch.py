@@ -6,7 +6,6 @@ writes: when something has changed, and once a minute, it lets `tell` do that in
 A time in which this process or machine was suspended is not watched, nor is the time after it until the line answers.
 """
 
-import os
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -142,7 +141,6 @@ class Watch:
             state: SeenState = "down" if down else "up" if judge.is_settled else "unknown"
             return WatchState(
                 seen=self._wall(self._seen),
-                pid=os.getpid(),
                 boot=heartbeat.boot_id(),
                 synced=self._clock.synced(),
                 location=self._settings.speedtest_location_uuid,

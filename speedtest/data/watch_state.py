@@ -23,7 +23,8 @@ from speedtest.measurement import OutagePlace
 
 FILE_NAME = ".watch.json"
 FRESH_SECONDS = 90.0
-"""An older file is not what the watch sees now: it is written once a minute."""
+"""A file that is older than this and the interval is not what the watch sees now: it is written once a minute, at the
+end of a round."""
 
 type SeenState = Literal["up", "down", "unknown"]
 
@@ -56,7 +57,6 @@ class WatchState(msgspec.Struct, kw_only=True):
     """What the watch saw last."""
 
     seen: datetime
-    pid: int
     boot: str | None = None
     """The boot that `started_elapsed` counts from."""
     synced: bool | None = None
@@ -99,7 +99,8 @@ class WatchState(msgspec.Struct, kw_only=True):
 
     def is_fresh(self, now: datetime) -> bool:
         """Return whether this is what a watch sees now, and not what one saw that has ended since."""
-        return self.interval_seconds > 0 and abs((now - self.seen).total_seconds()) <= FRESH_SECONDS
+        age = abs((now - self.seen).total_seconds())
+        return self.interval_seconds > 0 and age <= FRESH_SECONDS + self.interval_seconds
 
 
 def write(state: WatchState, result_dir: Path) -> None:

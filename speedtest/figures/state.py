@@ -99,7 +99,7 @@ class DaemonState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WatchNow(msgspec.Struct, frozen=True, kw_only=True):
-    """What the watch saw last, at most `watch_state.FRESH_SECONDS` ago."""
+    """What the watch saw last, not longer ago than `watch_state.FRESH_SECONDS` and an interval."""
 
     seen: datetime
     since: datetime | None

@@ -21,7 +21,7 @@ def left_by_a_killed_daemon(folder: Path, row: Row, suffix: str = "") -> Path:
     """Leave a row in the file of the watch, and return its path."""
     path = results.path(row, folder, suffix)
     left = Unsaved(str(path.relative_to(folder)), row.data.decode())
-    watch_state.write(WatchState(seen=START, pid=1, interval_seconds=10, state="down", unsaved=[left]), folder)
+    watch_state.write(WatchState(seen=START, interval_seconds=10, state="down", unsaved=[left]), folder)
     return path
 
 

@@ -71,7 +71,6 @@ class ScriptedWatch(Watch):
         now = self._clock.now()
         return WatchState(
             seen=now,
-            pid=1,
             boot=self._boot,
             synced=self._clock.synced(),
             interval_seconds=INTERVAL,
@@ -148,7 +147,6 @@ def state(unsaved: Sequence[Unsaved], lasting: Outage) -> bytes:
     """Return the file that a daemon left when it was killed during an outage."""
     left = WatchState(
         seen=NOON,
-        pid=1,
         synced=True,
         interval_seconds=INTERVAL,
         state="down",

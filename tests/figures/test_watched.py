@@ -248,7 +248,7 @@ def now(tmp_path: Path) -> Iterator[tuple[Page, Folders]]:
 def say(where: Folders, **more: object) -> None:
     """Write what a watch says."""
     this = datetime.now(UTC)
-    seen = WatchState(seen=this, pid=1, location=HOME, interval_seconds=10.0, state="up", since=this)
+    seen = WatchState(seen=this, location=HOME, interval_seconds=10.0, state="up", since=this)
     seen.latency_ms, seen.router_latency_ms, seen.loss_ratio, seen.down_seconds, seen.outages = 12.5, 0.5, 0.25, 65.0, 2
     watch_state.write(msgspec.structs.replace(seen, **more), where.result_dir)
 
@@ -270,6 +270,14 @@ def test_a_watch_of_another_line_or_of_long_ago_says_nothing_of_this_one(now: tu
     say(where, location="another")
     assert page.get("/api/now").json()["lines"][0]["watch"] is None
     say(where, seen=datetime.now(UTC) - timedelta(minutes=5))
+    assert page.get("/api/now").json()["lines"][0]["watch"] is None
+
+
+def test_a_watch_that_looks_every_five_minutes_is_believed_for_so_long(now: tuple[Page, Folders]) -> None:
+    page, where = now
+    say(where, seen=datetime.now(UTC) - timedelta(minutes=5), interval_seconds=300.0)
+    assert page.get("/api/now").json()["lines"][0]["watch"]["latency_ms"] == 12.5
+    say(where, seen=datetime.now(UTC) - timedelta(minutes=7), interval_seconds=300.0)
     assert page.get("/api/now").json()["lines"][0]["watch"] is None
 
 
