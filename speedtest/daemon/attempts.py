@@ -11,7 +11,7 @@ from speedtest.daemon.circumstances import BEFORE_SECONDS, Circumstances, Look, 
 from speedtest.daemon.clock import Clock, Reading
 from speedtest.daemon.clock_watch import ClockWatch, dated
 from speedtest.daemon.schedule import Memory
-from speedtest.daemon.watch import Watch
+from speedtest.daemon.watch import LineBefore, Watch
 from speedtest.engines.engine import Target
 from speedtest.environment import Settings
 from speedtest.logging import Events
@@ -120,8 +120,7 @@ class Attempts:
         self._memory.running = self._programs[item].engine.name
         self._remember()
         before = self._look()
-        began = self._watch.test_began() if self._watch else 0.0
-        with Circumstances(self._settings, self.earlier) as around:
+        with Circumstances(self._settings, self.earlier) as around, LineBefore(self._watch) as line:
             row = speedtest.run(
                 self._programs[item],
                 self._settings,
@@ -131,13 +130,12 @@ class Attempts:
                 where=where,
                 started_at=before.wall,
             )
-        failed = row is not None and row.status != "ok"
-        line = self._watch.test_ended(began, failed=failed) if self._watch else None
+            line.test_failed = row is not None and row.status != "ok"
         if row is None:
             events.info("test_cancelled", "cancelled the running test because the daemon is stopping: it has no row")
             self._count_lost(around.moved)
         else:
-            row = dated(replace(around.told(row), line=line), before, self._look())
+            row = dated(replace(around.told(row), line=line.state), before, self._look())
             row = schedule.with_count(row, around.moved, self._memory)
             self._note(row)
         self._slot = replace(self._slot, attempt=self._slot.attempt + 1)

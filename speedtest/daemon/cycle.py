@@ -35,7 +35,7 @@ from speedtest.values import amounts
 
 events = Events(__name__)
 
-WATCH_SECONDS = 5.0
+OUTAGE_SECONDS = 5.0
 """How often the outages that the watch has seen are looked for."""
 LOOK_SECONDS = 30.0
 """How often the clocks are looked at while rows are held for their dates, or while the wall clock times the slots."""
@@ -104,7 +104,7 @@ class Daemon:
         while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
             longest = LOOK_SECONDS if self.settings.sleep_align or self._dates.holds else math.inf
             if self.outages.watch:
-                longest = min(longest, WATCH_SECONDS)
+                longest = min(longest, OUTAGE_SECONDS)
             if left > BEFORE_SECONDS:
                 longest = min(longest, left - BEFORE_SECONDS)
             elif left > BEFORE_SECONDS / 2:  # a wait may end a moment early: the look stands then
@@ -136,6 +136,8 @@ class Daemon:
             seen.clear()
             self.outages.keep()
             self._beat(max(slot.ends, self.clock.monotonic()))
+        if self.outages.watch and seen:  # a stop has ended the slot without a row
+            self.outages.watch.carry(seen["watched_seconds"] or 0.0, seen["down_seconds"] or 0.0)
 
     def _measure_after_outage(self, left: float) -> None:
         """Measure once after a long outage: how the line came back. The row belongs to no slot.

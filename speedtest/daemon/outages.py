@@ -174,7 +174,7 @@ class Outages:
 
     def _take_over(self, left: WatchState) -> None:
         if self.watch and left.location == self._settings.speedtest_location_uuid:
-            self.watch.carry(left)
+            self.watch.carry(left.slot_watched_seconds, left.slot_down_seconds)
         base = self._settings.result_dir
         if any((base / row.path).is_relative_to(held_folder(base)) for row in left.unsaved):
             self._dates.look_for_others()

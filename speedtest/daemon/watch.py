@@ -41,6 +41,28 @@ DOUBTFUL_ECHOES = 3
 """How many echoes a target gets while the line is silent: on a line that loses half of them, one arrives."""
 
 
+class LineBefore:
+    """Tells the watch that a test runs, from `with` to its end, however it ends. Then `state` is how the line was."""
+
+    def __init__(self, watch: "Watch | None") -> None:
+        """Take the watch, if there is one."""
+        self._watch = watch
+        self.test_failed = False
+        """To be set within the block."""
+        self.state: UpOrDown | None = None
+        """How the line was when the test began; None if nobody watched."""
+
+    def __enter__(self) -> Self:
+        """Begin the test."""
+        self._began = self._watch.test_began() if self._watch else 0.0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the test."""
+        if self._watch:
+            self.state = self._watch.test_ended(self._began, failed=self.test_failed)
+
+
 class Watch:
     """The watch over one line."""
 
@@ -105,10 +127,10 @@ class Watch:
         with self._lock:
             return self._judge.since_last_slot()
 
-    def carry(self, left: WatchState) -> None:
-        """Add what an earlier run saw since the slot before."""
+    def carry(self, watched_seconds: float, down_seconds: float) -> None:
+        """Add what was seen since the slot before, by an earlier run or for a slot that has got no row."""
         with self._lock:
-            self._judge.carry(left.slot_watched_seconds, left.slot_down_seconds)
+            self._judge.carry(watched_seconds, down_seconds)
 
     def up_for(self) -> float:
         """Return for how many seconds the line has been up; 0 if it is down, or not known to be up."""

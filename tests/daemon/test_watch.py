@@ -8,6 +8,7 @@ from watching import DAY, FIRST, ROUTER, WAYS, Plan, Simulation, compared, seede
 
 from speedtest.daemon.judge import SETTLE_SECONDS
 from speedtest.daemon.line import LOST_ROUNDS
+from speedtest.daemon.watch import LineBefore
 from speedtest.data.watch_state import LineOutage
 from speedtest.probing.routes import Way, Ways
 
@@ -308,7 +309,8 @@ def test_a_test_in_a_silence_that_is_no_outage_yet_says_nothing_of_the_line() ->
 def test_what_was_seen_since_the_slot_before_outlives_a_restart() -> None:
     before = watched([(100, 160, "line")], 300)
     after = Simulation(Plan(), WATCH_SECONDS="1")
-    after.watch.carry(before.watch.seen())
+    left = before.watch.seen()
+    after.watch.carry(left.slot_watched_seconds, left.slot_down_seconds)
     after.until(60)
     seen = after.watch.since_last_slot()
     assert (seen["watched_seconds"] or 0) == pytest.approx(360, abs=3)
@@ -320,3 +322,11 @@ def test_while_the_line_is_down_no_latency_of_before_is_told() -> None:
     seen = watched([(60, 200, "line")], 150).watch.seen()
     assert (seen.state, seen.latency_ms, seen.loss_ratio, seen.outages) == ("down", None, None, 1)
     assert seen.down_seconds == pytest.approx(90, abs=2)
+
+
+def test_an_error_of_ours_during_a_test_does_not_leave_the_watch_in_doubt() -> None:
+    simulation = watched([(60, 75, "line")], 50)
+    with pytest.raises(ZeroDivisionError), LineBefore(simulation.watch):
+        _ = 1 / 0
+    simulation.until(100)
+    assert len(found(simulation)) == 1

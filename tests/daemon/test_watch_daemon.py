@@ -83,6 +83,18 @@ def test_the_first_row_of_a_slot_tells_what_the_watch_saw_since_the_slot_before(
         assert all(row["watched_seconds"] == "" and row["line"] == "up" for row in others)
 
 
+def test_what_the_row_of_a_cancelled_test_would_have_told_is_told_after_a_restart(home: Home, tmp_path: Path) -> None:
+    with running(home, tmp_path, SLEEP_SECONDS="6") as found:
+        until(lambda: len(found()) == 1, "the first row")
+        program = tmp_path / "bin/speedtest"
+        hangs = f"touch {tmp_path}/hangs; sleep 60; echo"
+        program.write_text(program.read_text().replace('echo "[error]', f'{hangs} "[error]'))
+        until((tmp_path / "hangs").exists, "a test that hangs")
+    with running(home, tmp_path) as found:
+        until(lambda: len(found()) == 2, "the first row after a restart")
+    assert 4 <= float(found()[1]["watched_seconds"]) <= 15
+
+
 def test_after_a_long_outage_it_measures_once_and_the_row_belongs_to_no_slot(home: Home, tmp_path: Path) -> None:
     with running(home, tmp_path, SPEEDTEST_AFTER_OUTAGE="1", SPEEDTEST_TIMEOUT_SECONDS="30") as found:
         until(lambda: len(found()) == 1, "the first slot")
