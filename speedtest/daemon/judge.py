@@ -33,8 +33,6 @@ class Judge:
         self.is_settled = False
         """Whether the state is known."""
         self.up_since = now
-        self.is_loaded = False
-        """Whether a test runs."""
         self.resolve_at = now
         """The latest time at which the resolvers are to be asked again."""
         self._counts_from = now
@@ -52,7 +50,7 @@ class Judge:
     @property
     def is_doubtful(self) -> bool:
         """Whether the next round should come soon."""
-        return any(line.down or line.suspicious for line in self._lines)
+        return any(line.down or line.doubted for line in self._lines)
 
     @property
     def open(self) -> list[Span]:
@@ -90,7 +88,7 @@ class Judge:
         """Take an answer that came after its round. A slow answer is not a lost one."""
         self._answered(at)
         self.witnesses.heard(target)
-        if not self.is_loaded and at - seconds >= self._counts_from and self.witnesses.counts(target):
+        if not self.line.is_loaded and at - seconds >= self._counts_from and self.witnesses.counts(target):
             for tally in (self.slot, self.minute):
                 tally.found(target, seconds)
         self._collect()
@@ -122,7 +120,6 @@ class Judge:
 
     def test_began(self) -> None:
         """Take note that a test begins."""
-        self.is_loaded = True
         self.line.test_began()
 
     def test_ended(self, began: float, now: float, *, failed: bool) -> UpOrDown | None:
@@ -130,7 +127,7 @@ class Judge:
 
         None if it began in a silence of which nobody knows yet whether it is an outage.
         """
-        self.is_loaded, self._counts_from = False, now
+        self._counts_from = now
         was_down = self.line.down is not None
         self.line.test_ended(now, failed=failed)
         if self.line.down and not was_down:
@@ -139,18 +136,17 @@ class Judge:
         is_in_one = any(span.start <= began < span.end for span in self.recent)
         if is_in_one or any(span.start <= began for span in self.open):
             return "down"
-        silent_since = self.line.silent_since
-        return None if silent_since is not None and silent_since <= began else "up"
+        doubted = self.line.doubted
+        return None if doubted and doubted.start <= began else "up"
 
     def since_last_slot(self) -> dict[str, float | int | None]:
         """Return the columns of what was seen since this was last called."""
-        total = self.line.watched, self.down_seconds
-        (watched, down), self._taken = self._taken, total
+        watched, down = self.since_slot
+        self._taken = self.line.watched, self.down_seconds
         tally, self.slot = self.slot, Tally()
-        lasted = max(total[0] - watched, 0.0)
         return {
-            "watched_seconds": round(lasted, 3),
-            "down_seconds": round(min(max(total[1] - down, 0.0), lasted), 3),
+            "watched_seconds": round(watched, 3),
+            "down_seconds": round(min(down, watched), 3),
             "probes_sent": tally.sent,
             "probes_lost": tally.lost,
             "probe_latency_ms": tally.latency_ms,
@@ -201,7 +197,7 @@ class Judge:
 
     def _add_up(self, asked: Round) -> None:
         """Count the probes of a round, unless the load of a test disturbs them."""
-        if self.is_loaded:
+        if self.line.is_loaded:
             return
         for tally in (self.slot, self.minute):
             for target in asked.targets:

@@ -6,7 +6,7 @@ are not sure yet count neither way until they are. All times are seconds of the 
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -76,30 +76,20 @@ class Line:
         self.ended: list[Span] = []
         """Outages that are over; the caller takes them."""
         self._counted = now
-        self._silent: Span | None = None
+        self.doubted: Span | None = None
         """A silence that is not sure to be an outage."""
+        self.is_loaded = False
+        """Whether a test runs."""
         self._rounds = 0
-        self._loaded = False
         self._under_load: list[Span] = []
         """Silences during the test that runs: outages if it fails."""
 
-    @property
-    def silent_since(self) -> float | None:
-        """Since when nothing answers, whether that is an outage already or not; None if something does."""
-        span = self.down or self._silent
-        return span.start if span else None
-
-    @property
-    def suspicious(self) -> bool:
-        """Whether the last round was silent and the line is not known to be down."""
-        return self._silent is not None
-
     def lost(self, began: float, ended: float, sight: Sight, words: str = "") -> None:
         """Take a round without any answer: what it saw of the router, and the same in words."""
-        span = self.down or self._silent
+        span = self.down or self.doubted
         if span is None:
             self._count(began, down=False)
-            span = self._silent = Span(began, ended, self._of)
+            span = self.doubted = Span(began, ended, self._of)
             self._rounds = 0
         span.end = ended
         span.sights[sight] += 1
@@ -107,7 +97,7 @@ class Line:
         self._rounds += 1
         if self.down:
             self._count(ended, down=True)
-        elif self._rounds >= LOST_ROUNDS and not self._loaded:
+        elif self._rounds >= LOST_ROUNDS and not self.is_loaded:
             self._break(span)
 
     def answered(self, at: float) -> None:
@@ -117,38 +107,38 @@ class Line:
             self.down.end = at
             self.ended.append(self.down)
             self.down = None
-        if self._silent and self._loaded and at - self._silent.start >= LOAD_SECONDS:
-            self._silent.end = at
-            self._under_load.append(self._silent)
-        self._silent = None
+        if self.doubted and self.is_loaded and at - self.doubted.start >= LOAD_SECONDS:
+            self.doubted.end = at
+            self._under_load.append(self.doubted)
+        self.doubted = None
         self._count(at, down=False)
 
     def test_began(self) -> None:
         """Doubt silences from now on: the load of a test may cause them."""
-        self._loaded = True
+        self.is_loaded = True
         self._under_load = []
 
     def test_ended(self, now: float, *, failed: bool) -> None:
         """Believe the long silences of a test that failed, and none of a test that succeeded."""
-        self._loaded = False
+        self.is_loaded = False
         if failed:
             self.ended += self._under_load
             self.down_seconds += sum(span.seconds for span in self._under_load)
-            if self._silent and now - self._silent.start >= LOAD_SECONDS:
-                self._break(self._silent)
+            if self.doubted and now - self.doubted.start >= LOAD_SECONDS:
+                self._break(self.doubted)
         else:
-            self._silent = None
+            self.doubted = None
         self._under_load = []
 
     def unwatched(self, now: float) -> None:
         """Take note that nobody watched until now. An outage that lasted ends when it was last seen."""
         if self.down:
             self.ended.append(self.down)
-        self.down = self._silent = None
+        self.down = self.doubted = None
         self._counted = now
 
     def _break(self, silent: Span) -> None:
-        self.down, self._silent = silent, None
+        self.down, self.doubted = silent, None
         self._count(silent.end, down=True)
 
     def _count(self, until: float, *, down: bool) -> None:
@@ -156,19 +146,3 @@ class Line:
         self.watched += seconds
         self.down_seconds += seconds if down else 0.0
         self._counted = max(until, self._counted)
-
-
-def median(values: Sequence[float]) -> float | None:
-    """Return the middle value, of two middle ones the mean; None of no values."""
-    return quantile(values, 0.5)
-
-
-def quantile(values: Sequence[float], share: float) -> float | None:
-    """Return the value below which this share of the values lies, between two values as far as it lies between them."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    at = share * (len(ordered) - 1)
-    low = int(at)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)

@@ -3,8 +3,6 @@
 from array import array
 from collections.abc import Sequence
 
-from speedtest.daemon.line import median, quantile
-
 _MOST = 2000
 """So many round trips to an address are kept; of more, every second one, and so on."""
 
@@ -71,17 +69,17 @@ class Tally:
     @property
     def latency_ms(self) -> float | None:
         """The median round trip to the nearest target."""
-        return _ms(median(self._nearest()))
+        return _ms(_median(self._nearest()))
 
     @property
     def latency_p95_ms(self) -> float | None:
         """The 95th percentile of the round trips to the nearest target."""
-        return _ms(quantile(self._nearest(), 0.95))
+        return _ms(_quantile(self._nearest(), 0.95))
 
     @property
     def router_latency_ms(self) -> float | None:
         """The median round trip to the router."""
-        return _ms(median(self._router.kept))
+        return _ms(_median(self._router.kept))
 
     @property
     def loss_ratio(self) -> float | None:
@@ -92,8 +90,24 @@ class Tally:
         """Return the round trips to the target with the lowest median, of those that answered as often as others."""
         most = max((len(each.kept) for each in self._targets.values()), default=0)
         often = [each.kept for each in self._targets.values() if len(each.kept) * 2 >= most]
-        return min(often, key=lambda kept: median(kept) or 0.0, default=array("f"))
+        return min(often, key=lambda kept: _median(kept) or 0.0, default=array("f"))
 
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _median(values: Sequence[float]) -> float | None:
+    """Return the middle value, of two middle ones the mean; None of no values."""
+    return _quantile(values, 0.5)
+
+
+def _quantile(values: Sequence[float], share: float) -> float | None:
+    """Return the value below which this share of the values lies, between two values as far as it lies between them."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    at = share * (len(ordered) - 1)
+    low = int(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)

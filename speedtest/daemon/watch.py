@@ -235,11 +235,11 @@ class Watch:
     def _new_round(self, now: float) -> Round:
         judge, ways = self._judge, routes.ways(self._interface)
         by = {"ipv4": not ways.told or ways.ipv4 is not None, "ipv6": ways.ipv6 is not None}
-        doubtful = judge.line.down or judge.line.suspicious
+        doubtful = judge.line.down or judge.line.doubted
         resolvers: list[str] = []
-        if not doubtful and not judge.is_loaded and now + self._settings.watch_seconds > judge.resolve_at:
+        if not doubtful and not judge.line.is_loaded and now + self._settings.watch_seconds > judge.resolve_at:
             resolvers = self._resolvers = routes.resolvers()
-        echoes = DOUBTFUL_ECHOES if judge.line.suspicious else 1
+        echoes = DOUBTFUL_ECHOES if judge.line.doubted else 1
         targets = self._targets.addresses(now, **by)
         knocks = not self._asked.echoes_answered  # a network that lets no echo through is no outage
         return Round(targets, self._router(ways), resolvers=resolvers, ways=ways, echoes=echoes, knocks=knocks)

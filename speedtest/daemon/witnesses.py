@@ -53,8 +53,7 @@ class Witnesses:
 
     def sight(self, router: str | None, *, answered: bool, lost: str | None) -> Sight:
         """Return what a silent round saw of the router. `lost` says why there is no way to it at all."""
-        if answered and router:
-            self._routers.add(router)
+        if answered:
             return "router-answers"
         if lost:
             return "link"
