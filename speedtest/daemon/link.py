@@ -13,15 +13,14 @@ import msgspec
 from speedtest.engines import network_interface
 from speedtest.environment import Settings
 from speedtest.measurement import Failure, Link
+from speedtest.probing import routes
 
 _NET = Path("sys/class/net")
-_ROUTES = Path("proc/net/route")
 _WIRELESS = Path("proc/net/wireless")
 _NEIGHBOURS = Path("proc/net/arp")
 _ROOT = Path("/")
 _COMPLETE = 0x2
 """ATF_COM of arp(7): the neighbour has answered."""
-_GATEWAY = 0x2
 _BY_DEVTYPE: Mapping[str, Link] = {"wlan": "wifi", "wwan": "cellular", "wireguard": "tunnel"}
 _WITHOUT_ADDRESS = "65534"
 """ARPHRD_NONE: packets without a hardware address, as of a tunnel."""
@@ -70,6 +69,11 @@ def facts(name: str | None, root: Path = _ROOT) -> LinkFacts:
     )
 
 
+def is_behind_bridge(name: str | None) -> bool:
+    """Return whether an interface leads to a container's bridge: the next hop is then this machine, and no router."""
+    return routes.in_container() and facts(name).link == "virtual"
+
+
 def _below(folder: Path) -> Path:
     """Return the interface with the hardware: this one, or the only one below it that has any."""
     layer = [folder]
@@ -115,10 +119,9 @@ def _neighbours(root: Path, name: str) -> int | None:
     """Return how many other hosts this machine knows on the interface, without the router. Nothing else is kept."""
     if not (root / _NEIGHBOURS).exists():
         return None
-    routes = _fields(root / _ROUTES, lambda fields: fields[0] == name and int(fields[3], 16) & _GATEWAY)
-    routers = {".".join(str(byte) for byte in reversed(bytes.fromhex(fields[2]))) for fields in routes}
+    router = routes.ways(name, root).ipv4
     known = _fields(root / _NEIGHBOURS, lambda fields: fields[-1] == name and int(fields[2], 16) & _COMPLETE)
-    return len({fields[0] for fields in known} - routers)
+    return len({fields[0] for fields in known} - {router and router.router})
 
 
 def _fields(path: Path, is_wanted: Callable[[list[str]], object]) -> list[list[str]]:

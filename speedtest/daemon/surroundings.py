@@ -10,7 +10,7 @@ from speedtest.daemon.clock import is_synchronised
 from speedtest.environment import Settings
 from speedtest.probing import routes
 from speedtest.probing.probes import Method, Probes
-from speedtest.probing.targets import ALSO
+from speedtest.probing.targets import both
 from speedtest.values.hosts import version_of
 
 
@@ -35,18 +35,17 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 def look(settings: Settings) -> Surroundings:
     """Look around."""
     ways = routes.ways(settings.speedtest_interface)
-    families = [version for version, way in ((4, ways.ipv4), (6, ways.ipv6)) if way or (version == 4 and not ways.told)]  # noqa: PLR2004 (IPv4)
+    families = ways.families
     facts = link.facts(link.interface(settings))
-    behind_bridge = routes.in_container() and facts.link == "virtual"
+    behind_bridge = link.is_behind_bridge(facts.interface)
     probes = Probes(settings.speedtest_interface)
     methods = {f"ipv{version}": probes.method(version) for version in families}
     probes.close()
-    targets = [each for each in settings.watch_targets if version_of(each) in (None, *families)]
-    targets += [ALSO[each] for each in settings.watch_targets if each in ALSO and 6 in families]  # noqa: PLR2004 (IPv6)
+    targets = [each for target in settings.watch_targets for each in both(target)]
     return Surroundings(
         watches=settings.watch_seconds > 0,
         methods=methods,
-        targets=targets,
+        targets=[each for each in targets if version_of(each) in (None, *families)],
         router=None if behind_bridge else ways.router,
         resolvers=routes.resolvers(),
         interface=facts.interface,

@@ -234,13 +234,12 @@ class Watch:
 
     def _new_round(self, now: float) -> Round:
         judge, ways = self._judge, routes.ways(self._interface)
-        by = {"ipv4": not ways.told or ways.ipv4 is not None, "ipv6": ways.ipv6 is not None}
         doubtful = judge.line.down or judge.line.doubted
         resolvers: list[str] = []
         if not doubtful and not judge.line.is_loaded and now + self._settings.watch_seconds > judge.resolve_at:
             resolvers = self._resolvers = routes.resolvers()
         echoes = DOUBTFUL_ECHOES if judge.line.doubted else 1
-        targets = self._targets.addresses(now, **by)
+        targets = self._targets.addresses(now, ways.families)
         knocks = not self._asked.echoes_answered  # a network that lets no echo through is no outage
         return Round(targets, self._router(ways), resolvers=resolvers, ways=ways, echoes=echoes, knocks=knocks)
 
@@ -248,8 +247,7 @@ class Watch:
         """Return the router; None if it is hidden: a container's bridge answers whatever the router does."""
         way = ways.ipv4 or ways.ipv6
         if way and way.interface not in self._behind_bridge:
-            hidden = routes.in_container() and link.facts(way.interface).link == "virtual"
-            self._behind_bridge = {way.interface: hidden}
+            self._behind_bridge = {way.interface: link.is_behind_bridge(way.interface)}
         return None if way and self._behind_bridge[way.interface] else ways.router
 
     def _hear(self, answer: Reply, to: ProbeKind) -> bool:

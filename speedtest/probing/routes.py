@@ -43,6 +43,11 @@ class Ways(msgspec.Struct, frozen=True):
     ipv6: Way | None = None
 
     @property
+    def families(self) -> list[int]:
+        """The families that have a default route, 4 and 6; where the system does not tell, IPv4 is tried."""
+        return [version for version, way in ((4, self.ipv4), (6, self.ipv6)) if way] or ([] if self.told else [4])
+
+    @property
     def lost(self) -> str | None:
         """Why nothing can be reached at all, in words; None if something may be, or if the system does not tell."""
         if not self.told:

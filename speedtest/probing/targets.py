@@ -21,6 +21,11 @@ ALSO: Mapping[str, str] = {
 """The IPv6 address of the same service, as its operator publishes it (Cloudflare, Google, Quad9)."""
 
 
+def both(target: str) -> list[str]:
+    """Return a target, and the IPv6 address of the same service if it is known."""
+    return [target, *([ALSO[target]] if target in ALSO else [])]
+
+
 class Targets:
     """The targets, as written and as addresses."""
 
@@ -32,18 +37,19 @@ class Targets:
         self._thread: threading.Thread | None = None
         self._names = [each for each in written if version_of(each) is None]
 
-    def addresses(self, now: float, *, ipv4: bool, ipv6: bool) -> list[str]:
+    def addresses(self, now: float, families: Sequence[int]) -> list[str]:
         """Return the addresses to probe over these families. Begins to resolve names if it is time; never waits."""
         if self._names and now >= self._next and not (self._thread and self._thread.is_alive()):
             self._next = now + (RESOLVE_SECONDS if len(self._resolved) == len(self._names) else RETRY_SECONDS)
             self._thread = threading.Thread(target=self._resolve, name="resolve", daemon=True)
             self._thread.start()
-        found: list[str] = []
-        for each in self._written:
-            for address in (each, ALSO.get(each)) if version_of(each) else self._resolved.get(each, ()):
-                if address and address not in found and (ipv4 if version_of(address) == 4 else ipv6):  # noqa: PLR2004 (IPv4)
-                    found.append(address)
-        return found
+        found = [address for each in self._written for address in self._resolved.get(each) or both(each)]
+        return [address for address in dict.fromkeys(found) if version_of(address) in families]
+
+    def written(self, address: str) -> str:
+        """Return an address with the name that it was resolved from, if it was."""
+        name = next((name for name, addresses in self._resolved.items() if address in addresses), None)
+        return f"{name} ({address})" if name else address
 
     def _resolve(self) -> None:
         for name in self._names:

@@ -150,18 +150,18 @@ def test_a_container_is_known_by_its_mark(tmp_path: Path, mark: str) -> None:
 
 def test_a_well_known_target_has_its_twin_where_there_is_ipv6() -> None:
     chosen = Targets(["1.1.1.1", "192.0.2.7", "2001:db8::7"])
-    assert chosen.addresses(0, ipv4=True, ipv6=False) == ["1.1.1.1", "192.0.2.7"]
-    assert chosen.addresses(0, ipv4=True, ipv6=True) == ["1.1.1.1", ALSO["1.1.1.1"], "192.0.2.7", "2001:db8::7"]
-    assert chosen.addresses(0, ipv4=False, ipv6=True) == [ALSO["1.1.1.1"], "2001:db8::7"]
-    assert chosen.addresses(0, ipv4=False, ipv6=False) == []
+    assert chosen.addresses(0, [4]) == ["1.1.1.1", "192.0.2.7"]
+    assert chosen.addresses(0, [4, 6]) == ["1.1.1.1", ALSO["1.1.1.1"], "192.0.2.7", "2001:db8::7"]
+    assert chosen.addresses(0, [6]) == [ALSO["1.1.1.1"], "2001:db8::7"]
+    assert chosen.addresses(0, []) == []
 
 
 def test_a_name_is_resolved_beside_the_probes_and_its_addresses_stay_when_it_cannot_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chosen = Targets(["192.0.2.7", "localhost"])
-    assert chosen.addresses(0, ipv4=True, ipv6=False)[0] == "192.0.2.7"
-    until(lambda: chosen.addresses(1, ipv4=True, ipv6=False) == ["192.0.2.7", "127.0.0.1"], "address of localhost")
+    assert chosen.addresses(0, [4])[0] == "192.0.2.7"
+    until(lambda: chosen.addresses(1, [4]) == ["192.0.2.7", "127.0.0.1"], "address of localhost")
     asked: list[str] = []
 
     def refuse(name: str, *_: object, **__: object) -> list[object]:
@@ -169,7 +169,7 @@ def test_a_name_is_resolved_beside_the_probes_and_its_addresses_stay_when_it_can
         raise socket.gaierror
 
     def at(seconds: float) -> list[str]:
-        return chosen.addresses(seconds, ipv4=True, ipv6=False)
+        return chosen.addresses(seconds, [4])
 
     monkeypatch.setattr(targets.socket, "getaddrinfo", refuse)
     until(lambda: at(targets.RETRY_SECONDS) and asked, "further look-up")
