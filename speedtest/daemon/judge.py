@@ -3,6 +3,8 @@
 No thread, no socket and no clock here. All times are seconds of the clock that no setting changes.
 """
 
+from collections.abc import Callable
+
 from speedtest.daemon.line import Line, Span
 from speedtest.daemon.rounds import Round
 from speedtest.daemon.tally import Tally
@@ -20,10 +22,10 @@ _KEPT_OUTAGES = 20
 class Judge:
     """What is known of the line."""
 
-    def __init__(self, now: float) -> None:
-        """Know nothing yet. `now` counts since the start of the machine."""
+    def __init__(self, now: float, named: Callable[[str], str] = str) -> None:
+        """Know nothing yet. `now` counts since the start of the machine; `named`: see `Witnesses`."""
         self.line, self.dns = Line(now), Line(now, "dns")
-        self.witnesses = Witnesses()
+        self.witnesses = Witnesses(named)
         self.slot, self.minute = Tally(), Tally()
         """Since the slot before, and of the current minute."""
         self.news: list[News] = []

@@ -73,7 +73,7 @@ class Watch:
         now = clock.elapsed()
         self._settings, self._clock, self._probes, self._tell = settings, clock, probes, tell
         self._targets = Targets(settings.watch_targets)
-        self._judge = Judge(now)
+        self._judge = Judge(now, self._targets.written)
         self._last_minute: Tally | None = None
         self._asked = Round([], None, resolvers=[], ways=Ways())
         self._resolvers: list[str] = []

@@ -4,7 +4,7 @@ A family that alone is silent, or a target that alone is silent, is no outage. I
 not counted until it answers again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -28,8 +28,9 @@ class News(msgspec.Struct, frozen=True):
 class Witnesses:
     """Remembers who answered when."""
 
-    def __init__(self) -> None:
-        """Nobody has answered yet."""
+    def __init__(self, named: Callable[[str], str] = str) -> None:
+        """Nobody has answered yet. `named` returns an address as people know it."""
+        self._named = named
         self.lost_families: set[int] = set()
         self.silent_targets: set[str] = set()
         self._families: dict[int, float] = {}
@@ -94,12 +95,12 @@ class Witnesses:
             if target not in self.silent_targets:
                 return []
             self.silent_targets.discard(target)
-            return [News("target_back", f"the target {target} answers again and is counted")]
+            return [News("target_back", f"the target {self._named(target)} answers again and is counted")]
         if version_of(target) not in alive:
             return []
         since = self._silent_since.setdefault(target, at)
         if at - since < TARGET_SECONDS or target in self.silent_targets:
             return []
         self.silent_targets.add(target)
-        words = f"the target {target} does not answer, others do: it is not counted until it does"
+        words = f"the target {self._named(target)} does not answer, others do: it is not counted until it does"
         return [News("target_silent", f"{words}; if it never has, correct WATCH_TARGETS", is_bad=True)]
