@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -247,10 +248,17 @@ def _is_of_another(result_dir: Path, location: str) -> bool:
 def _watch(result_dir: Path, location: str, now: datetime) -> WatchState | None:
     """Return what a watch over this line sees now, None if there is none."""
     try:
-        seen = watch_state.read(result_dir)
+        is_now = (result_dir / watch_state.FILE_NAME).stat()
+        seen = _watch_file(result_dir, (is_now.st_ino, is_now.st_mtime_ns))
     except (OSError, msgspec.MsgspecError):
         return None
     return seen if seen.location == location and seen.is_fresh(now) else None
+
+
+@lru_cache(maxsize=1)
+def _watch_file(result_dir: Path, _version: tuple[int, int]) -> WatchState:
+    """Return what the file says. Thousands of lines ask for the same one."""
+    return watch_state.read(result_dir)
 
 
 def _watch_now(seen: WatchState | None, now: datetime) -> WatchNow | None:

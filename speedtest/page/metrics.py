@@ -35,10 +35,24 @@ _MEASURED: Sequence[tuple[str, str, Callable[[Result], float | None], float]] = 
 )
 
 
-_SINCE_THE_START: Sequence[tuple[str, str, Callable[[WatchNow], float]]] = (
-    ("line_down_seconds", "Seconds that the line was down, since the daemon started.", lambda seen: seen.down_seconds),
-    ("line_watched_seconds", "Seconds that the line was watched, likewise.", lambda seen: seen.watched_seconds),
-    ("line_outages", "Outages that the watch saw, likewise.", lambda seen: seen.outages),
+_SEEN: Sequence[tuple[str, str, Callable[[WatchNow], float | None]]] = (
+    (
+        "line_up",
+        "1: the watch sees the line up; 0: down; else absent.",
+        lambda seen: None if seen.since is None else seen.place is None,
+    ),
+    ("probe_latency_seconds", "Round trip of the watch's probes.", lambda seen: _seconds(seen.latency_ms)),
+    (
+        "router_latency_seconds",
+        "Round trip of the watch's probes to the router.",
+        lambda seen: _seconds(seen.router_latency_ms),
+    ),
+    ("probe_loss_ratio", "Share of the last minute's probes that were lost, 0 to 1.", lambda seen: seen.loss_ratio),
+)
+_SINCE_THE_START: Sequence[tuple[str, str, Callable[[WatchNow], float | None]]] = (
+    ("line_down_seconds", "Seconds that the line was down since the daemon started.", lambda seen: seen.down_seconds),
+    ("line_watched_seconds", "Seconds of watching since the daemon started.", lambda seen: seen.watched_seconds),
+    ("line_outages", "Outages that the watch saw since the daemon started.", lambda seen: seen.outages),
 )
 
 
@@ -92,20 +106,9 @@ class _Lines(Collector):
         yield _conditions(self._lines)
         yield _providers(self._lines)
         yield _of_lines(self._lines, "up", "1: the line is up; 0: it is down; else absent.", _up)
-        yield _of_lines(self._lines, "line_up", "1: the watch sees the line up; 0: down; else absent.", _line_up)
-        yield _of_lines(self._lines, "probe_latency_seconds", "Round trip of the watch's probes.", _probe_latency)
-        yield _of_lines(
-            self._lines, "router_latency_seconds", "Round trip of the watch's probes to the router.", _router_latency
-        )
-        yield _of_lines(
-            self._lines,
-            "probe_loss_ratio",
-            "Share of the watch's probes that were lost in the last minute, 0 to 1.",
-            lambda line: line.watch.loss_ratio if line.watch else None,
-        )
+        yield from (_seen(GaugeMetricFamily, self._lines, *what) for what in _SEEN)
+        yield from (_seen(CounterMetricFamily, self._lines, *what) for what in _SINCE_THE_START)
         yield _places(self._lines)
-        for name, meaning, of in _SINCE_THE_START:
-            yield _counted(self._lines, name, meaning, of)
         yield _of_lines(
             self._lines, "last_attempt_timestamp_seconds", "When the last test was made, failed or not.", _attempt
         )
@@ -169,13 +172,17 @@ def _of_lines(
     return family
 
 
-def _counted(
-    lines: Sequence[LineState], name: str, meaning: str, of: Callable[[WatchNow], float]
-) -> CounterMetricFamily:
-    family = CounterMetricFamily(f"speedtest_{name}", meaning, labels=["location"])
+def _seen[Family: (GaugeMetricFamily, CounterMetricFamily)](
+    kind: type[Family],
+    lines: Sequence[LineState],
+    name: str,
+    meaning: str,
+    of: Callable[[WatchNow], float | None],
+) -> Family:
+    family = kind(f"speedtest_{name}", meaning, labels=["location"])
     for line in lines:
-        if line.watch:
-            family.add_metric([harmless(line.location)], of(line.watch))
+        if line.watch and (value := of(line.watch)) is not None:
+            family.add_metric([harmless(line.location)], value)
     return family
 
 
@@ -189,18 +196,8 @@ def _places(lines: Sequence[LineState]) -> GaugeMetricFamily:
     return family
 
 
-def _line_up(line: LineState) -> float | None:
-    return None if line.watch is None or line.watch.since is None else float(line.watch.place is None)
-
-
-def _probe_latency(line: LineState) -> float | None:
-    ms = line.watch.latency_ms if line.watch else None
-    return None if ms is None else ms * _SECONDS
-
-
-def _router_latency(line: LineState) -> float | None:
-    ms = line.watch.router_latency_ms if line.watch else None
-    return None if ms is None else ms * _SECONDS
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds * _SECONDS
 
 
 def _conditions(lines: Sequence[LineState]) -> GaugeMetricFamily:
