@@ -4,7 +4,7 @@ import itertools
 import math
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from speedtest import programs
 from speedtest.engines import asked_for
 from speedtest.engines.engine import Engine, Target
+from speedtest.engines.output import total_bytes
 from speedtest.engines.steps import Steps, Stopped
 from speedtest.environment import Settings
 from speedtest.logging import Events
@@ -160,7 +161,7 @@ def _attempt(engine: Engine, where: Target, steps: Steps) -> Measurement:
                 break
     *_, last = failures.values()
     worst = next((failure for failure in failures.values() if failure.kind == "server-busy"), last)
-    worst.data_bytes = _sum(failure.data_bytes for failure in failures.values())
+    worst.data_bytes = total_bytes(failure.data_bytes for failure in failures.values())
     if len(failures) > 1:
         worst.raw = worst.raw | {TRIED: _told(failures)}
     raise worst
@@ -216,17 +217,12 @@ def _after(failures: Mapping[str, Failure], measurement: Measurement) -> Measure
     """Add what failed at other servers before to the measurement."""
     if not failures:
         return measurement
-    moved = _sum([measurement.data_bytes, *(failure.data_bytes for failure in failures.values())])
+    moved = total_bytes([measurement.data_bytes, *(failure.data_bytes for failure in failures.values())])
     return msgspec.structs.replace(measurement, data_bytes=moved, raw=measurement.raw | {TRIED: _told(failures)})
 
 
 def _told(failures: Mapping[str, Failure]) -> str:
     return "; ".join(f"{server}: {failure.words}" for server, failure in failures.items())
-
-
-def _sum(moved: Iterable[int | None]) -> int | None:
-    known = [some for some in moved if some is not None]
-    return sum(known) if known else None
 
 
 def _in_utc(measurement: Measurement) -> Measurement:

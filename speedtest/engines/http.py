@@ -30,6 +30,7 @@ from speedtest.engines.output import (
     flatten,
     last_words,
     texts,
+    total_bytes,
 )
 from speedtest.engines.plausible import believed
 from speedtest.measurement import ErrorKind, Failure, Measurement
@@ -149,8 +150,7 @@ def _measurement(fields: _Fields, raw: dict[str, str | None], moved: int | None)
 
 def _moved(flat: Flat) -> int | None:
     """Return the bytes of the directions that tell."""
-    known = [some for some in msgspec.structs.astuple(check(flat, _Moved)[0]) if some is not None]
-    return int(sum(known)) if known else None
+    return total_bytes(msgspec.structs.astuple(check(flat, _Moved)[0]))
 
 
 ENGINE = Engine(

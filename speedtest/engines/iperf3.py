@@ -42,6 +42,7 @@ from speedtest.engines.output import (
     flatten,
     last_words,
     texts,
+    total_bytes,
 )
 from speedtest.engines.plausible import believed
 from speedtest.measurement import Failure, Measurement
@@ -247,9 +248,7 @@ def _kept(steps: Sequence[Finished]) -> Known:
 
 def _moved(flat: Flat) -> int | None:
     """Return the bytes of the steps that tell."""
-    moved = msgspec.structs.astuple(check(flat, _Moved)[0])
-    known = [some for some in moved if some is not None]
-    return int(sum(known)) if known else None
+    return total_bytes(msgspec.structs.astuple(check(flat, _Moved)[0]))
 
 
 def _passes_on(failure: Failure) -> bool:

@@ -1,7 +1,7 @@
 """What engines share: find the JSON in a program's output, check it against types, flatten it as printed."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 import msgspec
@@ -144,6 +144,12 @@ def _misfit(value: msgspec.Raw, kind: object) -> str | None:
 def both(one: float | None, other: float | None) -> int | None:
     """Return the sum of the bytes of two directions; None if one is not known, for half is no sum."""
     return None if one is None or other is None else int(one + other)
+
+
+def total_bytes(moved: Iterable[float | None]) -> int | None:
+    """Return the sum of the bytes that are known; None if none are. What was moved before a failure counts too."""
+    known = [some for some in moved if some is not None]
+    return int(sum(known)) if known else None
 
 
 def convert[Fields: msgspec.Struct](row: Mapping[str, str], fields: type[Fields]) -> tuple[Fields, list[str]] | None:
