@@ -1,18 +1,13 @@
 """The daemon's state between cycles, and the steps of a cycle."""
 
 import itertools
-import logging
 import math
 import os
-import re
-import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
 from msgspec.structs import replace
 
-from speedtest import logging as logs
 from speedtest.daemon import data_use, memory, schedule
 from speedtest.daemon.aligned import AlignedTicks
 from speedtest.daemon.attempts import Attempts
@@ -20,6 +15,7 @@ from speedtest.daemon.circumstances import BEFORE_SECONDS, look
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
 from speedtest.daemon.due import Ticks
+from speedtest.daemon.errands import Errand
 from speedtest.daemon.outages import Outages
 from speedtest.daemon.schedule import BUSY, Memory
 from speedtest.data import heartbeat, partitions, results
@@ -28,7 +24,7 @@ from speedtest.data.row_queue import RowQueue
 from speedtest.environment import Settings
 from speedtest.logging import Events
 from speedtest.measurement import Measurement
-from speedtest.process import Finished, Stop, run as run_program
+from speedtest.process import Stop
 from speedtest.programs import Program
 from speedtest.speedtest import Slot
 from speedtest.values import amounts
@@ -41,12 +37,6 @@ LOOK_SECONDS = 30.0
 """How often the clocks are looked at while rows are held for their dates, or while the wall clock times the slots."""
 CONVERSION_SECONDS = 600.0
 """The time limit of a conversion. The next cycle converts what is left."""
-
-_CONVERT = (sys.executable, "-m", "speedtest.handlers.convert")
-_BUSY = os.EX_TEMPFAIL
-"""The exit code of a conversion if another one is running in UPLOAD_DIR, perhaps for another daemon."""
-
-_TIMESTAMP = re.compile(rb'"timestamp": *"[^"]*"')
 
 
 class Daemon:
@@ -84,9 +74,15 @@ class Daemon:
             remember=self._remember,
         )
         self._cost_told = False
-        self._environment = environment
-        self._conversion: threading.Thread | None = None
-        self._complaint: bytes | None = None
+        self._conversion = Errand(
+            "conversion",
+            "speedtest.handlers.convert",
+            seconds=CONVERSION_SECONDS,
+            failed="conversion_failed",
+            ended="conversion_ended",
+            environment=environment,
+            stop=stop,
+        )
         self._heartbeat = Heartbeat(
             pid=os.getpid(),
             interval_seconds=settings.sleep_seconds,
@@ -183,12 +179,8 @@ class Daemon:
     def convert_complete_days(self) -> None:
         """Start a conversion in the background if a day is complete, no conversion is running and no row waits."""
         self._look()
-        if (self._conversion and self._conversion.is_alive()) or self.waiting or self.stop.requested:
-            return
-        if self._has_complete_day():
-            conversion = threading.Thread(target=self._convert, name="conversion")
-            conversion.start()
-            self._conversion = conversion
+        if not (self._conversion.is_running or self.waiting) and self._has_complete_day():
+            self._conversion.start()
 
     def _has_complete_day(self) -> bool:
         """Look for a day to convert. Also true if a folder cannot be read: the conversion then reports why."""
@@ -220,24 +212,11 @@ class Daemon:
     def close(self) -> None:
         """Wait for the conversion, which a stop ends early; then save the waiting rows, or else print them."""
         self.outages.end()
-        if self._conversion:
-            self._conversion.join()
+        self._conversion.join()
         self.waiting.save()
         if not self.outages.waits:
             self._dates.release()
         self.waiting.give_up()
-
-    def _convert(self) -> None:
-        try:
-            finished = run_program(_CONVERT, seconds=CONVERSION_SECONDS, stop=self.stop, environment=self._environment)
-        except OSError as error:
-            events.error("conversion_failed", "could not start the conversion: %s; the next cycle retries", error)
-            return
-        complaint = _TIMESTAMP.sub(b"", finished.stderr) if finished.exit_code else None
-        is_news = complaint is None or complaint != self._complaint
-        self._complaint = complaint
-        logs.relay(finished.stderr, is_news=is_news and finished.exit_code != _BUSY)
-        _log_conversion(finished, is_news=is_news)
 
 
 def _log(measurement: Measurement, path: str | None) -> None:
@@ -262,31 +241,3 @@ def _log(measurement: Measurement, path: str | None) -> None:
         )
     else:
         events.warning("test_failed", "the test failed (%s): %s", measurement.error_kind, measurement.error, **extra)
-
-
-def _log_conversion(finished: Finished, *, is_news: bool) -> None:
-    match finished.ended:
-        case "stopped":
-            events.info(
-                "conversion_ended", "ended the conversion because the daemon is stopping; the next start continues it"
-            )
-        case "timeout":
-            events.error(
-                "conversion_ended",
-                "ended the conversion after its time limit of %d s; the next cycle continues it",
-                CONVERSION_SECONDS,
-            )
-        case "exit" if finished.exit_code == _BUSY:
-            level = logging.INFO if is_news else logging.DEBUG
-            events.log(level, "conversion_ended", "another conversion is running; a later cycle converts what is left")
-        case "exit" if finished.exit_code:
-            level = logging.ERROR if is_news else logging.DEBUG
-            events.log(
-                level,
-                "conversion_failed",
-                "the conversion failed with exit code %d; the next cycle retries",
-                finished.exit_code,
-                exit_code=finished.exit_code,
-            )
-        case _:
-            events.debug("conversion_ended", "the conversion took %.1f s", finished.seconds)
