@@ -98,7 +98,7 @@ def test_quiet_hours_are_what_the_clock_on_the_wall_shows(monkeypatch: pytest.Mo
         quiet = {instant for instant in instants if schedule.is_quiet(settings, instant)}
     local = {instant: instant.astimezone(zone) for instant in instants}
     assert quiet == {instant for instant, shown in local.items() if shown.hour * 60 + shown.minute in wanted}
-    assert len(instants) == (2 if name != "Asia/Kathmandu" else 1) * 36 * 12
+    assert 0 < len(quiet) < len(instants)
 
 
 @pytest.mark.parametrize(
