@@ -158,3 +158,25 @@ def test_a_program_beside_this_python_is_found_without_being_on_path(tmp_path: P
         check=False,
     )
     assert json.loads(ended.stdout)["programs"][0]["path"] == str(path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize("is_unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["--version"]])
+def test_a_full_disk_behind_the_output_ends_a_command_with_one_line(
+    tmp_path: Path, arguments: list[str], is_unbuffered: str
+) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(
+            [SPEEDSNAKE, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=variables(tmp_path, PYTHONUNBUFFERED=is_unbuffered),
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "No space left on device" in ended.stderr
