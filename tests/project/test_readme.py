@@ -181,6 +181,7 @@ def test_every_event_of_the_log_is_told_with_its_meaning() -> None:
 def test_every_event_is_logged_somewhere() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in (PROJECT / "speedtest").rglob("*.py"))
     calls = set(re.findall(r"News\(\"(\w+)\"", code))  # the watch says these; another thread logs them
+    calls |= set(re.findall(r"(?:failed|ended)=\"(\w+)\"", code))  # how a child of the daemon ended
     calls |= set(re.findall(r"events\.\w+\(\s*(?:[\w. ]+,\s*)?\"(\w+)\"", code)) | set(
         re.findall(r"Events\(\S+\)\.\w+\(\s*\"(\w+)\"", code)
     )
