@@ -57,6 +57,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speedtest_after_outage: bool
     quiet_hours: Hours | None
     data_budget_gb_per_month: float | None
+    deliver_to: str | None
+    """The URL of a store; None: nothing is delivered."""
+    deliver_endpoint: str | None
+    deliver_region: str | None
+    deliver_access_key: str | None
+    deliver_secret_key: str | None
+    deliver_keep_days: int | None
+    """None: files that were delivered stay here too."""
     plan_download_mbps: float | None
     plan_upload_mbps: float | None
     page_host: str

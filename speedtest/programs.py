@@ -20,7 +20,7 @@ events = Events(__name__)
 VERSION_SECONDS = 15.0
 """How long a program may take to print its version. The Python program takes a second on a slow machine."""
 
-_SECRET = re.compile(r"^AWS_|(^|_)TOKEN$|(^|_)SECRET|(^|_)PASSWORD", re.IGNORECASE)
+_SECRET = re.compile(r"^(AWS|AZURE|GOOGLE|DELIVER)_|(^|_)TOKEN$|(^|_)SECRET|(^|_)PASSWORD", re.IGNORECASE)
 _PYTHON = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"})
 
 

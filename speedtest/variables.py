@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from speedtest.values import hosts, hours, names, numbers, secrets, targets
+from speedtest.values import hosts, hours, names, numbers, secrets, stores, targets
 from speedtest.values.targets import Engines
 
 SHORTEST_INTERVAL_SECONDS = 0.001
@@ -24,9 +24,12 @@ LARGEST_PORT = 65535
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-type Part = Literal["all", "measuring", "plan", "page"]
-MEASURING: frozenset[Part] = frozenset({"all", "measuring"})
-REPORT: frozenset[Part] = frozenset({"all", "measuring", "plan"})
+MOST_DAYS = 36_500
+
+type Part = Literal["all", "measuring", "delivery", "plan", "page"]
+MEASURING: frozenset[Part] = frozenset({"all", "measuring", "delivery"})
+DELIVERY: frozenset[Part] = frozenset({"all", "delivery"})
+REPORT: frozenset[Part] = frozenset({"all", "measuring", "delivery", "plan"})
 PAGE: frozenset[Part] = frozenset({"all", "plan", "page"})
 EVERYTHING: frozenset[Part] = REPORT | PAGE
 
@@ -164,6 +167,18 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             None,
             f"a number of GB (10^9 bytes) above 0, at most {MOST_GIGABYTES}",
             numbers.number(MOST_GIGABYTES, above_0=True),
+        ),
+        Variable("DELIVER_TO", None, stores.ALLOWED, stores.store, part="delivery"),
+        Variable("DELIVER_ENDPOINT", None, stores.ALLOWED_ENDPOINT, stores.endpoint, part="delivery"),
+        Variable("DELIVER_REGION", None, stores.ALLOWED_REGION, stores.region, part="delivery"),
+        Variable("DELIVER_ACCESS_KEY", None, secrets.ALLOWED, secrets.secret, secret=True, part="delivery"),
+        Variable("DELIVER_SECRET_KEY", None, secrets.ALLOWED, secrets.secret, secret=True, part="delivery"),
+        Variable(
+            "DELIVER_KEEP_DAYS",
+            None,
+            f"a whole number of days from 1 to {MOST_DAYS}",
+            numbers.whole(1, MOST_DAYS),
+            part="delivery",
         ),
         Variable("PLAN_DOWNLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),
         Variable("PLAN_UPLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),

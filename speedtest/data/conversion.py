@@ -3,7 +3,8 @@
 The crash promise: every row is in the lake exactly once, whichever instruction a crash interrupts.
 - The link that gives a Parquet file its name is the commit. The file is synced and read back before that.
 - The file's metadata lists the source of each row, so the disk alone shows how far an interrupted conversion came:
-  a row whose source is listed in any location's files of that day is in the lake and is not written again.
+  a row whose source is listed in any location's files of that day is in the lake and is not written again. What was
+  delivered and removed since is listed in its receipt (see `data.receipts`), which also keeps its number taken.
 - After the commit, exactly those CSV files are deleted that were read at the beginning. A Parquet file is never
   changed, deleted or overwritten. If one cannot be read, its day is not converted.
 - A row that was re-dated may still lie in its old place as well (see `data.held`): it is deleted there first.
@@ -25,10 +26,19 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from speedtest.data import files, held
+from speedtest.data import files, held, receipts
 from speedtest.data.deferred_close import DeferredClose
-from speedtest.data.parquet import Damaged, encode, highest_number, recover, verify
-from speedtest.data.partitions import Folders, complete_days, day_folder, location_folder, locations, row_files
+from speedtest.data.parquet import Damaged, encode, recover, verify
+from speedtest.data.partitions import (
+    Folders,
+    complete_days,
+    day_folder,
+    highest_number,
+    location_folder,
+    locations,
+    row_files,
+)
+from speedtest.data.receipts import BadReceipt
 from speedtest.data.results import LARGEST_FILE, read_bounded
 from speedtest.data.table import SOURCE, Parsed, Source, parse, parse_days
 from speedtest.logging import Events
@@ -144,9 +154,11 @@ def _read(folders: Folders, day: _Day, closing: DeferredClose) -> bool:
     try:
         for location in locations(folders.upload_dir).values():
             day.listed |= recover(day_folder(location, day.date))
+        for _, _, folder in receipts.days_with(folders.result_dir, day.date, day.date):
+            day.listed |= receipts.sources_of(folder)
         _freeze(day, closing)
         held.drop_replaced(folders.result_dir, day.folder, [source.name for source in day.sources])
-    except (OSError, Damaged) as error:
+    except (OSError, Damaged, BadReceipt) as error:
         _log_failure(day, error)
         return False
     return True
@@ -227,7 +239,9 @@ def _encode(day: _Day, address: str, parsed: Future[list[Parsed]], at: int) -> _
 
 def _publish(folders: Folders, day: _Day, location: str, table: pa.Table, data: pa.Buffer) -> Path:
     folder = day_folder(location_folder(folders.upload_dir, location), day.date)
-    names = (folder / f"speedtest_{number:03}.parquet" for number in itertools.count(highest_number(folder) + 1))
+    delivered = receipts.folder_of(folders.result_dir, location, day.date)
+    highest = max(highest_number(folder), highest_number(delivered))
+    names = (folder / f"speedtest_{number:03}.parquet" for number in itertools.count(highest + 1))
     return files.first_free(
         names,
         lambda path: files.publish(

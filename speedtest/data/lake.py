@@ -22,13 +22,14 @@ import pyarrow.compute as pc
 from speedtest import environment
 from speedtest.data import held
 from speedtest.data.day_cache import Day
-from speedtest.data.parquet import parquet_files, sources_of
+from speedtest.data.parquet import sources_of
 from speedtest.data.partitions import (
     day_folder,
     days,
     held_folder,
     location_folder,
     locations,
+    parquet_files,
     row_files,
 )
 from speedtest.data.results import read_bounded

@@ -5,8 +5,6 @@ All have the columns of `data.schema`, zstd compression, and statistics of the c
 """
 
 import errno
-import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from speedtest.data import files, schema
+from speedtest.data.partitions import SOURCES_KEY, parquet_files
 from speedtest.data.table import SCHEMA, SOURCE
 
-SOURCES_KEY = "speedsnake.sources"
 VERSION_KEY = "speedsnake.schema_version"
-FILE_NAME = re.compile(r"speedtest_(\d{3,})\.parquet")
-_NUMBERED = re.compile(r"speedtest_(\d{3,})\.")
 
 
 class Damaged(Exception):
@@ -30,16 +26,6 @@ class Damaged(Exception):
         super().__init__(
             f"{path} cannot be read ({why}): restore it or move it away; until then its day is not converted"
         )
-
-
-def parquet_files(folder: Path) -> list[Path]:
-    """Return the Parquet files in a day's folder of the lake, sorted by number."""
-    try:
-        names = os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    numbered = sorted((int(match[1]), name) for name in names if (match := FILE_NAME.fullmatch(name)))
-    return [folder / name for _, name in numbered]
 
 
 def sources_of(path: Path) -> set[str]:
@@ -110,12 +96,3 @@ def verify(data: bytes, table: pa.Table) -> None:
         raise OSError(errno.EIO, "the rows read back differ from the rows written")
     if metadata != _metadata(table):
         raise OSError(errno.EIO, "the list of sources read back differs from the list written")
-
-
-def highest_number(folder: Path) -> int:
-    """Return the highest number in a day's folder. It counts any `speedtest_NNN.*`, also one that replaces a file."""
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return 0
-    return max((int(match[1]) for name in names if (match := _NUMBERED.match(name))), default=0)

@@ -14,6 +14,10 @@ from pathlib import Path
 import msgspec
 
 FILE_NAME = re.compile(r"speedtest_[0-9A-Za-z_-]+\.csv")
+PARQUET_NAME = re.compile(r"speedtest_(\d{3,})\.parquet")
+_NUMBERED = re.compile(r"speedtest_(\d{3,})\.")
+SOURCES_KEY = "speedsnake.sources"
+"""The key of a Parquet file's metadata that lists where each row comes from; see `data.parquet`."""
 _LOCATION = "location="
 _PARTS = (re.compile(r"year=(\d{4})"), re.compile(r"month=(\d{2})"), re.compile(r"day=(\d{2})"))
 
@@ -111,6 +115,29 @@ def row_files(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Yield the files of rows in a day's folder: regular files with such a name, no links."""
     with os.scandir(folder) as entries:
         yield from (e for e in entries if FILE_NAME.fullmatch(e.name) and e.is_file(follow_symlinks=False))
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """Return the Parquet files in a day's folder of the lake, sorted by number."""
+    return [folder / name for _, name in numbered(folder)]
+
+
+def numbered(folder: Path) -> list[tuple[int, str]]:
+    """Return the number and the name of each Parquet file in a day's folder of the lake, sorted by number."""
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted((int(match[1]), name) for name in names if (match := PARQUET_NAME.fullmatch(name)))
+
+
+def highest_number(folder: Path) -> int:
+    """Return the highest number in a day's folder. It counts any `speedtest_NNN.*`, also one that replaces a file."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return 0
+    return max((int(match[1]) for name in names if (match := _NUMBERED.match(name))), default=0)
 
 
 def temporaries(result_dir: Path) -> Iterator[Path]:

@@ -77,6 +77,17 @@ def convert() -> None:
         handler.run(settings, _quieter(settings.log_level), begun)
 
 
+def deliver() -> None:
+    """Deliver the files of the lake to DELIVER_TO now.
+
+    You rarely need this: the daemon does it after each conversion.
+
+    Exit codes: 0 done, 1 files still wait, 75 another delivery is running, 78 wrong configuration, or the store refuses
+    these settings.
+    """
+    _become("speedtest.handlers.deliver")
+
+
 def page(
     *,
     host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The address, instead of PAGE_HOST.")] = None,
@@ -112,6 +123,7 @@ command.add(app, status, "speedsnake status", "speedsnake status --json | jq .li
 command.add(app, report, "speedsnake report --since 30d", "PLAN_DOWNLOAD_MBPS=250 speedsnake report -o report.html")
 command.add(app, export, "speedsnake export --since 30d -o month.csv", "speedsnake export --format json | jq length")
 command.add(app, convert, "speedsnake convert")
+command.add(app, deliver, "DELIVER_TO=s3://my-bucket/uploads speedsnake deliver")
 command.add(app, check, "speedsnake check", "speedsnake check --json | jq .programs")
 command.add(app, page, "speedsnake page", "PAGE_PASSWORD_FILE=secret speedsnake page --host 0.0.0.0 --port 8600")
 command.add(app, serve_test, "speedsnake serve-test", "speedsnake serve-test --host 192.0.2.7 --port 8601")

@@ -18,16 +18,14 @@ from typing import override
 
 from speedtest import logging as logs
 from speedtest.data import probe
-from speedtest.data.lock import EmptyFileLock, FolderLock, Held, Lock, cannot_lock_folders
+from speedtest.data.lake_lock import alone
+from speedtest.data.lock import Held
 from speedtest.data.partitions import Folders
 from speedtest.environment import Settings
 from speedtest.logging import Events
 from speedtest.terminal import exits, startup
 
 events = Events("speedtest.handlers.convert")
-
-LOCK_NAME = ".convert.lock"
-"""The lock's file where a folder cannot be locked, and of earlier versions everywhere."""
 
 _OPEN_FILES = 4096
 """How many files a conversion keeps open if the system allows it. With fewer it is only slower."""
@@ -90,34 +88,6 @@ def run(settings: Settings, log_level: str, begun: Callable[[date], None] | None
     if failed:
         events.error("conversion_failed", "could not convert %d days; the next conversion retries", failed)
         exits.end(exits.FAILED)
-
-
-def alone(upload_dir: Path) -> Lock:
-    """Lock UPLOAD_DIR, then remove what earlier versions left in it beside Parquet. Raises Held or OSError."""
-    try:
-        lock = FolderLock(upload_dir)
-    except OSError as error:
-        if not cannot_lock_folders(error):
-            raise
-        path = upload_dir / LOCK_NAME
-        events.info(
-            "lock_file", "%s cannot be locked (%s), so the conversion locks %s", upload_dir, error.strerror, path
-        )
-        return EmptyFileLock(path)
-    try:
-        _remove_old_lock(upload_dir / LOCK_NAME)
-        (upload_dir / probe.FILE_NAME).unlink(missing_ok=True)
-    except BaseException:
-        lock.release()
-        raise
-    return lock
-
-
-def _remove_old_lock(path: Path) -> None:
-    """Remove the lock file of an earlier version. Raises Held if a conversion of that version is running."""
-    if path.exists():
-        with Lock(path):
-            path.unlink()
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from samples import HOME, OFFICE, day_of, keep, utc
 from standins import spark
 
 from speedtest.data import conversion, probe, unnamed
+from speedtest.data.lake_lock import LOCK_NAME
 from speedtest.data.lock import EmptyFileLock
 from speedtest.data.partitions import Folders
-from speedtest.handlers.convert import LOCK_NAME
 
 DAY = utc(2026, 3, 28)
 TOMORROW = (DAY + timedelta(days=1)).date()

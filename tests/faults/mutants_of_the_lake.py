@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from speedtest.data import conversion, files, lake, parquet, partitions, table
 from speedtest.data.day_cache import Day
-from speedtest.data.parquet import Damaged, parquet_files
-from speedtest.data.partitions import Folders
+from speedtest.data.parquet import Damaged
+from speedtest.data.partitions import Folders, parquet_files
 from speedtest.data.table import Parsed
 from tests.faults.patch import get, nothing, put
 

@@ -9,8 +9,8 @@ import pytest
 from daemon import run
 from samples import OFFICE, day_of, keep, logged, utc
 
+from speedtest.data import lake_lock
 from speedtest.data.lock import FolderLock, Held, Lock
-from speedtest.handlers import convert
 
 DAY = utc(2026, 3, 28)
 
@@ -34,9 +34,9 @@ def test_two_daemons_of_one_upload_dir_cannot_convert_at_once(tmp_path: Path) ->
 def test_the_lock_of_an_earlier_version_is_removed_if_nobody_holds_it(tmp_path: Path) -> None:
     keep(day_of(DAY, 3), tmp_path / "results")
     (tmp_path / "uploads").mkdir()
-    with Lock(tmp_path / "uploads" / convert.LOCK_NAME):  # as a conversion of that version holds it
+    with Lock(tmp_path / "uploads" / lake_lock.LOCK_NAME):  # as a conversion of that version holds it
         ended = run(tmp_path, "convert")
-        assert (ended.returncode, converted(tmp_path)) == (os.EX_TEMPFAIL, [convert.LOCK_NAME])
+        assert (ended.returncode, converted(tmp_path)) == (os.EX_TEMPFAIL, [lake_lock.LOCK_NAME])
         assert f"held by process {os.getpid()}" in ended.stderr
     assert run(tmp_path, "convert").returncode == 0
     assert converted(tmp_path) == ["speedtest_001.parquet"]
@@ -54,10 +54,10 @@ def test_where_a_folder_cannot_be_locked_an_empty_file_is(
 
     monkeypatch.setattr(fcntl, "flock", only_files)
     caplog.set_level("INFO")
-    path = tmp_path / convert.LOCK_NAME
-    with convert.alone(tmp_path):
+    path = tmp_path / lake_lock.LOCK_NAME
+    with lake_lock.alone(tmp_path):
         assert path.read_bytes() == b""
         with pytest.raises(Held):
-            convert.alone(tmp_path)
+            lake_lock.alone(tmp_path)
     assert os.strerror(errno.ENOLCK) in logged(caplog, "lock_file")[0]
-    convert.alone(tmp_path).release()
+    lake_lock.alone(tmp_path).release()

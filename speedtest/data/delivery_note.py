@@ -1,0 +1,71 @@
+"""`RESULT_DIR/.delivery.json`: how the last delivery ended, for the daemon, health checks and people.
+
+It holds no rows and decides nothing about a file: what waits is found on the disk, and what arrived in receipts. The
+daemon reads in it when to try again.
+"""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from speedtest.data.files import replace
+
+FILE_NAME = ".delivery.json"
+TOO_OLD = timedelta(days=2)
+"""A file that waits longer makes the daemon unhealthy."""
+SHORTEST_SECONDS, LONGEST_SECONDS = 60, 6 * 3600
+MANY = 20
+"""So many failures give the longest pause."""
+
+type Trouble = Literal["temporary", "settings", "damaged"]
+"""What keeps a file from its store: it may pass by itself, a person must change something, or bytes are wrong."""
+
+
+class DeliveryNote(msgspec.Struct, kw_only=True):
+    """How the last delivery ended."""
+
+    store: str
+    ended: datetime
+    delivered: int = 0
+    """By the last delivery."""
+    waiting: int = 0
+    """Files that have no receipt of this store."""
+    waiting_since: date | None = None
+    """The day of the oldest of them."""
+    failures: int = 0
+    """Deliveries in a row that delivered nothing though files waited."""
+    trouble: Trouble | None = None
+    why: str | None = None
+    next_try: datetime | None = None
+    """When to try again, if files wait."""
+
+    def complaint(self, now: datetime) -> str | None:
+        """Return why a person should look at the delivery; None if all is well or will probably be."""
+        if not self.waiting or self.waiting_since is None:
+            return None
+        waits = f"{self.waiting} file{'s' if self.waiting > 1 else ''} since {self.waiting_since} wait for delivery"
+        why = f": {self.why}" if self.why else ""
+        ready = self.waiting_since + timedelta(days=1)  # a day is converted when it is over
+        if self.trouble in {"settings", "damaged"} or now.date() - ready > TOO_OLD:
+            return f"{waits}{why}"
+        return None
+
+
+def pause(failures: int) -> timedelta:
+    """Return how long to wait after so many failures in a row: a minute, doubled each time, at most six hours."""
+    return timedelta(seconds=min(SHORTEST_SECONDS * 2 ** min(max(failures, 1) - 1, MANY), LONGEST_SECONDS))
+
+
+def write(note: DeliveryNote, result_dir: Path) -> None:
+    """Replace the file. Raises OSError if the disk refuses it."""
+    replace(result_dir / FILE_NAME, msgspec.json.encode(note) + b"\n")
+
+
+def read(result_dir: Path) -> DeliveryNote | None:
+    """Return what was written last; None if there is no file or it is not valid. Raises OSError."""
+    try:
+        return msgspec.json.decode((result_dir / FILE_NAME).read_bytes(), type=DeliveryNote)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
