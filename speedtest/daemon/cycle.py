@@ -14,6 +14,7 @@ from speedtest.daemon.attempts import Attempts
 from speedtest.daemon.circumstances import BEFORE_SECONDS, look
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
+from speedtest.daemon.deliveries import Deliveries
 from speedtest.daemon.due import Ticks
 from speedtest.daemon.errands import Errand
 from speedtest.daemon.outages import Outages
@@ -83,6 +84,7 @@ class Daemon:
             environment=environment,
             stop=stop,
         )
+        self._deliveries = Deliveries(settings, clock, environment, stop)
         self._heartbeat = Heartbeat(
             pid=os.getpid(),
             interval_seconds=settings.sleep_seconds,
@@ -181,6 +183,12 @@ class Daemon:
         self._look()
         if not (self._conversion.is_running or self.waiting) and self._has_complete_day():
             self._conversion.start()
+            self._deliveries.converted()
+
+    def deliver(self) -> None:
+        """Start a delivery in the background if one is due and no conversion is running."""
+        if not self._conversion.is_running:
+            self._deliveries.look()
 
     def _has_complete_day(self) -> bool:
         """Look for a day to convert. Also true if a folder cannot be read: the conversion then reports why."""
@@ -193,6 +201,7 @@ class Daemon:
         self._heartbeat.next_due_monotonic = next_due
         self._heartbeat.next_due = self.clock.now() + timedelta(seconds=next_due - self.clock.monotonic())
         self._heartbeat.rows_waiting = len(self.waiting)
+        self._heartbeat.files_waiting, self._heartbeat.files_waiting_since = self._deliveries.waiting
         self._write("the heartbeat", lambda: heartbeat.write(self._heartbeat, self.settings.result_dir))
 
     def _remember(self) -> None:
@@ -210,9 +219,10 @@ class Daemon:
             self._refused.discard(what)
 
     def close(self) -> None:
-        """Wait for the conversion, which a stop ends early; then save the waiting rows, or else print them."""
+        """Wait for the work in the background, which a stop ends early; then save the waiting rows, or print them."""
         self.outages.end()
         self._conversion.join()
+        self._deliveries.join()
         self.waiting.save()
         if not self.outages.waits:
             self._dates.release()

@@ -1,7 +1,8 @@
 """The daemon's health, judged from outside by its heartbeat and by whether its folders can be written.
 
-The daemon is unhealthy if its loop is late, if a folder cannot be written, or if rows wait because the disk refuses
-them. Failed tests do not make it unhealthy: they are results too.
+The daemon is unhealthy if its loop is late, if a folder cannot be written, if rows wait because the disk refuses them,
+or if files wait for delivery and a person must do something about it, or have waited for two days. Failed tests do not
+make it unhealthy: they are results too.
 """
 
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from speedtest.data import heartbeat, probe
+from speedtest.data import delivery_note, heartbeat, probe
 from speedtest.data.heartbeat import Heartbeat
 from speedtest.environment import Settings
 from speedtest.values import amounts
@@ -21,7 +22,7 @@ def reason(settings: Settings) -> str | None:
     for name, folder in (("RESULT_DIR", settings.result_dir), ("UPLOAD_DIR", settings.upload_dir)):
         if why := probe.refusal(folder):
             return f"{name} {folder} cannot be written: {probe.why(folder, why)}"
-    return judge(settings.result_dir)
+    return judge(settings.result_dir) or undelivered(settings)
 
 
 def judge(result_dir: Path) -> str | None:
@@ -34,6 +35,17 @@ def judge(result_dir: Path) -> str | None:
     except (OSError, msgspec.MsgspecError) as error:
         return f"{path} cannot be read: {error}"
     return _lateness(said) or _waiting(said, result_dir)
+
+
+def undelivered(settings: Settings) -> str | None:
+    """Return why a person should look at the delivery; None if nothing is to be delivered, or all is well."""
+    if not settings.deliver_to:
+        return None
+    try:
+        note = delivery_note.read(settings.result_dir)
+    except OSError as error:
+        return f"{settings.result_dir / delivery_note.FILE_NAME} cannot be read: {error}"
+    return note.complaint(datetime.now(UTC)) if note else None
 
 
 def _lateness(said: Heartbeat) -> str | None:

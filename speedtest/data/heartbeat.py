@@ -6,7 +6,7 @@ of that machine the daemon is late at once. On other machines the wall clock dec
 """
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +36,10 @@ class Heartbeat(msgspec.Struct, kw_only=True):
     failures_in_a_row: int = 0
     rows_waiting: int = 0
     """Rows that the disk refused and that wait in memory."""
+    files_waiting: int = 0
+    """Files of the lake that wait for delivery to DELIVER_TO."""
+    files_waiting_since: date | None = None
+    """The day of the oldest of them."""
     boot: str | None = None
     """The boot that the monotonic clock counts from; None if the system has no name for it."""
     location: str | None = None

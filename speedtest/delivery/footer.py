@@ -74,18 +74,19 @@ class _Thrift:
             raise ValueError("its metadata is nested too deeply")
         if kind in (_TRUE, _FALSE):
             return self._byte() if in_list else int(kind == _TRUE)
-        if kind == _BYTE:
-            return self._byte()
-        if kind in _NUMBERS:
-            return self._zigzag()
-        if kind == _DOUBLE:
-            return self._take(8)
-        if kind == _BINARY:
-            return self._take(self._varint())
         if kind in (_LIST, _SET):
             return self._list(depth)
         if kind == _STRUCT:
             return self.struct(depth)
+        return self._plain(kind)
+
+    def _plain(self, kind: int) -> int | bytes:
+        if kind == _BYTE:
+            return self._byte()
+        if kind in _NUMBERS:
+            return self._zigzag()
+        if kind in (_DOUBLE, _BINARY):
+            return self._take(8 if kind == _DOUBLE else self._varint())
         raise ValueError(f"its metadata has a field of the unknown type {kind}")
 
     def _list(self, depth: int) -> list[_Value]:

@@ -1,8 +1,8 @@
 """Why a store refused something, what that means for the delivery, and what a person can do about it.
 
-obstore tells few cases apart by class; the store's code and the HTTP status stand in the text of its error. Codes of S3:
-https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; of Azure
-https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes. Google's XML API uses those of S3.
+obstore tells few cases apart by class; the store's code and the HTTP status stand in the text of its error. The codes
+of S3 are in https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, those of Azure in
+https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes. Google's XML API has those of S3.
 """
 
 import errno

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -97,6 +97,10 @@ class DaemonState(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the next test is so overdue that the daemon must have stopped."""
     rows_waiting: int
     """Rows that wait in memory because the disk refused them."""
+    files_waiting: int
+    """Files of the lake that wait for delivery to a store."""
+    files_waiting_since: date | None
+    """The day of the oldest of them."""
 
 
 class WatchNow(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +213,8 @@ def daemon(result_dir: Path, now: datetime) -> DaemonState | None:
         next_due=said.next_due,
         late=said.is_late(now, time.monotonic()),
         rows_waiting=said.rows_waiting,
+        files_waiting=said.files_waiting,
+        files_waiting_since=said.files_waiting_since,
     )
 
 

@@ -56,6 +56,7 @@ def run(daemon: Daemon, slot: Slot) -> None:
     for measurement in daemon.missed():
         daemon.keep(measurement)
     daemon.convert_complete_days()
+    daemon.deliver()
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ the exit code; for that, see `handlers.healthcheck`.
 """
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -16,7 +16,9 @@ from speedtest.daemon.memory import recall
 from speedtest.daemon.schedule import gigabytes
 from speedtest.data import heartbeat
 from speedtest.data.disk_use import DiskUse, disk_use, quarantined
+from speedtest.data.elsewhere import only_at_store
 from speedtest.data.partitions import Folders
+from speedtest.data.receipts import BadReceipt
 from speedtest.environment import Settings
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
@@ -47,6 +49,12 @@ class DaemonStatus(msgspec.Struct, kw_only=True):
     next_due: datetime | None = None
     rows_waiting: int | None = None
     """Rows in memory, because the disk refused them."""
+    files_waiting: int | None = None
+    """Files that wait for delivery to DELIVER_TO."""
+    files_waiting_since: date | None = None
+    """The day of the oldest of them."""
+    why_not_delivered: str | None = None
+    """What a person should do about the delivery."""
     gb_of_budget: float | None = None
     """GB used of DATA_BUDGET_GB_PER_MONTH, or None if it is not set."""
 
@@ -73,12 +81,19 @@ def status(
     rows = Rows(folders)
     try:
         found = [uptime.line(rows, name, now) for name in ([location] if location else rows.locations())]
-    except (Damaged, OSError) as error:
+        elsewhere = only_at_store(folders, wanted=[location] if location else None)
+    except (Damaged, BadReceipt, OSError) as error:
         exits.end(exits.FAILED, str(error))
     disks = [disk_use(folder) for folder in (settings.result_dir, settings.upload_dir)]
     daemon, put_aside = _daemon(settings, now), quarantined(folders.quarantine)
     if as_json:
-        whole = {"daemon": daemon, "lines": found, "disk": disks, "quarantined_files": put_aside}
+        whole = {
+            "daemon": daemon,
+            "lines": found,
+            "disk": disks,
+            "quarantined_files": put_aside,
+            "only_at_store": elsewhere,
+        }
         sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
         return
     _show_daemon(daemon, settings, now)
@@ -87,6 +102,8 @@ def status(
     if not found:
         console().print(line("rows", "none yet"))
     _show_disks(disks, put_aside)
+    if elsewhere:
+        console().print(line("only at the store", f"{amounts.count(elsewhere.days, 'day')}, at {elsewhere.store}"))
 
 
 def _daemon(settings: Settings, now: datetime) -> DaemonStatus:
@@ -94,11 +111,13 @@ def _daemon(settings: Settings, now: datetime) -> DaemonStatus:
     budget = settings.data_budget_gb_per_month
     used = None if budget is None else gigabytes(recall(settings.result_dir), now)
     daemon = DaemonStatus(on_time=why is None, why_not=why, gb_of_budget=used)
+    daemon.why_not_delivered = health.undelivered(settings)
     try:
         beat = heartbeat.read(settings.result_dir)
     except (OSError, msgspec.MsgspecError):  # `why` says so
         return daemon
     daemon.rows_waiting = beat.rows_waiting
+    daemon.files_waiting, daemon.files_waiting_since = beat.files_waiting, beat.files_waiting_since
     daemon.next_due = beat.next_due if daemon.on_time else None
     return daemon
 
@@ -110,6 +129,11 @@ def _show_daemon(daemon: DaemonStatus, settings: Settings, now: datetime) -> Non
         out.print(line("next test", _when(daemon.next_due, now)))
     if daemon.rows_waiting:
         out.print(line("waiting for the disk", amounts.count(daemon.rows_waiting, "row"), "red"))
+    if daemon.why_not_delivered:
+        out.print(line("not delivered", daemon.why_not_delivered, "red"))
+    elif daemon.files_waiting:
+        waits = f"{amounts.count(daemon.files_waiting, 'file')} since {daemon.files_waiting_since}"
+        out.print(line("waiting for delivery", waits))
     if daemon.gb_of_budget is not None:
         out.print(line("data budget", f"{daemon.gb_of_budget:.1f} of {settings.data_budget_gb_per_month:g} GB"))
 

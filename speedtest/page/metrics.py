@@ -7,7 +7,7 @@ test has no speed, never a speed of 0. Values of a test that is too old are abse
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -147,6 +147,10 @@ class _Lines(Collector):
             yield _gauge("locations_unread", "Locations not read yet since the page started.", unread)
         if self._daemon:
             yield _gauge("rows_waiting", "Rows that the disk refused, kept in memory.", self._daemon.rows_waiting)
+            yield _gauge("files_waiting", "Files that wait for delivery to a store.", self._daemon.files_waiting)
+            if since := self._daemon.files_waiting_since:
+                seconds = datetime(since.year, since.month, since.day, tzinfo=UTC).timestamp()
+                yield _gauge("files_waiting_since_timestamp_seconds", "The day of the oldest waiting file.", seconds)
             due = self._daemon.next_due.timestamp()
             yield _gauge("next_due_timestamp_seconds", "When the daemon's next test is due.", due)
 

@@ -19,6 +19,7 @@ from tests.faults import (
     bitflips,
     child,
     clock,
+    delivery,
     errors,
     family,
     kill,
@@ -48,6 +49,7 @@ FAMILIES: dict[str, Family] = {
         programs.FAMILY,
         clock.FAMILY,
         lock.FAMILY,
+        delivery.FAMILY,
     )
 }
 BROKEN_PROTOCOL = "broken-protocol"

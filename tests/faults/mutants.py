@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from tests.faults import (
+    mutants_of_delivery as of_delivery,
     mutants_of_files as of_files,
     mutants_of_outages as of_outages,
     mutants_of_the_lake as of_the_lake,
@@ -32,7 +33,7 @@ def apply(name: str) -> None:
     MUTANTS[name].patch()
 
 
-_POWER, _KILL, _ERRORS = ("power loss",), ("kill",), ("errors",)
+_POWER, _KILL, _ERRORS, _DELIVERY = ("power loss",), ("kill",), ("errors",), ("delivery",)
 
 MUTANTS: Mapping[str, Mutant] = {
     "no fsync of the file": Mutant(of_files.no_file_sync, _POWER, "rows", "a clean run"),
@@ -136,4 +137,25 @@ MUTANTS: Mapping[str, Mutant] = {
     "the reader looks at Parquet before CSV": Mutant(of_the_lake.reader_looks_at_parquet_first, ("readers",)),
     "the reader lists the lake twice": Mutant(of_the_lake.reader_lists_twice, ("readers",)),
     "the reader keeps rows that are listed": Mutant(of_the_lake.reader_keeps_listed, ("readers", *_KILL, "soak")),
+    "a put is believed without reading back": Mutant(of_delivery.no_read_back, _DELIVERY, where="there|damaged|reset"),
+    "the receipt is written before the put": Mutant(
+        of_delivery.receipt_before_the_put, _DELIVERY, where="^(5|no r|re)"
+    ),
+    "an object is overwritten": Mutant(of_delivery.overwritten, _DELIVERY, where="another", by_words=True),
+    "a file is removed here before its receipt": Mutant(
+        of_delivery.removed_before_the_receipt, _DELIVERY, where="^no fault, killed at step .?.$"
+    ),
+    "old files are removed here without a receipt": Mutant(
+        of_delivery.removed_without_a_receipt, _DELIVERY, where="^(5|no r|re).* for good"
+    ),
+    "what is under the number counts as delivered": Mutant(of_delivery.number_reused, _DELIVERY, where="another"),
+    "a lost answer takes the next number": Mutant(
+        of_delivery.next_number_after_a_lost_answer, _DELIVERY, where="stored at request|after at request"
+    ),
+    "a damaged object counts as another machine's": Mutant(
+        of_delivery.damaged_counts_as_another_machines, _DELIVERY, where="damaged|other bytes"
+    ),
+    "a receipt is written straight to its name": Mutant(
+        of_delivery.receipt_not_durable, _DELIVERY, where="^no fault, killed at step ..?$", by_words=True
+    ),
 }
