@@ -45,7 +45,8 @@ class DeliveryNote(msgspec.Struct, kw_only=True):
         """Return why a person should look at the delivery; None if all is well or will probably be."""
         if not self.waiting or self.waiting_since is None:
             return None
-        waits = f"{self.waiting} file{'s' if self.waiting > 1 else ''} since {self.waiting_since} wait for delivery"
+        files, wait = ("file", "waits") if self.waiting == 1 else ("files", "wait")
+        waits = f"{self.waiting} {files} since {self.waiting_since} {wait} for delivery"
         why = f": {self.why}" if self.why else ""
         ready = self.waiting_since + timedelta(days=1)  # a day is converted when it is over
         if self.trouble in {"settings", "damaged"} or now.date() - ready > TOO_OLD:

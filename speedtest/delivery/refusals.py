@@ -150,18 +150,24 @@ _BY_ERRNO = {
 }
 
 
+def code_of(error: Exception) -> str | None:
+    """Return the store's code in an error of obstore; None if it has none."""
+    found = _CODE.search(str(error))
+    return found[1] if found else None
+
+
 def of_store(error: Exception) -> Refused:
     """Return what an error of obstore means."""
     text = str(error)
-    code, status = _CODE.search(text), _STATUS.search(text)
-    if code and code[1] in BY_CODE:
-        return Refused(BY_CODE[code[1]], code[1])
+    code, status = code_of(error), _STATUS.search(text)
+    if code in BY_CODE:
+        return Refused(BY_CODE[code], code)
     if any(name in text for name in _METADATA_SERVICES):
         return Refused(_NO_CREDENTIALS, "no credentials")
     if status:
         number = int(status[1])
         known = _BY_STATUS.get(number) or (_BUSY if number >= 500 else _UNKNOWN)  # noqa: PLR2004 (a fault of the server)
-        return Refused(known, code[1] if code else f"HTTP {number}")
+        return Refused(known, code or f"HTTP {number}")
     for words, (name, refusal) in _BY_WORDS.items():
         if words in text:
             return Refused(refusal, name)

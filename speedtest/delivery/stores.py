@@ -144,7 +144,9 @@ class ObjectStore:
         """Store an object if there is none of that key; return False if there is one."""
         try:
             obstore.put(self._store, key, data, mode="create", attributes={DIGEST: digest, "Content-Type": _PARQUET})
-        except AlreadyExistsError:
+        except AlreadyExistsError as error:
+            if refusals.code_of(error) in refusals.BY_CODE:  # obstore counts every 409 as that
+                raise refusals.of_store(error) from error
             return False
         except (BaseError, OSError) as error:
             raise refusals.of_store(error) from error
