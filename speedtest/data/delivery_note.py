@@ -19,7 +19,7 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 60, 6 * 3600
 MANY = 20
 """So many failures give the longest pause."""
 
-type Trouble = Literal["temporary", "settings", "damaged"]
+type Obstacle = Literal["temporary", "settings", "damaged"]
 """What keeps a file from its store: it may pass by itself, a person must change something, or bytes are wrong."""
 
 
@@ -36,7 +36,7 @@ class DeliveryNote(msgspec.Struct, kw_only=True):
     """The day of the oldest of them."""
     failures: int = 0
     """Deliveries in a row that delivered nothing though files waited."""
-    trouble: Trouble | None = None
+    trouble: Obstacle | None = None
     why: str | None = None
     next_try: datetime | None = None
     """When to try again, if files wait."""

@@ -36,7 +36,7 @@ class Delivered(msgspec.Struct, frozen=True):
 
 
 def deliver(file: LocalFile, store: Store, url: str, result_dir: Path) -> Delivered:
-    """Deliver a file and write its receipt. Raises `refusals.Refused`, or OSError if a disk of ours refuses."""
+    """Deliver a file and write its receipt. Raises `refusals.StoreRefused`, or OSError if a disk of ours refuses."""
     data = file.path.read_bytes()
     digest = digest_of(data)
     try:
@@ -75,7 +75,7 @@ def _place(file: LocalFile, data: bytes, digest: str, own: Footer, store: Store)
 
 
 def _holds_our_rows(key: str, there: Stored, own: Footer) -> bool:
-    """Return whether another object holds our rows; False if it has none of them. Raises Refused if it is unclear."""
+    """Return whether another object holds our rows; False if it has none. Raises StoreRefused if that is unclear."""
     try:
         theirs = footer.read(there.data)
     except NoParquet as error:
@@ -95,7 +95,7 @@ def digest_of(data: bytes) -> str:
 
 
 def probe(store: Store, location: str) -> None:
-    """Check that objects can be put, are not overwritten, and can be read. Raises `refusals.Refused`.
+    """Check that objects can be put, are not overwritten, and can be read. Raises `refusals.StoreRefused`.
 
     It leaves one empty object, `.probe/location=NAME`, which engines that read the folder pass over. The same bytes are
     put each time, so nothing changes where a store overwrites them.

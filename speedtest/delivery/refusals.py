@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from speedtest.data.delivery_note import Trouble
+from speedtest.data.delivery_note import Obstacle
 
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,60})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
@@ -21,17 +21,17 @@ _LONGEST = 200
 class Refusal(msgspec.Struct, frozen=True):
     """What a code means: whether it may pass, what happened, and what to do."""
 
-    trouble: Trouble
+    trouble: Obstacle
     what: str
     advice: str
 
 
-class Refused(Exception):
+class StoreRefused(Exception):
     """A store did not do what it was asked, or it is not known whether it did."""
 
     def __init__(self, refusal: Refusal, code: str) -> None:
         """Take what it means, and the store's code, HTTP status or kind of failure."""
-        self.trouble: Trouble = refusal.trouble
+        self.trouble: Obstacle = refusal.trouble
         self.code = code
         super().__init__(f"{refusal.what} ({code}): {refusal.advice}")
 
@@ -156,37 +156,42 @@ def code_of(error: Exception) -> str | None:
     return found[1] if found else None
 
 
-def of_store(error: Exception) -> Refused:
+def of_store(error: Exception) -> StoreRefused:
     """Return what an error of obstore means."""
     text = str(error)
     code, status = code_of(error), _STATUS.search(text)
     if code in BY_CODE:
-        return Refused(BY_CODE[code], code)
+        return StoreRefused(BY_CODE[code], code)
     if any(name in text for name in _METADATA_SERVICES):
-        return Refused(_NO_CREDENTIALS, "no credentials")
+        return StoreRefused(_NO_CREDENTIALS, "no credentials")
     if status:
         number = int(status[1])
         known = _BY_STATUS.get(number) or (_BUSY if number >= 500 else _UNKNOWN)  # noqa: PLR2004 (a fault of the server)
-        return Refused(known, code or f"HTTP {number}")
+        return StoreRefused(known, code or f"HTTP {number}")
     for words, (name, refusal) in _BY_WORDS.items():
         if words in text:
-            return Refused(refusal, name)
+            return StoreRefused(refusal, name)
     if "HTTP error" in text or "error decoding" in text:
-        return Refused(_CUT, "connection")
-    return Refused(_UNKNOWN, text.partition("\n")[0][:_LONGEST])
+        return StoreRefused(_CUT, "connection")
+    return StoreRefused(_UNKNOWN, text.partition("\n")[0][:_LONGEST])
 
 
-def of_folder(error: OSError) -> Refused:
+def of_folder(error: OSError) -> StoreRefused:
     """Return what an error of a folder means."""
     other = Refusal("temporary", "the folder cannot be used", "check the disk, the share and the network")
-    return Refused(_BY_ERRNO.get(error.errno or 0, other), error.strerror or str(error))
+    return StoreRefused(_BY_ERRNO.get(error.errno or 0, other), error.strerror or str(error))
 
 
-def damaged(what: str, advice: str) -> Refused:
+def no_credentials(why: str) -> StoreRefused:
+    """Return that credentials cannot be had."""
+    return StoreRefused(_NO_CREDENTIALS, why)
+
+
+def damaged(what: str, advice: str) -> StoreRefused:
     """Return that an object is not what it should be."""
-    return Refused(Refusal("damaged", what, advice), "content")
+    return StoreRefused(Refusal("damaged", what, advice), "content")
 
 
-def ignores_conditions() -> Refused:
+def ignores_conditions() -> StoreRefused:
     """Return that a store overwrites objects although it was told not to."""
-    return Refused(_NO_CONDITION, "it overwrote its probe")
+    return StoreRefused(_NO_CONDITION, "it overwrote its probe")

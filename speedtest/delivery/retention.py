@@ -24,7 +24,7 @@ events = Events(__name__)
 def remove_old(folders: Folders, store: Store, url: str, oldest: date) -> int:
     """Remove the files of days before `oldest` that this store has; return how many.
 
-    Raises `refusals.Refused`, `receipts.BadReceipt`, or OSError.
+    Raises `refusals.StoreRefused`, `receipts.BadReceipt`, or OSError.
     """
     removed = 0
     for file, found in with_receipts(folders):

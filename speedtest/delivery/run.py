@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from speedtest.data.delivery_note import Trouble
+from speedtest.data.delivery_note import Obstacle
 from speedtest.delivery.backlog import LocalFile
 from speedtest.delivery.protocol import deliver
-from speedtest.delivery.refusals import Refused
+from speedtest.delivery.refusals import StoreRefused
 from speedtest.delivery.stores import Store
 from speedtest.logging import Events
 
@@ -21,19 +21,19 @@ AT_ONCE = 12
 MOST_FAILURES = 5
 """After so many failures that may pass by themselves, the rest waits for the next delivery."""
 
-_WORST: tuple[Trouble, ...] = ("settings", "damaged", "temporary")
+_WORST: tuple[Obstacle, ...] = ("settings", "damaged", "temporary")
 
 
 class Outcome(msgspec.Struct):
     """What a delivery did: how many files it delivered, and what kept others here."""
 
     delivered: int = 0
-    refused: dict[str, Refused] = {}
+    refused: dict[str, StoreRefused] = {}
     """One refusal of each code."""
     failures: int = 0
 
     @property
-    def worst(self) -> Refused | None:
+    def worst(self) -> StoreRefused | None:
         """The refusal that a person should see first."""
         return min(self.refused.values(), key=lambda each: _WORST.index(each.trouble), default=None)
 
@@ -65,7 +65,7 @@ class _Run:
                 return
             try:
                 delivered = deliver(file, self._store, self._url, self._result_dir)
-            except Refused as refused:
+            except StoreRefused as refused:
                 self._refused(file, refused)
                 return
             except OSError as error:
@@ -79,7 +79,7 @@ class _Run:
                 self.outcome.delivered += 1
             events.info("delivered", "delivered %s as %s", file.day, delivered.key, path=str(file.path))
 
-    def _refused(self, file: LocalFile, refused: Refused) -> None:
+    def _refused(self, file: LocalFile, refused: StoreRefused) -> None:
         with self._lock:
             is_new = refused.code not in self.outcome.refused or refused.trouble == "damaged"
             self.outcome.refused.setdefault(refused.code, refused)

@@ -5,7 +5,6 @@ attributes; S3 also gets that digest as the checksum of the request and refuses 
 request that fails is an answer, and the next delivery tries again.
 """
 
-import configparser
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -18,7 +17,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from speedtest.data import files
-from speedtest.delivery import refusals
+from speedtest.delivery import profiles, refusals
 from speedtest.environment import Settings
 from speedtest.values import stores as urls
 
@@ -27,12 +26,6 @@ DIGEST = "sha256"
 TIMEOUT_SECONDS = 60
 CONNECT_SECONDS = 10
 _PARQUET = "application/vnd.apache.parquet"
-_OF_A_PROFILE = {
-    "aws_access_key_id": "access_key_id",
-    "aws_secret_access_key": "secret_access_key",
-    "aws_session_token": "session_token",
-    "region": "region",
-}
 _ELSEWHERE = (
     "AWS_ACCESS_KEY_ID",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -51,7 +44,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """A place for objects. Every method raises `refusals.Refused`."""
+    """A place for objects. Every method raises `refusals.StoreRefused`."""
 
     def put_new(self, key: str, data: bytes, digest: str) -> bool:
         """Store an object if there is none of that key; return False if there is one, which stays as it is."""
@@ -63,7 +56,7 @@ class Store(Protocol):
 
 
 def open_store(settings: Settings, environment: Mapping[str, str] = os.environ) -> Store:
-    """Return the store of DELIVER_TO, which must be set. Sends nothing yet. Raises `refusals.Refused`."""
+    """Return the store of DELIVER_TO, which must be set. Sends nothing yet. Raises `refusals.StoreRefused`."""
     scheme, bucket, folder = urls.split(settings.deliver_to or "")
     if scheme == "file":
         return FolderStore(Path(folder))
@@ -96,7 +89,7 @@ def _s3(settings: Settings, environment: Mapping[str, str]) -> dict[str, str | N
         "secret_access_key": settings.deliver_secret_key,
         "region": settings.deliver_region,
     }
-    found = {} if any(environment.get(name) for name in _ELSEWHERE) else of_profile(environment)
+    found = {} if any(environment.get(name) for name in _ELSEWHERE) else profiles.of(environment)
     found |= {name: value for name, value in own.items() if value}
     return {"checksum_algorithm": "SHA256", "endpoint": settings.deliver_endpoint, **found}
 
@@ -107,30 +100,6 @@ def _azure(settings: Settings) -> dict[str, str | None]:
         "account_key": settings.deliver_secret_key,
         "endpoint": settings.deliver_endpoint,
     }
-
-
-def of_profile(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the keys and the region of a profile of the AWS tools, which obstore does not read; empty if none."""
-    home = Path(environment.get("HOME") or "/nonexistent") / ".aws"
-    profile = environment.get("AWS_PROFILE") or "default"
-    paths = {
-        environment.get("AWS_CONFIG_FILE") or home / "config": profile
-        if profile == "default"
-        else f"profile {profile}",
-        environment.get("AWS_SHARED_CREDENTIALS_FILE") or home / "credentials": profile,
-    }
-    found: dict[str, str] = {}
-    for path, section in paths.items():
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read_string(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, configparser.Error):
-            continue  # no such file, as on most machines; one that is none has no credentials either
-        if parser.has_section(section):
-            found |= {
-                ours: parser[section][theirs] for theirs, ours in _OF_A_PROFILE.items() if theirs in parser[section]
-            }
-    return found
 
 
 class ObjectStore:

@@ -1,6 +1,7 @@
 """Show the settings, the programs found, the folders and what can be seen of the line: `speedsnake check`.
 
-Exit codes: 0 all is well · 69 no speed-test program found · 78 wrong configuration, or a folder cannot be written.
+Exit codes: 0 all is well · 1 the store of DELIVER_TO cannot be reached now · 69 no speed-test program found · 78 wrong
+configuration, a folder cannot be written, or the store refuses these settings.
 """
 
 import os
@@ -15,7 +16,7 @@ from speedtest.daemon import surroundings
 from speedtest.daemon.surroundings import Surroundings
 from speedtest.data import probe
 from speedtest.engines import ENGINES
-from speedtest.environment import Explained
+from speedtest.environment import Explained, Settings
 from speedtest.process import Stop
 from speedtest.programs import Program
 from speedtest.terminal import exits, startup
@@ -30,9 +31,11 @@ def check(
     """Show the settings, programs, folders and the way to the line.
 
     Prints each setting with its value, its origin and its default, the speed-test programs found, whether each folder
-    can be written, and what the watch probes from here and how. Measures and sends nothing.
+    can be written, and what the watch probes from here and how. Measures nothing. If DELIVER_TO is set, puts and reads
+    an empty object there; sends nothing else.
 
-    Exit codes: 0 all is well, 69 no speed-test program found, 78 wrong configuration or a folder cannot be written.
+    Exit codes: 0 all is well, 1 the store of DELIVER_TO cannot be reached now, 69 no speed-test program found, 78 wrong
+    configuration, a folder cannot be written, or the store refuses these settings.
     """
     settings = startup.settings(EVERYTHING)
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
@@ -44,19 +47,52 @@ def check(
     }
     found = list(programs.find_all(settings, os.environ, Stop()).values())
     explained = environment.explain(settings, os.environ, ENGINES)
-    (_say_json if as_json else _say)(explained, refused, found, surroundings.look(settings))
+    delivery = _try_store(settings)
+    (_say_json if as_json else _say)(explained, refused, found, surroundings.look(settings), delivery)
     if refused["RESULT_DIR"] or refused["UPLOAD_DIR"]:
         exits.end(exits.MISCONFIGURED, "a folder cannot be written: change its owner or mode, or choose another folder")
+    if delivery and delivery.why_not:
+        code = exits.MISCONFIGURED if delivery.is_final else exits.FAILED
+        exits.end(code, f"nothing can be delivered to {delivery.store}: {delivery.why_not}")
     if not found:
         exits.end(exits.NO_PROGRAM, startup.no_program(settings))
     sys.exit(exits.OK)
 
 
+class StoreSeen(msgspec.Struct, frozen=True):
+    """Whether objects can be put at the store of DELIVER_TO and read there."""
+
+    store: str
+    why_not: str | None = None
+    is_final: bool = False
+    """Whether a person must change something."""
+
+
+def _try_store(settings: Settings) -> StoreSeen | None:
+    """Put an empty object at the store and read it; None if nothing is to be delivered."""
+    if not settings.deliver_to:
+        return None
+    from speedtest.delivery import protocol, stores  # noqa: PLC0415 (help and completion do not need them)
+    from speedtest.delivery.refusals import StoreRefused  # noqa: PLC0415 (the same)
+
+    try:
+        protocol.probe(stores.open_store(settings), settings.speedtest_location_uuid)
+    except StoreRefused as refused:
+        return StoreSeen(settings.deliver_to, str(refused), refused.trouble != "temporary")
+    return StoreSeen(settings.deliver_to)
+
+
 def _say(
-    explained: list[Explained], refused: dict[str, str | None], found: list[Program], around: Surroundings
+    explained: list[Explained],
+    refused: dict[str, str | None],
+    found: list[Program],
+    around: Surroundings,
+    delivery: StoreSeen | None,
 ) -> None:
     lines = [(each.name, f"{each.value or 'not set'}{_origin(each)}") for each in explained]
     lines += [(f"{name} writable", f"no: {why}" if why else "yes") for name, why in refused.items()]
+    if delivery:
+        lines.append(("DELIVER_TO reachable", f"no: {delivery.why_not}" if delivery.why_not else "yes"))
     lines += [("program", f"{each.path} ({each.engine.name} {each.version})") for each in found]
     lines += [] if found else [("program", "none")]
     for name, value in [*lines, *_around(around)]:
@@ -87,7 +123,11 @@ def _origin(each: Explained) -> str:
 
 
 def _say_json(
-    explained: list[Explained], refused: dict[str, str | None], found: list[Program], around: Surroundings
+    explained: list[Explained],
+    refused: dict[str, str | None],
+    found: list[Program],
+    around: Surroundings,
+    delivery: StoreSeen | None,
 ) -> None:
     whole = {
         "settings": {each.name: each.value for each in explained},
@@ -95,6 +135,7 @@ def _say_json(
         "writable": {name: not why for name, why in refused.items()},
         "programs": [{"engine": each.engine.name, "version": each.version, "path": str(each.path)} for each in found],
         "line": around,
+        "delivery": delivery,
     }
     sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
 

@@ -74,10 +74,10 @@ def run(settings: Settings, url: str) -> int:
 def _deliver(settings: Settings, folders: Folders, note: DeliveryNote, batches: "list[list[LocalFile]]") -> int:
     """Deliver these files, then remove old ones; return the exit code."""
     from speedtest.delivery import protocol, retention, stores  # noqa: PLC0415 (the same)
-    from speedtest.delivery.refusals import Refused  # noqa: PLC0415 (the same)
+    from speedtest.delivery.refusals import StoreRefused  # noqa: PLC0415 (the same)
     from speedtest.delivery.run import deliver_all  # noqa: PLC0415 (the same)
 
-    worst: Refused | None = None
+    worst: StoreRefused | None = None
     try:
         store = stores.open_store(settings, os.environ)
         if batches:
@@ -90,7 +90,7 @@ def _deliver(settings: Settings, folders: Folders, note: DeliveryNote, batches: 
                 retention.remove_old(folders, store, note.store, oldest)
     except Held:
         events.debug("delivery_ended", "a conversion is running: old files are removed after the next delivery")
-    except Refused as refused:
+    except StoreRefused as refused:
         worst = refused
         events.error("delivery_failed", "could not deliver to %s: %s", note.store, refused)
     if worst:

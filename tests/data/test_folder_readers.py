@@ -81,6 +81,20 @@ def test_an_engine_reads_the_folder_itself(lake: Folders, engine: Callable[[Path
 
 
 @everywhere
+def test_an_engine_reads_the_folder_of_files_that_were_delivered_and_the_folder_they_were_delivered_to(
+    lake: Folders, engine: Callable[[Path], int]
+) -> None:
+    there = lake.upload_dir.with_name("there")
+    there.mkdir()
+    delivered = run(there.parent, "deliver", DELIVER_TO=f"file://{there}", SPEEDTEST_LOCATION_UUID=HOME)
+    assert delivered.returncode == 0, delivered.stderr
+    assert engine(lake.upload_dir) == ROWS
+    assert files_of(lake) == ["speedtest_001.parquet"] * 2
+    assert len(list((lake.result_dir / "receipts").rglob("*.receipt.json"))) == 2
+    assert engine(there) == ROWS
+
+
+@everywhere
 def test_an_engine_reads_the_folder_while_a_conversion_has_written_half_a_file(
     lake: Folders, engine: Callable[[Path], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from object_store import Answer, Forward, Proxy, Request, proxy_before, refused
 
 from speedtest import environment
 from speedtest.delivery import stores
-from speedtest.delivery.refusals import BY_CODE, Refused
+from speedtest.delivery.refusals import BY_CODE, StoreRefused
 from speedtest.delivery.stores import Store
 from speedtest.engines import ENGINES
 from speedtest.variables import DELIVERY
@@ -54,8 +54,8 @@ def store(proxy: Proxy) -> Store:
     return store_at(proxy.endpoint)
 
 
-def refusal(store: Store) -> Refused:
-    with pytest.raises(Refused) as caught:
+def refusal(store: Store) -> StoreRefused:
+    with pytest.raises(StoreRefused) as caught:
         store.put_new("location=a/year=2026/f", b"bytes", "0")
     assert "very-secret" not in str(caught.value)
     return caught.value
@@ -109,7 +109,7 @@ def test_an_answer_that_is_cut_short_is_no_object(proxy: Proxy, store: Store) ->
             200, b"0123456789", {"ETag": '"0"', "Last-Modified": "Sun, 01 Mar 2026 00:00:00 GMT"}, cut=True
         )
     )
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StoreRefused) as caught:
         store.get("a")
     assert caught.value.trouble == "temporary"
 

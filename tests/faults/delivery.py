@@ -230,11 +230,11 @@ def cases(form: Form, steps: int) -> Iterator[Case]:
 def jobs(form: Form, ask: Ask) -> Iterable[Job]:
     """Yield the jobs: some cases each, with a SeaweedFS of their own."""
     chosen = [case for case in cases(form, ask(partial(_steps))) if form.wants(case.name)]
-    chosen = form.sample(chosen, 60)
+    chosen = form.sample(chosen, 36)
     count = JOBS_FULL if form.full else JOBS_SHORT
     ordered = [case for start in range(count) for case in chosen[start::count]]
     for some in chunks(ordered, max(1, -(-len(ordered) // count))):
         yield partial(run_cases, some, form.mutant)
 
 
-FAMILY = Family(name="delivery", jobs=jobs, least=2000, least_short=50, needs=object_store.needs_seaweed)
+FAMILY = Family(name="delivery", jobs=jobs, least=2000, least_short=30, needs=object_store.needs_seaweed)

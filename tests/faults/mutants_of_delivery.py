@@ -16,7 +16,7 @@ from speedtest.delivery import protocol, run, stores
 from speedtest.delivery.backlog import LocalFile
 from speedtest.delivery.footer import Footer
 from speedtest.delivery.protocol import Delivered
-from speedtest.delivery.refusals import Refused
+from speedtest.delivery.refusals import StoreRefused
 from speedtest.delivery.stores import ObjectStore, Store, Stored
 from speedtest.environment import Settings
 from speedtest.handlers import deliver
@@ -47,7 +47,7 @@ def receipt_before_the_put() -> None:
                     return Stored(file.path.read_bytes(), None)
 
             delivered = real(file, Nowhere(), url, result_dir)
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(StoreRefused):
                 store.put_new(delivered.key, file.path.read_bytes(), "0")
             return delivered
 
@@ -78,7 +78,7 @@ def removed_before_the_receipt() -> None:
             try:
                 store.put_new(file.key(file.number), data, "0")
             finally:
-                with contextlib.suppress(Refused):
+                with contextlib.suppress(StoreRefused):
                     store.get(file.key(file.number))
             file.path.write_bytes(data)
             return real(file, store, url, result_dir)
@@ -100,7 +100,7 @@ def next_number_after_a_lost_answer() -> None:
         def put_new(self: ObjectStore, key: str, data: bytes, digest: str) -> bool:
             try:
                 return real(self, key, data, digest)
-            except Refused:
+            except StoreRefused:
                 stem, number = key.removesuffix(".parquet").rsplit("_", 1)
                 return real(self, f"{stem}_{int(number) + 1:03}.parquet", data, digest)
 
@@ -116,7 +116,7 @@ def damaged_counts_as_another_machines() -> None:
         def holds(key: str, there: Stored, own: Footer) -> bool:
             try:
                 return real(key, there, own)
-            except Refused:
+            except StoreRefused:
                 return False
 
         return holds

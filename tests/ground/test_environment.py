@@ -46,6 +46,12 @@ GOOD = {
     "SLEEP_ALIGN": ["0", "1"],
     "QUIET_HOURS": ["23:00-06:00,12:00-12:30", "00:00-23:59", "18:00-24:00", "23:00-06:00, 12:00-12:30"],
     "DATA_BUDGET_GB_PER_MONTH": ["500", "0.5", "1000000"],
+    "DELIVER_TO": ["s3://bucket", "s3://bucket/a/b/", "gs://bucket/a", "az://container/a", "file:///mnt/nas/l%20a"],
+    "DELIVER_ENDPOINT": ["https://s3.example.net", "http://127.0.0.1:8333/", "https://[2001:db8::1]:9000"],
+    "DELIVER_REGION": ["eu-central-1", "auto"],
+    "DELIVER_ACCESS_KEY": ["AKIAIOSFODNN7EXAMPLE", "account"],
+    "DELIVER_SECRET_KEY": ["wJalr/K7MDENG+bPx=="],
+    "DELIVER_KEEP_DAYS": ["1", "400", "36500"],
     "PLAN_DOWNLOAD_MBPS": ["250", "0.5"],
     "PLAN_UPLOAD_MBPS": ["40"],
     "PAGE_HOST": ["127.0.0.1", "::", "192.0.2.7", "all", "ALL"],
@@ -102,6 +108,15 @@ BAD: dict[str, list[str]] = {
     "SLEEP_ALIGN": ["2", "yes", "true", "01"],
     "QUIET_HOURS": ["23-6", "23:00", "6:00-7:00", "24:00-06:00", "12:60-13:00", "12:00-24:01", "12:00-12:00", ","],
     "DATA_BUDGET_GB_PER_MONTH": ["0", "-1", "500GB", "1000001", "nan", "inf"],
+    "DELIVER_TO": [
+        *("bucket", "ftp://a/b", "s3://", "s3:///a", "s3://key:secret@bucket/a", "s3://bucket/../a"),
+        *("s3://bucket/a?b=c", "s3://bucket/a#b", "file://host/a", "file:relative", "file:///a/../b", "s3://bu cket/"),
+    ],
+    "DELIVER_ENDPOINT": ["s3.example.net", "ftp://a", "https://a/path", "https://u:p@a", "https://a:port", "https://"],
+    "DELIVER_REGION": ["eu central", "x" * 41, "../a"],
+    "DELIVER_ACCESS_KEY": ["a\nb", "x" * 4097],
+    "DELIVER_SECRET_KEY": ["a\nb", "x" * 4097],
+    "DELIVER_KEEP_DAYS": ["0", "-1", "1.5", "36501", "all"],
     "PLAN_DOWNLOAD_MBPS": ["0", "-1", "fast"],
     "PLAN_UPLOAD_MBPS": ["0", "-1", "fast"],
     "PAGE_HOST": ["localhost", "1.2.3", "nas.local"],
@@ -110,6 +125,9 @@ BAD: dict[str, list[str]] = {
     "PAGE_ALLOWED_HOSTS": ["*", "a.example:80", "https://a.example", "a,,b", "a b", "-a", "*.*.example", "a..b"],
     "PAGE_FRAME_ANCESTORS": ["a.example", "https://a.example/x", "https://a; script-src *", "*", "'self'", "https://"],
 }
+
+
+SECRETS = {variable.name for variable in variables(ENGINES) if variable.secret}
 
 
 def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
@@ -152,7 +170,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, text: str) -> None
     with pytest.raises(Mistakes) as caught:
         environment.read({name: text}, ENGINES, EVERYTHING)
     allowed = {variable.name: variable.allowed for variable in variables(ENGINES)}
-    shown = f"{name}: its value" if name == "PAGE_PASSWORD" else f"{name}={text!r}"
+    shown = f"{name}: its value" if name in SECRETS else f"{name}={text!r}"
     assert caught.value.lines == [f"{shown} is not allowed: it must be {allowed[name]}"]
 
 
@@ -271,8 +289,8 @@ def test_what_is_explained_can_be_set_again_and_means_the_same(variables: dict[s
     except Mistakes:  # values that do not fit together
         reject()
     explained = environment.explain(settings, variables, ENGINES)
-    again = {each.name: each.value for each in explained if each.value and each.name != "PAGE_PASSWORD"}
-    again |= {name: text for name, text in variables.items() if name == "PAGE_PASSWORD"}
+    again = {each.name: each.value for each in explained if each.value and each.name not in SECRETS}
+    again |= {name: text for name, text in variables.items() if name in SECRETS}
     assert environment.read(again, ENGINES, EVERYTHING) == settings
 
 

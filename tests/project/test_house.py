@@ -15,12 +15,24 @@ from paths import PROJECT
 CODE = PROJECT / "speedtest"
 GROUND = {"environment", "variables", "events", "values", "logging", "measurement", "process", "version"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "handlers": {"daemon", "page", "report", "figures", "terminal", "data", "sample_year", "speedtest", "programs"}
-    | {"engines", "http_test"}
+    "handlers": {
+        "daemon",
+        "delivery",
+        "page",
+        "report",
+        "figures",
+        "terminal",
+        "data",
+        "sample_year",
+        "speedtest",
+        "programs",
+    }
+    | {"engines", "http_test", "programs"}
     | GROUND,
     "page": {"report", "figures", "data"} | GROUND,
     "report": {"figures", "values", "logging"},
     "daemon": {"speedtest", "programs", "engines", "data", "probing"} | GROUND,
+    "delivery": {"data", "environment", "values", "logging"},
     "figures": {"data", "environment", "measurement", "values"},
     "terminal": {"data", "engines"} | GROUND,
     "sample_year": {"sample_watch", "data", "measurement"},
