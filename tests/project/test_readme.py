@@ -185,4 +185,5 @@ def test_every_event_is_logged_somewhere() -> None:
     calls |= set(re.findall(r"events\.\w+\(\s*(?:[\w. ]+,\s*)?\"(\w+)\"", code)) | set(
         re.findall(r"Events\(\S+\)\.\w+\(\s*\"(\w+)\"", code)
     )
+    calls |= set(re.findall(r"\b(?:failed|ended)=\"(\w+)\"", code))  # an errand says these
     assert set(EVENTS) - calls == {"bug", "child", "other"}  # the logging module sets these
