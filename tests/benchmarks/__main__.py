@@ -19,6 +19,7 @@ from tests.benchmarks import (
     accuracy,
     conversion,
     daemon,
+    delivery,
     growth,
     harness,
     load,
@@ -42,6 +43,7 @@ BENCHMARKS: Mapping[str, Callable[[Ground], Report]] = {
     "views": views.run,
     "page": page.run,
     "load": load.run,
+    "delivery": delivery.run,
 }
 ALONE: Mapping[str, Callable[[Sequence[str]], None]] = {"accuracy": accuracy.main, "watch": watch.main}
 """Those with options of their own."""

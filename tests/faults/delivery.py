@@ -6,11 +6,15 @@ killed; a second one perhaps too; a last one meets none. Then DuckDB counts the 
 row of the three files once, and each row that another machine put there meanwhile.
 """
 
+import atexit
+import contextlib
+import functools
 import itertools
 import os
 import shutil
 import signal
 import sys
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -111,9 +115,8 @@ def act(tree: Path, report: child.Report, *, settings: dict[str, str], kill: int
         report(str(next(count) - 1))
 
 
-def _run_case(case: Case, number: int, tree: Path, store: Store, mutant: str | None) -> tuple[list[str], set[str]]:
-    """Run a case; return what was wrong besides rows, and the folders of its objects that another machine wrote."""
-    folder = f"case-{number}"
+def _run_case(case: Case, folder: str, tree: Path, store: Store, mutant: str | None) -> list[str]:
+    """Run a case in a folder of the store; return what was wrong besides rows."""
     settings = store.server.variables(folder, store.proxy.endpoint)
     wrong: list[str] = []
     damaged: set[str] = set()
@@ -135,27 +138,26 @@ def _run_case(case: Case, number: int, tree: Path, store: Store, mutant: str | N
     left = list((tree / "uploads").rglob("*.parquet"))
     if left and not wrong:
         wrong.append(f"{len(left)} files are still here")
-    return wrong, damaged
+    return wrong
 
 
-def run_cases(cases: list[Case], mutant: str | None) -> Found:
-    """Run some cases against a SeaweedFS of their own and judge them together."""
-    found = Found()
+def run_cases(server: ObjectServer, cases: list[Case], mutant: str | None) -> Found:
+    """Run some cases in a folder of the store and judge them together."""
+    found, base = Found(), uuid.uuid4().hex
     with workshop() as folder:
         child.call(prepare, folder / "original")
         foreign = child.call(another_machine, folder / "another")
         wanted = child.call(_ids, [str(path) for path in (folder / "original").rglob("*.parquet")])
         theirs = child.call(_ids, [str(next((folder / "another").rglob("*.parquet")))])
-        with object_store.seaweed(folder / "seaweed") as server, object_store.proxy_before(server.s3) as proxy:
+        with object_store.proxy_before(server.s3) as proxy:
             store = Store(server, proxy, foreign)
             wrong: dict[int, list[str]] = {}
             for number, case in enumerate(cases):
                 tree = folder / f"tree-{number}"
                 shutil.copytree(folder / "original", tree)
-                wrong[number], _ = _run_case(case, number, tree, store, mutant)
+                wrong[number] = _run_case(case, f"{base}/case-{number}", tree, store, mutant)
                 shutil.rmtree(tree)
-            for number in range(len(cases)):
-                _fetch(server, f"case-{number}", folder / "content")
+        _fetch(server, base, folder / "content")
         counted = child.call(_count, folder / "content")
     for number, case in enumerate(cases):
         verdict = _verdict(counted.get(number, {}), wanted, theirs)
@@ -203,13 +205,21 @@ def _verdict(counted: dict[str, int], wanted: list[str], theirs: list[str]) -> V
     return verdict
 
 
-def _steps() -> int:
+def _steps(server: ObjectServer) -> int:
     """Count the steps of a clean run."""
     with workshop() as folder:
         child.call(prepare, folder / "tree")
-        with object_store.seaweed(folder / "seaweed") as server:
-            ended = child.run(partial(act, settings=server.variables(), kill=0), folder / "tree")
+        settings = server.variables(uuid.uuid4().hex)
+        ended = child.run(partial(act, settings=settings, kill=0), folder / "tree")
     return int(ended.reported[-1])
+
+
+@functools.cache
+def _server() -> ObjectServer:
+    """Start the SeaweedFS of all cases. It ends with this process."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(object_store.seaweed(stack.enter_context(workshop())))
 
 
 def cases(form: Form, steps: int) -> Iterator[Case]:
@@ -228,13 +238,14 @@ def cases(form: Form, steps: int) -> Iterator[Case]:
 
 
 def jobs(form: Form, ask: Ask) -> Iterable[Job]:
-    """Yield the jobs: some cases each, with a SeaweedFS of their own."""
-    chosen = [case for case in cases(form, ask(partial(_steps))) if form.wants(case.name)]
+    """Yield the jobs: some cases each, with a proxy of their own."""
+    server = _server()
+    chosen = [case for case in cases(form, ask(partial(_steps, server))) if form.wants(case.name)]
     chosen = form.sample(chosen, 36)
     count = JOBS_FULL if form.full else JOBS_SHORT
     ordered = [case for start in range(count) for case in chosen[start::count]]
     for some in chunks(ordered, max(1, -(-len(ordered) // count))):
-        yield partial(run_cases, some, form.mutant)
+        yield partial(run_cases, server, some, form.mutant)
 
 
 FAMILY = Family(name="delivery", jobs=jobs, least=2000, least_short=30, needs=object_store.needs_seaweed)

@@ -174,12 +174,22 @@ def test_an_uploader_puts_and_reads_below_its_location(judge: Cloud, uploader: K
     assert back.read_text() == "a row"
 
 
+def test_an_uploader_puts_and_reads_its_probe(judge: Cloud, uploader: Keys) -> None:
+    where = ("--bucket", BUCKET, "--key", f"uploads/.probe/location-{HOME}")
+    assert not judge.refuses(uploader, "s3api", "put-object", *where)
+    assert not judge.refuses(uploader, "s3api", "get-object", *where, judge.folder / "probe")
+
+
 @pytest.mark.parametrize(
     "call",
     [
         *(
             ("put-object", "--key", key, "--body", __file__)
             for key in ("row", "uploads/row", f"uploads/location-{ELSEWHERE}/row", f"uploads/location-{HOME}2/row")
+        ),
+        *(
+            ("put-object", "--key", key, "--body", __file__)
+            for key in (f"uploads/.probe/location-{ELSEWHERE}", f"uploads/.probe/location-{HOME}/row")
         ),
         ("get-object", "--key", f"uploads/location-{ELSEWHERE}/row", "/dev/null"),
         ("delete-object", "--key", f"uploads/location-{HOME}/today/row"),

@@ -50,13 +50,15 @@ class ObjectServer(msgspec.Struct, frozen=True):
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.s3}"
 
-    def variables(self, folder: str = "uploads", endpoint: str | None = None) -> dict[str, str]:
+    def variables(
+        self, folder: str = "uploads", endpoint: str | None = None, keys: tuple[str, str] = UPLOADER
+    ) -> dict[str, str]:
         """Return the variables that deliver there."""
         return {
             "DELIVER_TO": f"s3://{BUCKET}/{folder}",
             "DELIVER_ENDPOINT": endpoint or self.endpoint,
-            "DELIVER_ACCESS_KEY": UPLOADER[0],
-            "DELIVER_SECRET_KEY": UPLOADER[1],
+            "DELIVER_ACCESS_KEY": keys[0],
+            "DELIVER_SECRET_KEY": keys[1],
         }
 
     def put(self, key: str, data: bytes) -> None:
@@ -105,7 +107,7 @@ def seaweed(folder: Path) -> Iterator[ObjectServer]:
             *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}"),
             "-s3.port.lance=0",
             *(f"-dir={folder / 'data'}", f"-s3.config={folder / 's3.json'}", "-filer", "-s3", "-s3.port.iceberg=0"),
-            *("-volume.max=8", "-master.volumeSizeLimitMB=32", "-master.telemetry=false", "-volume.index=memory"),
+            *("-volume.max=20", "-master.volumeSizeLimitMB=64", "-master.telemetry=false", "-volume.index=memory"),
         ]
         with (folder / "weed.log").open("ab") as log:
             server = subprocess.Popen(
