@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from speedtest import environment
 from speedtest.data import held
 from speedtest.data.day_cache import Day
-from speedtest.data.parquet import sources_of
+from speedtest.data.parquet import Damaged, sources_of
 from speedtest.data.partitions import (
     day_folder,
     days,
@@ -46,6 +46,8 @@ _NULLABLE: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
 }
 _DAY = timedelta(days=1)
 _DAYS_AT_ONCE = 7
+_TRIES = 3
+"""How often a reader starts again because a file was removed meanwhile."""
 _ALWAYS = ("timestamp", "started_at", "speedtest_address")
 """Columns by which rows are filtered and sorted."""
 
@@ -127,7 +129,21 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 def _rows(asked: _Asked, around: tuple[date, date], columns: list[str], opened: TableCache) -> pa.Table:
-    """Return the rows filed from the first to the last of these days, in time order."""
+    """Return the rows filed from the first to the last of these days, in time order.
+
+    A delivery may remove old files that a store has, while they are read here. Then everything is read once more.
+    """
+    for _ in range(_TRIES):
+        try:
+            return _rows_now(asked, around, columns, opened)
+        except (Damaged, FileNotFoundError) as error:
+            path = error.path if isinstance(error, Damaged) else error.filename
+            if path is None or Path(path).exists():
+                raise
+    return _rows_now(asked, around, columns, opened)
+
+
+def _rows_now(asked: _Asked, around: tuple[date, date], columns: list[str], opened: TableCache) -> pa.Table:
     wanted = asked.locations
     replaced = held.replaced(asked.results)
     kept_back = _waiting(asked, days(held_folder(asked.results), *around), columns, opened)

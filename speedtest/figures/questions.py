@@ -27,7 +27,9 @@ def questions(
         if start and first and far and start < first < until:
             start = first  # the period of the others, not the one that a wrong clock stretches
         if start and start < until:
-            yield Question(location, start, until, first is not None and first < start, isp, far=far)
+            elsewhere = rows.elsewhere(location, since, until)
+            before = first is not None and first < start
+            yield Question(location, start, until, before, isp, far=far, elsewhere=elsewhere)
 
 
 def by_zone(  # noqa: PLR0913 (what `questions` needs, and the time)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from speedtest.data import lake, partitions
+from speedtest.data.elsewhere import Elsewhere, only_at_store
 from speedtest.data.partitions import Folders
+from speedtest.data.receipts import BadReceipt
 from speedtest.data.table_cache import TableCache
 from speedtest.figures import span
 from speedtest.figures.marks import Marks
@@ -157,6 +159,17 @@ class Rows:
         if times.empty:
             return None
         return Far(len(times), times.min().to_pydatetime(), times.max().to_pydatetime())
+
+    def elsewhere(self, location: str, since: datetime | None, until: datetime) -> Elsewhere | None:
+        """Return the days of a period whose rows are only at a store, None if there are none.
+
+        Without `since`, all before `until` count. A receipt that cannot be read is passed over: rows are not in it.
+        """
+        first = since.astimezone(UTC).date() if since else date.min
+        try:
+            return only_at_store(self.folders, first, until.astimezone(UTC).date(), {location})
+        except BadReceipt:
+            return None
 
     def _days(self, location: str) -> tuple[list[date], list[date]]:
         """Return the days of a location with Parquet files, and the days of any location with CSV files."""

@@ -149,6 +149,7 @@ class _Tally:
             intervals_seconds=sorted(self._intervals)[:MOST_SERVERS],
             isp=asked.isp,
             far=asked.far,
+            elsewhere=asked.elsewhere,
             providers=self._providers.providers(),
             zone=zone.key,
             timezones=sorted(self._timezones)[:MOST_SERVERS],

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from speedtest.data.elsewhere import Elsewhere
 from speedtest.figures.providers import Providers
 from speedtest.figures.quality import Quality
 from speedtest.figures.slots import Outage, Slots
@@ -36,6 +37,8 @@ class Question(msgspec.Struct, frozen=True):
     """Whether marked tests are held against the plan too."""
     far: Far | None = None
     """Rows that the period leaves out because they are far from all others."""
+    elsewhere: Elsewhere | None = None
+    """Days of the period that are only at a store, so that their rows are not seen here."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -183,6 +186,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Only tests through this provider are counted, if it is not null. Then uptime and outages are unknown."""
     providers: Providers
     far: Far | None
+    elsewhere: Elsewhere | None
+    """Days of the period that are only at a store. They are in no figure."""
     zone: str
     """The line's zone: that of its newest row. Days of the views are days there."""
     timezones: list[str]

@@ -172,6 +172,7 @@ class Computer:
             isp=asked.isp,
             marked=asked.marked,
             far=far,
+            elsewhere=self._rows.elsewhere(asked.location, None if since == begun else since, until),
         )
         try:
             return summarise(self._rows.pieces(since, until, asked.location, asked.isp), question, self._plan)

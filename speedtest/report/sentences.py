@@ -149,6 +149,9 @@ def _notes(summary: Summary) -> Iterator[str]:
         yield f"{failed} no slot (made by hand, or by another monitor). They are in no uptime and in no outage."
     if summary.far:
         yield f"{_far(summary.far, ZoneInfo(summary.zone))} They are in no other figure. `export` has them."
+    if summary.elsewhere:
+        days = amounts.count(summary.elsewhere.days, "day is", "days are")
+        yield f"{days} only at {words.harmless(summary.elsewhere.store)}. Their rows are in no figure here."
     if summary.without_status:
         rows = amounts.count(summary.without_status, "row has", "rows have")
         yield f"{rows} no known status, so nobody can say what they are. They are in no other figure."

@@ -10,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, strategies as st
 from samples import HOME, OFFICE, day_of, keep, logged, measured, utc
 
-from speedtest.data import lake as lakes, schema
+from speedtest.data import lake as lakes, schema, table_cache
 from speedtest.data.conversion import convert
 from speedtest.data.lake import read, read_days
 from speedtest.data.parquet import Damaged
@@ -276,3 +277,24 @@ def test_a_few_days_at_a_time_are_the_same_rows_as_all_at_once(lake: Folders) ->
         assert pa.concat_tables(tables).to_pandas()["timestamp"].tolist() == ask(lake, **question)["timestamp"].tolist()
     assert len(list(read_days(**folders))) > 5
     assert all(table["timestamp"].to_pandas().nunique() < 30 for table in read_days(**folders))
+
+
+@pytest.mark.parametrize("step", ["sources_of", "_read"])
+def test_a_file_that_a_delivery_removes_while_it_is_read_is_left_out(
+    lake: Folders, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    keep([measured(DAY + timedelta(hours=1))], lake.result_dir)
+    convert(lake, HOME, date(2027, 1, 1))
+    keep([measured(DAY + timedelta(hours=2))], lake.result_dir)
+    (path,) = sorted(lake.upload_dir.rglob("*.parquet"))[-1:]
+    before = len(ask(lake))
+    owner = table_cache if step == "_read" else lakes
+    goes_on: Callable[..., object] = getattr(owner, step)
+
+    def remove_first(*arguments: object) -> object:
+        path.unlink(missing_ok=True)
+        return goes_on(*arguments)
+
+    lost = pq.read_metadata(path).num_rows
+    monkeypatch.setattr(owner, step, remove_first)
+    assert len(ask(lake)) == before - lost
