@@ -40,7 +40,7 @@ ROWS = 4
 DAYS = (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
 CALLS = 12
 """Requests of a clean run: three of the probe, two for each file, and one for each file that is removed."""
-JOBS_FULL, JOBS_SHORT = 8, 2
+JOBS_FULL, JOBS_SHORT = 24, 2
 _KEY = f"location={HOME}/year=2026/month=03/day="
 _SHOWN_ERRORS = ("Traceback", '"event": "bug"')
 
