@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from speedtest.data import files, held, receipts
+from speedtest.data.csv_rows import Source
 from speedtest.data.deferred_close import DeferredClose
 from speedtest.data.parquet import Damaged, encode, recover, verify
 from speedtest.data.partitions import (
@@ -40,7 +41,7 @@ from speedtest.data.partitions import (
 )
 from speedtest.data.receipts import BadReceipt
 from speedtest.data.results import LARGEST_FILE, read_bounded
-from speedtest.data.table import SOURCE, Parsed, Source, parse, parse_days
+from speedtest.data.table import SOURCE, Parsed, parse, parse_days
 from speedtest.logging import Events
 from speedtest.values import amounts
 

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from speedtest import environment
 from speedtest.data import held
+from speedtest.data.csv_rows import Source, file_of
 from speedtest.data.day_cache import Day
 from speedtest.data.parquet import Damaged, sources_of
 from speedtest.data.partitions import (
@@ -33,7 +34,7 @@ from speedtest.data.partitions import (
     row_files,
 )
 from speedtest.data.results import read_bounded
-from speedtest.data.table import SCHEMA, SOURCE, Source, file_of, parse
+from speedtest.data.table import SCHEMA, SOURCE, parse
 from speedtest.data.table_cache import TableCache
 from speedtest.logging import Events
 

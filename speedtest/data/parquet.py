@@ -1,7 +1,7 @@
 """The Parquet files of the lake: `location=…/year=YYYY/month=MM/day=DD/speedtest_NNN.parquet`, each of one day's rows.
 
 All have the columns of `data.schema`, zstd compression, and statistics of the common columns. Metadata keys:
-`speedsnake.schema_version`; `speedsnake.sources`, each row's source on a line: `DIGEST NAME` (see `data.table`).
+`speedsnake.schema_version`; `speedsnake.sources`, each row's source on a line: `DIGEST NAME` (see `data.csv_rows`).
 """
 
 import errno

@@ -3,18 +3,14 @@
 Files with the same header line, of one day or of several, are joined and parsed at once, because each call of Arrow's
 reader costs as much as a day's rows. If that fails, or for a file with more than one row, Python's CSV reader reads
 the files of that header one by one: files that cannot be read are returned with the reason, the others are kept. Both
-ways give the same rows.
-
-A row's source is `DIGEST NAME`: 16 hexadecimal digits of the BLAKE2b digest of its file, and the file's name without
-`speedtest_` and `.csv`. If a file has several rows, `#0`, `#1`, … follow the name.
+ways give the same rows. `data.csv_rows` says what a file may look like, and what a row's source is.
 """
 
-import csv
 import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -23,10 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from speedtest import engines
 from speedtest.data import schema
-from speedtest.data.files import digest
-from speedtest.data.results import LARGEST_FILE, common_texts
+from speedtest.data.csv_rows import Source, Unreadable, as_extra, file_of, names_of, rows, source_of, split
 from speedtest.values.names import is_location
 
 SOURCE = "source"
@@ -49,17 +43,6 @@ _FLOATS = [number for number, kind in enumerate(_KNOWN.values()) if pa.types.is_
 _INSTANTS = [number for number, kind in enumerate(_KNOWN.values()) if pa.types.is_timestamp(kind)]
 _CALENDAR = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _QUOTED_FIELD = re.compile(rb',"[^"]*(?:""[^"]*)*"(?=[,\n])')
-
-
-class Source(msgspec.Struct, frozen=True):
-    """One CSV file as it was read."""
-
-    name: str
-    data: bytes
-
-
-class Unreadable(Exception):
-    """A file does not hold valid rows; the text says why."""
 
 
 class _File(msgspec.Struct):
@@ -111,73 +94,24 @@ def _by_header(days: Sequence[Iterable[Source]], unreadable: list[dict[str, str]
     for day, sources in enumerate(days):
         for source in sources:
             try:
-                line, body = _split(source.data)
-                if line not in headers:
-                    headers[line] = _header(line)
+                line, body = split(source.data)
             except Unreadable as why:
                 unreadable[day][source.name] = str(why)
                 continue
-            header = headers[line]
+            header = headers.get(line) or headers.setdefault(line, _header(line))
             if isinstance(header, str):
                 unreadable[day][source.name] = header
                 continue
-            stem = source.name.removeprefix("speedtest_").removesuffix(".csv")
-            header.files.append(_File(day, source.name, body, f"{digest(source.data)} {stem}"))
+            header.files.append(_File(day, source.name, body, source_of(source)))
     return [header for header in headers.values() if isinstance(header, _Header)]
-
-
-def _split(data: bytes) -> tuple[bytes, bytes]:
-    """Return the header line and the text after it. Raises Unreadable for a file that cannot hold valid rows."""
-    if not data:
-        raise Unreadable("the file is empty")
-    if b"\0" in data:
-        raise Unreadable("the file contains NUL bytes")
-    if not data.endswith(b"\n"):
-        raise Unreadable("the file is cut short: its last line does not end with a newline")
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"the file is not UTF-8: {error.reason} at byte {error.start}") from error
-    line, _, body = data.partition(b"\n")
-    if line.count(b'"') % 2:
-        line, body = _split_quoted(data)
-    if not body.strip():
-        raise Unreadable("the file has no row")
-    return line, body
-
-
-def _split_quoted(data: bytes) -> tuple[bytes, bytes]:
-    """Split a file whose header has a newline in a quoted name."""
-    quotes = end = 0
-    for line in io.BytesIO(data):
-        quotes += line.count(b'"')
-        end += len(line)
-        if quotes % 2 == 0:
-            return data[:end].rstrip(b"\r\n"), data[end:]
-    raise Unreadable("a quoted name in the header has no closing quote")
 
 
 def _header(line: bytes) -> _Header | str:
     """Return a header, still without files, or the reason why no file with it can be read."""
     try:
-        lines = [found for found in _reader(line.removeprefix(b"\xef\xbb\xbf")) if found]
-    except csv.Error as error:
-        return f"the header cannot be read: {error}"
-    if len(lines) > 1:
-        return "the header is broken by a carriage return"
-    names = [name or "" for name in lines[0]] if lines else []
-    if "timestamp" not in names:
-        return "the header has no column timestamp"
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        return f"the header has columns twice: {', '.join(twice)}"
-    return _Header(names, [])
-
-
-def _reader(text: bytes) -> Any:  # noqa: ANN401 (csv has no public name for what it returns)
-    """Read RFC 4180. An empty field is None, a quoted empty field is empty text."""
-    csv.field_size_limit(LARGEST_FILE)
-    return csv.reader(io.StringIO(text.decode(), newline=""), strict=True, quoting=csv.QUOTE_NOTNULL)
+        return _Header(names_of(line), [])
+    except Unreadable as why:
+        return str(why)
 
 
 def _tables(header: _Header, unreadable: list[dict[str, str]]) -> Iterable[pa.Table]:
@@ -246,7 +180,7 @@ def _parse_joined(names: list[str], files: Sequence[_File]) -> pa.Table | None:
     if table.num_rows != len(files) or table["timestamp"].null_count or not _all_sound(columns):
         return None
     rows = table.select(strangers).to_pylist() if strangers else [{}] * len(files)
-    extra = pa.array([_as_extra(row) for row in rows], pa.string())
+    extra = pa.array([as_extra(row) for row in rows], pa.string())
     sources = pa.array([file.source for file in files], pa.string())
     days = pa.array([file.day for file in files], pa.int32())
     return pa.Table.from_arrays([*columns[: len(_KNOWN)], extra, sources, days], schema=_FILED)
@@ -266,62 +200,17 @@ def _stacked(columns: "Sequence[pa.ChunkedArray[Any]]", numbers: Sequence[int]) 
     return pa.chunked_array([chunk for number in numbers for chunk in columns[number].chunks])
 
 
-def _as_extra(row: Mapping[str, str | None]) -> str | None:
-    present = {name: text for name, text in row.items() if text is not None}
-    return msgspec.json.encode(present).decode() if present else None
-
-
 def _parse_alone(names: list[str], files: Sequence[_File], unreadable: list[dict[str, str]]) -> pa.Table:
     """Read file by file. If any row of a file cannot be read, the whole file is unreadable."""
-    rows: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     for file in files:
         try:
-            rows += _rows(names, file)
+            read = rows(names, file.body, file.source)
         except Unreadable as why:
             unreadable[file.day][file.name] = str(why)
-    return pa.Table.from_pylist(rows, schema=_FILED)
-
-
-def _rows(names: list[str], file: _File) -> list[dict[str, Any]]:
-    try:
-        lines = [line for line in _reader(file.body) if line]
-    except csv.Error as error:
-        raise Unreadable(f"the file is not valid CSV: {error}") from error
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(lines):
-        if len(line) != len(names):
-            raise Unreadable(f"row {number + 1} has {len(line)} fields, but the header has {len(names)}")
-        texts = {name: text for name, text in zip(names, line, strict=True) if text is not None}
-        source = file.source if len(lines) == 1 else f"{file.source}#{number}"
-        row = _row(texts)
-        if "status" not in names:
-            row = _common(row["timestamp"], texts) | row
-        rows.append(row | {SOURCE: source, _DAY: file.day})
-    return rows
-
-
-def _common(timestamp: datetime, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return the common columns that can be derived from a row of the original program, which had none."""
-    derived = engines.derive(timestamp, texts)
-    common = common_texts(derived) if derived else {}
-    return {name: schema.parse(text, schema.BY_NAME[name].kind) for name, text in common.items() if text is not None}
-
-
-def _row(texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return a row's values. Text that does not fit its column and fields without a column go into `extra`."""
-    values: dict[str, Any] = {}
-    extra: dict[str, str | None] = {}
-    for name, text in texts.items():
-        if name not in _KNOWN:
-            extra[name] = text
-            continue
-        try:
-            values[name] = schema.parse(text, schema.BY_NAME[name].kind)
-        except ValueError:
-            extra[name] = text
-    if "timestamp" not in values:
-        raise Unreadable(f"a row has no valid timestamp: {texts.get('timestamp', '')!r}")
-    return values | {schema.EXTRA.name: _as_extra(extra)}
+        else:
+            found += [row.values | {SOURCE: row.source, _DAY: file.day} for row in read]
+    return pa.Table.from_pylist(found, schema=_FILED)
 
 
 def _with_addresses(table: pa.Table, address: str, unreadable: list[dict[str, str]]) -> pa.Table:
@@ -337,9 +226,3 @@ def _with_addresses(table: pa.Table, address: str, unreadable: list[dict[str, st
         if name in bad:
             unreadable[day][file] = f"the speedtest_address {name!r} cannot be the name of a folder"
     return table.filter(pa.array([file not in unreadable[day] for day, file in files], pa.bool_()))
-
-
-def file_of(source: str) -> str:
-    """Return the file name of a source."""
-    stem = source.split(" ", 1)[1].split("#", 1)[0]
-    return f"speedtest_{stem}.csv"

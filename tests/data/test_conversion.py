@@ -20,9 +20,10 @@ from samples import HOME, OFFICE, day_of, keep, logged, measured, utc
 from speedtest import engines
 from speedtest.data import conversion, parquet, partitions, results, schema
 from speedtest.data.conversion import convert
+from speedtest.data.csv_rows import Source
 from speedtest.data.lock import Held, Lock
 from speedtest.data.partitions import Folders
-from speedtest.data.table import SCHEMA, SOURCE, Source, parse
+from speedtest.data.table import SCHEMA, SOURCE, parse
 from speedtest.measurement import Measurement
 
 DAY = utc(2026, 3, 28)

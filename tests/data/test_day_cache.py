@@ -12,8 +12,9 @@ from views import folders, good
 
 from speedtest.data import lake, partitions
 from speedtest.data.conversion import convert
+from speedtest.data.csv_rows import Source
 from speedtest.data.partitions import Folders
-from speedtest.data.table import Parsed, Source
+from speedtest.data.table import Parsed
 from speedtest.data.table_cache import TableCache
 
 DAY = date(2026, 3, 9)

@@ -11,8 +11,9 @@ from samples import HOME, measured, utc
 
 from speedtest.data import held, lake, partitions, results
 from speedtest.data.conversion import convert
+from speedtest.data.csv_rows import Source
 from speedtest.data.partitions import Folders
-from speedtest.data.table import Source, parse
+from speedtest.data.table import parse
 from speedtest.measurement import Measurement
 
 THEN, NOW = utc(2026, 3, 27, 13), utc(2026, 5, 6, 9)

@@ -11,8 +11,9 @@ from hypothesis import given, strategies as st
 from samples import HOME, failed, keep, measured, utc
 
 from speedtest.data import files, partitions, results
+from speedtest.data.csv_rows import Source
 from speedtest.data.schema import COLUMNS, COMMON
-from speedtest.data.table import Source, parse
+from speedtest.data.table import parse
 from speedtest.measurement import COMMON_COLUMNS, Measurement
 
 NOON = utc(2026, 3, 29, 12, 0, 5)

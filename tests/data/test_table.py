@@ -11,7 +11,8 @@ from hypothesis import given, strategies as st
 from samples import HOME, OFFICE, day_of, failed, measured, utc
 
 from speedtest.data import results, schema, table
-from speedtest.data.table import SCHEMA, Source, parse, parse_days
+from speedtest.data.csv_rows import Source
+from speedtest.data.table import SCHEMA, parse, parse_days
 
 NOON = utc(2026, 3, 29, 12, 0, 5)
 

@@ -11,7 +11,9 @@ from hypothesis import given, strategies as st
 from samples import HOME, ookla_result, utc
 
 from speedtest.data import results
-from speedtest.data.table import LARGEST_FILE, Source, parse
+from speedtest.data.csv_rows import Source
+from speedtest.data.results import LARGEST_FILE
+from speedtest.data.table import parse
 from speedtest.engines import ENGINES
 from speedtest.engines.output import documents, flatten, texts
 from speedtest.engines.plausible import WHY_NULL

@@ -16,7 +16,8 @@ from standins.service import FAR, FAULTS, Service
 
 from speedtest import environment, programs, speedtest
 from speedtest.data import results
-from speedtest.data.table import Source, parse
+from speedtest.data.csv_rows import Source
+from speedtest.data.table import parse
 from speedtest.engines import ENGINES
 from speedtest.environment import Settings
 from speedtest.measurement import ERROR_WORDS_LIMIT, Measurement

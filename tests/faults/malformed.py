@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from samples import failed, measured, utc
 
 from speedtest.data import results, schema
-from speedtest.data.table import LARGEST_FILE, file_of
+from speedtest.data.csv_rows import file_of
+from speedtest.data.results import LARGEST_FILE
 from tests.faults import child, mutants
 from tests.faults.family import Ask, Family, Form, Found, Job, workshop
 from tests.faults.judge import Verdict
