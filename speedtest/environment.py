@@ -20,6 +20,9 @@ _PREFIX = "SPEEDTEST_"
 _USER_OF_OTHERS = ("PUID", "PGID")
 
 
+type ReceiverName = Literal["mqtt", "influx", "webhook"]
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The checked values of all variables. Field names are the variables' names in lower case."""
 
@@ -65,6 +68,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deliver_secret_key: str | None
     deliver_keep_days: int | None
     """None: files that were delivered stay here too."""
+    mqtt_url: str | None
+    influx_url: str | None
+    influx_database: str
+    influx_bucket: str | None
+    influx_org: str | None
+    influx_token: str | None
+    webhook_url: str | None
+    webhook_secret: str | None
+    publish_ca_file: Path | None
     plan_download_mbps: float | None
     plan_upload_mbps: float | None
     page_host: str
@@ -72,6 +84,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     page_password: str | None
     page_allowed_hosts: tuple[str, ...]
     page_frame_ancestors: tuple[str, ...]
+
+    @property
+    def receivers(self) -> dict[ReceiverName, str]:
+        """The addresses of those that get numbers, by name: only what is set."""
+        urls: dict[ReceiverName, str | None] = {
+            "mqtt": self.mqtt_url,
+            "influx": self.influx_url,
+            "webhook": self.webhook_url,
+        }
+        return {name: url for name, url in urls.items() if url}
 
 
 class Mistakes(Exception):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from speedtest.values import hosts, hours, names, numbers, secrets, stores, targets
+from speedtest.values import hosts, hours, names, numbers, receivers, secrets, stores, targets
 from speedtest.values.targets import Engines
 
 SHORTEST_INTERVAL_SECONDS = 0.001
@@ -52,6 +52,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
     """Return every variable: first those that all commands read, last those that only the report and the page read."""
     folder = "the path of a folder"
     speed = f"a number of Mbit/s above 0, at most {MOST_MBPS}"
+    named = f"1 to {receivers.LONGEST_NAME} printable characters"
     return (
         Variable(
             "SLEEP_SECONDS",
@@ -179,6 +180,20 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             f"a whole number of days from 1 to {MOST_DAYS}",
             numbers.whole(1, MOST_DAYS),
             part="delivery",
+        ),
+        Variable("MQTT_URL", None, receivers.ALLOWED_BROKER, receivers.broker, secret=True),
+        Variable("INFLUX_URL", None, receivers.ALLOWED_STORE, receivers.store, secret=True),
+        Variable("INFLUX_DATABASE", "speedsnake", named, receivers.name),
+        Variable("INFLUX_BUCKET", None, named, receivers.name),
+        Variable("INFLUX_ORG", None, named, receivers.name),
+        Variable("INFLUX_TOKEN", None, secrets.ALLOWED, secrets.secret, secret=True),
+        Variable("WEBHOOK_URL", None, receivers.ALLOWED_HOOK, receivers.hook, secret=True),
+        Variable("WEBHOOK_SECRET", None, secrets.ALLOWED, secrets.secret, secret=True),
+        Variable(
+            "PUBLISH_CA_FILE",
+            None,
+            "the path of a file of certificates in PEM that can be read",
+            targets.certificates,
         ),
         Variable("PLAN_DOWNLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),
         Variable("PLAN_UPLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),

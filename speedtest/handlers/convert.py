@@ -7,17 +7,12 @@ log says which and why · 75 another conversion is running · 78 wrong configura
 import fcntl
 import os
 import resource
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, date, datetime
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
-from typing import override
 
 from speedtest import logging as logs
-from speedtest.data import probe
+from speedtest.data import bare_arrow, probe
 from speedtest.data.lake_lock import alone
 from speedtest.data.lock import Held
 from speedtest.data.partitions import Folders
@@ -31,25 +26,13 @@ _OPEN_FILES = 4096
 """How many files a conversion keeps open if the system allows it. With fewer it is only slower."""
 
 
-class _Bare(MetaPathFinder):
-    """Hide numpy and pandas from pyarrow, which imports them if it can: that costs 50 MiB and half a second."""
-
-    @override
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname in {"numpy", "pandas"}:
-            raise ModuleNotFoundError(f"a conversion does without {fullname}", name=fullname)
-        return None
-
-
 def prepare() -> None:
     """Prepare this process for a conversion, before it imports pyarrow: no numpy, no pandas, many open files.
 
     Linux extends a process's table of open files step by step, and a process with several threads waits 10 ms for each
     step. Opening one file with a high number extends the table once, to its final size.
     """
-    sys.meta_path.insert(0, _Bare())
+    bare_arrow.hide_pandas()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
     if soft < most:
