@@ -18,6 +18,7 @@ from speedtest.daemon.deliveries import Deliveries
 from speedtest.daemon.due import Ticks
 from speedtest.daemon.errands import Errand
 from speedtest.daemon.outages import Outages
+from speedtest.daemon.publishers import Publishers
 from speedtest.daemon.schedule import BUSY, Memory
 from speedtest.data import heartbeat, partitions, results
 from speedtest.data.heartbeat import Heartbeat
@@ -85,6 +86,7 @@ class Daemon:
             stop=stop,
         )
         self._deliveries = Deliveries(settings, clock, environment, stop)
+        self._publishers = Publishers(settings, clock, environment, stop)
         self._heartbeat = Heartbeat(
             pid=os.getpid(),
             interval_seconds=settings.sleep_seconds,
@@ -99,9 +101,10 @@ class Daemon:
     def wait_for_next_slot(self) -> bool:
         """Wait until the next slot is due; False if a stop was requested."""
         self._beat(self.ticks.next_due)
+        self._publish()
         while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
             longest = LOOK_SECONDS if self.settings.sleep_align or self._dates.holds else math.inf
-            if self.outages.watch:
+            if self.outages.watch or self._publishers:
                 longest = min(longest, OUTAGE_SECONDS)
             if left > BEFORE_SECONDS:
                 longest = min(longest, left - BEFORE_SECONDS)
@@ -112,9 +115,15 @@ class Daemon:
             self._look()
             self.outages.keep()
             self._measure_after_outage(left)
+            self._publish()
             if left - longest > BEFORE_SECONDS:
                 self._beat(self.ticks.next_due)
         return not self.clock.wait(0.0)
+
+    def _publish(self) -> None:
+        """Visit the receivers of numbers, if there is a reason."""
+        if self._publishers:
+            self._publishers.visit(self.outages.watch.seen().state if self.outages.watch else None)
 
     def _look(self) -> None:
         """Look at the clocks, and give held rows their places when that is possible. Rows in memory come first."""
@@ -167,6 +176,7 @@ class Daemon:
         """Save the row, or let it wait for the disk, and log what was measured."""
         path = self.waiting.keep(results.encode(measurement, held=self._dates.hold(measurement)))
         _log(measurement, str(path) if path else None)
+        self._publishers.want()
         if measurement.status == "skipped":
             return
         self._heartbeat.last_attempt = measurement.started_at
@@ -181,6 +191,7 @@ class Daemon:
     def convert_complete_days(self) -> None:
         """Start a conversion in the background if a day is complete, no conversion is running and no row waits."""
         self._look()
+        self._publish()
         if not (self._conversion.is_running or self.waiting) and self._has_complete_day():
             self._conversion.start()
             self._deliveries.converted()
@@ -223,6 +234,7 @@ class Daemon:
         self.outages.end()
         self._conversion.join()
         self._deliveries.join()
+        self._publishers.join()
         self.waiting.save()
         if not self.outages.waits:
             self._dates.release()

@@ -31,16 +31,19 @@ class Errand:
         self,
         name: str,
         module: str,
-        *,
+        *arguments: str,
         seconds: float,
         failed: Event,
         ended: Event,
         environment: Mapping[str, str],
         stop: Stop,
     ) -> None:
-        """Take its name in the log ("conversion"), its time limit, and the events that say how its child ended."""
+        """Take its name in the log ("conversion"), its time limit, and the events that say how its child ended.
+
+        The arguments are those of the module.
+        """
         self.name = name
-        self._command = (sys.executable, "-m", module)
+        self._command = (sys.executable, "-m", module, *arguments)
         self._seconds = seconds
         self._failed: Event = failed
         self._ended: Event = ended

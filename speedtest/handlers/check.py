@@ -19,6 +19,8 @@ from speedtest.engines import ENGINES
 from speedtest.environment import Explained, Settings
 from speedtest.process import Stop
 from speedtest.programs import Program
+from speedtest.publishing import visit
+from speedtest.publishing.standing import Standing
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.variables import EVERYTHING
@@ -47,11 +49,11 @@ def check(
     }
     found = list(programs.find_all(settings, os.environ, Stop()).values())
     explained = environment.explain(settings, os.environ, ENGINES)
-    delivery = _try_store(settings)
-    (_say_json if as_json else _say)(explained, refused, found, surroundings.look(settings), delivery)
+    sent = Sent(_try_store(settings), [visit.standing_of(settings, name) for name in settings.receivers])
+    (_say_json if as_json else _say)(explained, refused, found, surroundings.look(settings), sent)
     if refused["RESULT_DIR"] or refused["UPLOAD_DIR"]:
         exits.end(exits.MISCONFIGURED, "a folder cannot be written: change its owner or mode, or choose another folder")
-    if delivery and delivery.why_not:
+    if (delivery := sent.delivery) and delivery.why_not:
         code = exits.MISCONFIGURED if delivery.is_final else exits.FAILED
         exits.end(code, f"nothing can be delivered to {delivery.store}: {delivery.why_not}")
     if not found:
@@ -66,6 +68,13 @@ class StoreSeen(msgspec.Struct, frozen=True):
     why_not: str | None = None
     is_final: bool = False
     """Whether a person must change something."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """How the systems stand that something is sent to."""
+
+    delivery: StoreSeen | None
+    receivers: list[Standing]
 
 
 def _try_store(settings: Settings) -> StoreSeen | None:
@@ -87,14 +96,15 @@ def _say(
     refused: dict[str, str | None],
     found: list[Program],
     around: Surroundings,
-    delivery: StoreSeen | None,
+    sent: Sent,
 ) -> None:
     lines = [(each.name, f"{each.value or 'not set'}{_origin(each)}") for each in explained]
     lines += [(f"{name} writable", f"no: {why}" if why else "yes") for name, why in refused.items()]
-    if delivery:
+    if delivery := sent.delivery:
         lines.append(("DELIVER_TO reachable", f"no: {delivery.why_not}" if delivery.why_not else "yes"))
     lines += [("program", f"{each.path} ({each.engine.name} {each.version})") for each in found]
     lines += [] if found else [("program", "none")]
+    lines += [(each.name, each.words_for(lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC")) for each in sent.receivers]
     for name, value in [*lines, *_around(around)]:
         sys.stdout.write(f"{name:<34}{value}\n")
 
@@ -127,7 +137,7 @@ def _say_json(
     refused: dict[str, str | None],
     found: list[Program],
     around: Surroundings,
-    delivery: StoreSeen | None,
+    sent: Sent,
 ) -> None:
     whole = {
         "settings": {each.name: each.value for each in explained},
@@ -135,7 +145,8 @@ def _say_json(
         "writable": {name: not why for name, why in refused.items()},
         "programs": [{"engine": each.engine.name, "version": each.version, "path": str(each.path)} for each in found],
         "line": around,
-        "delivery": delivery,
+        "delivery": sent.delivery,
+        "receivers": sent.receivers,
     }
     sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
 

@@ -88,6 +88,23 @@ def deliver() -> None:
     _become("speedtest.handlers.deliver")
 
 
+def publish(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="RECEIVER", help="mqtt, influx or webhook; all that are set if none.")
+    ] = None,
+    *,
+    test: Annotated[bool, typer.Option("--test", help="Ask each whether it would take rows; send none.")] = False,
+) -> None:
+    """Send rows to the receivers that are set, now.
+
+    You rarely need this: the daemon does it after each test. MQTT_URL, INFLUX_URL and WEBHOOK_URL set the receivers.
+
+    Exit codes: 0 all is sent, 1 a receiver took nothing and the rows wait, 75 another process sends to it, 78 wrong
+    configuration or no receiver is set.
+    """
+    _become("speedtest.handlers.publish", *(["--test"] if test else []), *(names or []))
+
+
 def page(
     *,
     host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The address, instead of PAGE_HOST.")] = None,
@@ -126,6 +143,7 @@ command.add(app, convert, "speedsnake convert")
 command.add(app, deliver, "DELIVER_TO=s3://my-bucket/uploads speedsnake deliver")
 command.add(app, check, "speedsnake check", "speedsnake check --json | jq .programs")
 command.add(app, page, "speedsnake page", "PAGE_PASSWORD_FILE=secret speedsnake page --host 0.0.0.0 --port 8600")
+command.add(app, publish, "speedsnake publish", "speedsnake publish --test influx")
 command.add(app, serve_test, "speedsnake serve-test", "speedsnake serve-test --host 192.0.2.7 --port 8601")
 command.add(app, demo, "speedsnake demo", "speedsnake demo --folder /tmp/demo --no-page")
 

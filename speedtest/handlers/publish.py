@@ -10,6 +10,7 @@ Exit codes: 0 all is sent · 1 a receiver took nothing: the log says why, and th
 import os
 import sys
 from collections.abc import Sequence
+from typing import get_args
 
 from speedtest import logging as logs
 from speedtest.data import bare_arrow
@@ -35,8 +36,9 @@ def main() -> None:
         sys.stdout.write(f"{USAGE}\n\n{__doc__}")
         return
     options, wanted = _OPTIONS & {*given}, [word for word in given if word not in _OPTIONS]
-    if len(options) > 1 or (wrong := [word for word in wanted if word not in ("mqtt", "influx", "webhook")]):
-        exits.end(os.EX_USAGE, USAGE, *(f"no such receiver: {word}" for word in ([] if len(options) > 1 else wrong)))
+    wrong = [word for word in wanted if word not in get_args(ReceiverName.__value__)]
+    if wrong or len(options) > 1:
+        exits.end(os.EX_USAGE, USAGE, *(f"no such receiver: {word}" for word in wrong))
     settings = startup.settings()
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     names = _chosen(settings, wanted)

@@ -20,6 +20,7 @@ from speedtest.data.elsewhere import only_at_store
 from speedtest.data.partitions import Folders
 from speedtest.data.receipts import BadReceipt
 from speedtest.environment import Settings
+from speedtest.publishing import visit
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.console import console, line
@@ -86,6 +87,7 @@ def status(
         exits.end(exits.FAILED, str(error))
     disks = [disk_use(folder) for folder in (settings.result_dir, settings.upload_dir)]
     daemon, put_aside = _daemon(settings, now), quarantined(folders.quarantine)
+    receivers = [visit.standing_of(settings, name) for name in settings.receivers]
     if as_json:
         whole = {
             "daemon": daemon,
@@ -93,10 +95,13 @@ def status(
             "disk": disks,
             "quarantined_files": put_aside,
             "only_at_store": elsewhere,
+            "receivers": receivers,
         }
         sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
         return
     _show_daemon(daemon, settings, now)
+    for each in receivers:
+        console().print(line(each.name, each.words_for(lambda at: _when(at, now)), "" if each.is_well else "red"))
     for each in found:
         _show_line(each, now)
     if not found:

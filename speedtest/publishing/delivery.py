@@ -13,7 +13,7 @@ from speedtest.data.partitions import Folders
 from speedtest.logging import Events
 from speedtest.publishing.backlog import Backlog, Piece
 from speedtest.publishing.ledger import Ledger
-from speedtest.publishing.receiver import Answer, RowReceiver
+from speedtest.publishing.receiver import ReceiverAnswer, RowReceiver
 from speedtest.publishing.rows import PublishedRow
 from speedtest.publishing.standing import Standing
 
@@ -36,10 +36,10 @@ class Delivery:
         self.sent = 0
         """How many rows the receiver took."""
 
-    def run(self, seconds: float) -> Answer:
+    def run(self, seconds: float) -> ReceiverAnswer:
         """Send rows for so long at most; return the last answer that was not `taken`, or that all is well."""
         self._until = time.monotonic() + seconds
-        answer = Answer("taken")
+        answer = ReceiverAnswer("taken")
         for pieces in _together(self._backlog.pieces(), self._receiver.most_rows):
             answer = self._send(pieces)
             if answer.verdict != "taken" or self._is_over:
@@ -48,11 +48,11 @@ class Delivery:
         self._count()
         return answer
 
-    def count(self, why: str | None) -> Answer:
+    def count(self, why: str | None) -> ReceiverAnswer:
         """Note how much waits, without sending anything; return why it waits."""
         self._backlog.settle()
         self._count()
-        return Answer("later", why or "")
+        return ReceiverAnswer("later", why or "")
 
     @property
     def _is_over(self) -> bool:
@@ -66,7 +66,7 @@ class Delivery:
         standing.oldest_waiting = str(waiting.oldest) if waiting.oldest else None
         standing.rows_held = waiting.held
 
-    def _send(self, pieces: list[Piece]) -> Answer:
+    def _send(self, pieces: list[Piece]) -> ReceiverAnswer:
         """Send the rows of these pieces and note them; return the first answer that is not `taken`."""
         rows = [row for piece in pieces for row in piece.rows]
         most = self._receiver.most_rows
@@ -75,7 +75,7 @@ class Delivery:
         in_files = {row.id for piece in pieces if piece.closes for row in piece.rows} if len(parts) == 1 else set[str]()
         while parts:
             if self._is_over:
-                return Answer("taken")
+                return ReceiverAnswer("taken")
             part = parts.pop(0)
             answer = self._receiver.send(part)
             if answer.verdict == "bad-rows" and len(part) > 1:
@@ -93,9 +93,9 @@ class Delivery:
                 self._take(part, answer)
             self._ledger.add((row.day, row.source) for row in part if row.id not in in_files)
         self._ledger.close(closing)
-        return Answer("taken")
+        return ReceiverAnswer("taken")
 
-    def _take(self, part: list[PublishedRow], answer: Answer) -> None:
+    def _take(self, part: list[PublishedRow], answer: ReceiverAnswer) -> None:
         self.sent += len(part)
         self._standing.succeed()
         self._standing.last_taken = datetime.now(UTC)
@@ -111,7 +111,7 @@ class Delivery:
             standing.refused_row, standing.refused_since = row.id, now
         return now - standing.refused_since >= self._receiver.patience
 
-    def _decline(self, row: PublishedRow, answer: Answer) -> None:
+    def _decline(self, row: PublishedRow, answer: ReceiverAnswer) -> None:
         standing = self._standing
         standing.declined += 1
         standing.declined_words = answer.words

@@ -15,8 +15,8 @@ from speedtest.environment import Settings
 from speedtest.publishing import address, line_protocol, posting
 from speedtest.publishing.address import Address
 from speedtest.publishing.line_protocol import FieldValue
-from speedtest.publishing.posting import Reply, Unreachable
-from speedtest.publishing.receiver import Answer
+from speedtest.publishing.posting import HttpReply, Unreachable
+from speedtest.publishing.receiver import ReceiverAnswer
 from speedtest.publishing.rows import PublishedRow
 
 MEASUREMENT, OUTAGE = "speedtest", "speedtest_outage"
@@ -56,39 +56,43 @@ class Influx:
         self.place = f"{self._address.place}, {self._where}"
         self.key = address.key(self.name, self._url)
 
-    def send(self, rows: Sequence[PublishedRow]) -> Answer:
+    def send(self, rows: Sequence[PublishedRow]) -> ReceiverAnswer:
         """Write rows."""
         return self._write("\n".join(line for row in rows if (line := _point(row))))
 
-    def test(self) -> Answer:
+    def test(self) -> ReceiverAnswer:
         """Write nothing: the store says whether it may be written to."""
         return self._write("")
 
-    def _write(self, lines: str) -> Answer:
+    def _write(self, lines: str) -> ReceiverAnswer:
         try:
             reply = posting.send(self._address, lines.encode(), self._headers, ca_file=self._ca_file, url=self._url)
         except Unreachable as why:
-            return Answer("later", str(why))
+            return ReceiverAnswer("later", str(why))
         if reply.is_good:
-            return Answer("taken")
+            return ReceiverAnswer("taken")
         return self._refusal(reply)
 
-    def _refusal(self, reply: Reply) -> Answer:
+    def _refusal(self, reply: HttpReply) -> ReceiverAnswer:
         """Judge an answer that is no success. After a partial write the other points of the request are stored."""
         said = f"HTTP {reply.status}" + (f", {reply.words}" if reply.words else "")
         match reply.status:
             case 400 | 422 if _PARTIAL in reply.body:
-                return Answer("taken", f"{said}: it will never take some of these rows, and has stored the others")
+                return ReceiverAnswer(
+                    "taken", f"{said}: it will never take some of these rows, and has stored the others"
+                )
             case 400 | 413 | 422:
-                return Answer("bad-rows", said)
+                return ReceiverAnswer("bad-rows", said)
             case 401 | 403:
-                return Answer("later", f"{said}: check INFLUX_TOKEN, or user and password in INFLUX_URL")
+                return ReceiverAnswer("later", f"{said}: check INFLUX_TOKEN, or user and password in INFLUX_URL")
             case 404:
-                return Answer("later", f"{said}: create the {self._where}, or check {self._names} and INFLUX_URL")
+                return ReceiverAnswer(
+                    "later", f"{said}: create the {self._where}, or check {self._names} and INFLUX_URL"
+                )
             case status if 300 <= status < 400:  # noqa: PLR2004 (RFC 9110: 3xx)
-                return Answer("later", f"{said}: it has moved; set INFLUX_URL to its new address")
+                return ReceiverAnswer("later", f"{said}: it has moved; set INFLUX_URL to its new address")
             case _:
-                return Answer("later", said, reply.retry_seconds)
+                return ReceiverAnswer("later", said, reply.retry_seconds)
 
 
 def _point(row: PublishedRow) -> str | None:

@@ -20,7 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from speedtest.environment import Settings
 from speedtest.publishing import address, home_assistant, latest, posting
 from speedtest.publishing.address import Address
-from speedtest.publishing.receiver import Answer
+from speedtest.publishing.receiver import ReceiverAnswer
 
 AWAY_SECONDS = 900.0
 """With the time limit of a test, how long the daemon may be silent until it counts as gone."""
@@ -43,7 +43,7 @@ class Mqtt:
         self.place = self._address.place
         self.key = address.key(self.name, self._address.url, self._location)
 
-    def publish(self) -> Answer:
+    def publish(self) -> ReceiverAnswer:
         """Announce the device and send its state."""
         location, result_dir = self._location, self._settings.result_dir
         seen = latest.watch(result_dir, location, datetime.now(UTC))
@@ -57,17 +57,17 @@ class Mqtt:
             }
         )
 
-    def test(self) -> Answer:
+    def test(self) -> ReceiverAnswer:
         """Connect, and send nothing."""
         return self._visit({})
 
-    def _visit(self, messages: dict[str, bytes]) -> Answer:
+    def _visit(self, messages: dict[str, bytes]) -> ReceiverAnswer:
         answer = self._visit_by(MQTTProtocolVersion.MQTTv5, messages)
         if answer.words in _OTHER_VERSIONS:
             answer = self._visit_by(MQTTProtocolVersion.MQTTv311, messages)
         return answer
 
-    def _visit_by(self, version: MQTTProtocolVersion, messages: dict[str, bytes]) -> Answer:
+    def _visit_by(self, version: MQTTProtocolVersion, messages: dict[str, bytes]) -> ReceiverAnswer:
         """Connect, send these retained messages, wait until the broker has them, and leave."""
         has_delay = version == MQTTProtocolVersion.MQTTv5
         client = Client(
@@ -100,12 +100,12 @@ class Mqtt:
                 properties=self._session(PacketTypes.CONNECT) if has_delay and messages else None,
             )
         except (OSError, ValueError) as error:
-            return Answer("later", posting.why(error))
+            return ReceiverAnswer("later", posting.why(error))
         client.loop_start()
         try:
             if not answered.wait(posting.SECONDS):
-                return Answer("later", f"it did not answer within {posting.SECONDS:g} s, or is no MQTT broker")
-            answer = Answer("taken") if refusals else self._send(client, messages)
+                return ReceiverAnswer("later", f"it did not answer within {posting.SECONDS:g} s, or is no MQTT broker")
+            answer = ReceiverAnswer("taken") if refusals else self._send(client, messages)
             return self._judge(refusals[0]) if refusals else answer
         finally:
             client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=_WITH_WILL) if has_delay else None)
@@ -131,21 +131,21 @@ class Mqtt:
         return properties
 
     @staticmethod
-    def _send(client: Client, messages: dict[str, bytes]) -> Answer:
+    def _send(client: Client, messages: dict[str, bytes]) -> ReceiverAnswer:
         sent = [client.publish(topic, payload, qos=1, retain=True) for topic, payload in messages.items()]
         for topic, message in zip(messages, sent, strict=True):
             try:
                 message.wait_for_publish(posting.SECONDS)
             except (ValueError, RuntimeError) as error:
-                return Answer("later", f"it did not take {topic}: {error}")
+                return ReceiverAnswer("later", f"it did not take {topic}: {error}")
             if not message.is_published():
-                return Answer("later", f"it did not take {topic}: may this user write there?")
-        return Answer("taken")
+                return ReceiverAnswer("later", f"it did not take {topic}: may this user write there?")
+        return ReceiverAnswer("taken")
 
     @staticmethod
-    def _judge(reason: str) -> Answer:
+    def _judge(reason: str) -> ReceiverAnswer:
         advice = {
             "Bad user name or password": ": check user and password in MQTT_URL",
             "Not authorized": ": check user and password in MQTT_URL, and what this user may do",
         }
-        return Answer("later", reason + advice.get(reason, ""))
+        return ReceiverAnswer("later", reason + advice.get(reason, ""))

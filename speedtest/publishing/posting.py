@@ -26,7 +26,7 @@ class Unreachable(Exception):
     """No answer came; the text says why."""
 
 
-class Reply(msgspec.Struct, frozen=True):
+class HttpReply(msgspec.Struct, frozen=True):
     """An answer."""
 
     status: int
@@ -68,7 +68,7 @@ def trusted(ca_file: Path | None) -> ssl.SSLContext:
 
 def send(
     address: Address, body: bytes | None, headers: Mapping[str, str], *, ca_file: Path | None, url: str | None = None
-) -> Reply:
+) -> HttpReply:
     """POST a body, or GET if there is none, and return the answer. `url` replaces the address's. Raises Unreachable."""
     request = urllib.request.Request(url or address.url, data=body, headers={**_headers(address), **headers})  # noqa: S310 (values.receivers allows http and https only)
     try:
@@ -110,10 +110,10 @@ def _headers(address: Address) -> dict[str, str]:
     return headers
 
 
-def _reply(status: int, retry_after: str | None, body: bytes) -> Reply:
+def _reply(status: int, retry_after: str | None, body: bytes) -> HttpReply:
     text = body.decode(errors="replace")
     words = " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MOST_WORDS]
-    return Reply(status, words, text, _seconds(retry_after))
+    return HttpReply(status, words, text, _seconds(retry_after))
 
 
 def _seconds(retry_after: str | None) -> float | None:

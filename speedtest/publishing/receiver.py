@@ -13,7 +13,7 @@ type Verdict = Literal["taken", "later", "bad-rows"]
 `bad-rows`: it refuses what was sent."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ReceiverAnswer(msgspec.Struct, frozen=True):
     """What a receiver said."""
 
     verdict: Verdict
@@ -32,11 +32,11 @@ class StateReceiver(Protocol):
     key: str
     """What its notes are named after. Another address has another key."""
 
-    def publish(self) -> Answer:
+    def publish(self) -> ReceiverAnswer:
         """Send the state. Raises OSError only if the disk refuses."""
         ...
 
-    def test(self) -> Answer:
+    def test(self) -> ReceiverAnswer:
         """Ask it whether it would take the state, without sending it. Raises nothing."""
         ...
 
@@ -55,10 +55,10 @@ class RowReceiver(Protocol):
     patience: timedelta
     """For how long a single row that it refuses is tried again, while the rows behind it wait."""
 
-    def send(self, rows: Sequence[PublishedRow]) -> Answer:
+    def send(self, rows: Sequence[PublishedRow]) -> ReceiverAnswer:
         """Send rows. Raises nothing."""
         ...
 
-    def test(self) -> Answer:
+    def test(self) -> ReceiverAnswer:
         """Ask it whether it would take rows, without sending one. Raises nothing."""
         ...

@@ -5,6 +5,7 @@ minutes, and survives restarts. A receiver that could not be reached while the l
 watch sees the line again. The file decides nothing about rows: if it is lost, the receiver is asked at once.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -62,6 +63,20 @@ class Standing(msgspec.Struct, kw_only=True):
         held = amounts.count(self.rows_held, "row")
         is_held = f"{held} held back until this machine's clock is right" if self.rows_held else ""
         return "; ".join(filter(None, (waits, is_held)))
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it took everything when it was asked last."""
+        return self.since is None
+
+    def words_for(self, when: Callable[[datetime], str]) -> str:
+        """Return how it stands, in one line; `when` writes an instant."""
+        if self.since:
+            state = f"takes nothing since {when(self.since)}: {self.words}"
+        else:
+            state = f"took its last row {when(self.last_taken)}" if self.last_taken else "well"
+        declined = f"refused {amounts.count(self.declined, 'row')}: {self.declined_words}" if self.declined else ""
+        return "; ".join(filter(None, (f"{self.place}: {state}", self.waiting, declined)))
 
     def fail(self, now: datetime, words: str, line: SeenState, retry_seconds: float | None = None) -> None:
         """Note a failure, and when to ask again."""

@@ -12,7 +12,7 @@ from speedtest.publishing import standing as standings
 from speedtest.publishing.delivery import Delivery
 from speedtest.publishing.influx import Influx
 from speedtest.publishing.ledger import FOLDER
-from speedtest.publishing.receiver import Answer, RowReceiver, StateReceiver
+from speedtest.publishing.receiver import ReceiverAnswer, RowReceiver, StateReceiver
 from speedtest.publishing.standing import Standing
 from speedtest.publishing.webhook import Webhook
 from speedtest.values import amounts
@@ -46,6 +46,12 @@ def receiver(settings: Settings, name: ReceiverName) -> RowReceiver | StateRecei
             return Mqtt(settings, url)
 
 
+def standing_of(settings: Settings, name: ReceiverName) -> Standing:
+    """Return how a receiver that is set stands. Asks nobody."""
+    asked = receiver(settings, name)
+    return standings.read(settings.result_dir, asked.key) or Standing(name=name, place=asked.place)
+
+
 def test(settings: Settings, name: ReceiverName) -> Visit:
     """Ask a receiver whether it would take something, without sending a row."""
     asked = receiver(settings, name)
@@ -76,7 +82,7 @@ def _visit(
     is_due = not only_if_due or standing.is_due(datetime.now(UTC), line)
     failed_since = standing.since
     if isinstance(asked, StateReceiver):
-        answer = asked.publish() if is_due else Answer("later", standing.words or "")
+        answer = asked.publish() if is_due else ReceiverAnswer("later", standing.words or "")
         done = f"sent the state to {asked.place}"
         sent = 0
     else:

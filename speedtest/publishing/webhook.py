@@ -20,7 +20,7 @@ from speedtest.environment import Settings
 from speedtest.publishing import address, posting
 from speedtest.publishing.address import Address
 from speedtest.publishing.posting import Unreachable
-from speedtest.publishing.receiver import Answer
+from speedtest.publishing.receiver import ReceiverAnswer
 from speedtest.publishing.rows import PublishedRow
 
 PREFIX = "whsec_"
@@ -45,17 +45,17 @@ class Webhook:
         self.place = self._address.place
         self.key = address.key(self.name, self._address.url)
 
-    def send(self, rows: Sequence[PublishedRow]) -> Answer:
+    def send(self, rows: Sequence[PublishedRow]) -> ReceiverAnswer:
         """Send a row."""
         (row,) = rows
         return self._post(f"row_{row.id}", msgspec.json.encode(body_of(row)))
 
-    def test(self) -> Answer:
+    def test(self) -> ReceiverAnswer:
         """Send a message of the type `speedtest.test`, which has no row."""
         body: dict[str, object] = {"type": TEST, "timestamp": _now(), "data": dict[str, object]()}
         return self._post(f"test_{time.time_ns()}", msgspec.json.encode(body))
 
-    def _post(self, name: str, body: bytes) -> Answer:
+    def _post(self, name: str, body: bytes) -> ReceiverAnswer:
         seconds = int(time.time())
         headers = {"Content-Type": "application/json", "webhook-id": name, "webhook-timestamp": str(seconds)}
         if self._secret is not None:
@@ -63,15 +63,15 @@ class Webhook:
         try:
             reply = posting.send(self._address, body, headers, ca_file=self._ca_file)
         except Unreachable as why:
-            return Answer("later", str(why))
+            return ReceiverAnswer("later", str(why))
         if reply.is_good:
-            return Answer("taken")
+            return ReceiverAnswer("taken")
         said = f"HTTP {reply.status}" + (f", {reply.words}" if reply.words else "")
         if 300 <= reply.status < 400:  # noqa: PLR2004 (RFC 9110: 3xx)
-            return Answer("later", f"{said}: it has moved; set WEBHOOK_URL to its new address")
+            return ReceiverAnswer("later", f"{said}: it has moved; set WEBHOOK_URL to its new address")
         if reply.status in (401, 403, 404, 405, 410):
-            return Answer("later", f"{said}: check WEBHOOK_URL and WEBHOOK_SECRET")
-        return Answer("later" if reply.status in _OF_THE_RECEIVER else "bad-rows", said, reply.retry_seconds)
+            return ReceiverAnswer("later", f"{said}: check WEBHOOK_URL and WEBHOOK_SECRET")
+        return ReceiverAnswer("later" if reply.status in _OF_THE_RECEIVER else "bad-rows", said, reply.retry_seconds)
 
 
 def body_of(row: PublishedRow) -> dict[str, object]:

@@ -27,12 +27,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "speedtest",
         "programs",
     }
-    | {"engines", "http_test", "programs"}
+    | {"engines", "http_test", "programs", "publishing"}
     | GROUND,
     "page": {"report", "figures", "data"} | GROUND,
     "report": {"figures", "values", "logging"},
     "daemon": {"speedtest", "programs", "engines", "data", "probing"} | GROUND,
     "delivery": {"data", "environment", "values", "logging"},
+    "publishing": {"data", "environment", "values", "logging", "version"},
     "figures": {"data", "environment", "measurement", "values"},
     "terminal": {"data", "engines"} | GROUND,
     "sample_year": {"sample_watch", "data", "measurement"},

@@ -156,7 +156,7 @@ def influxdb(folder: Path, *, with_users: bool = False) -> Iterator[InfluxServer
     settings.write_text(
         f'reporting-disabled = true\nbind-address = "127.0.0.1:{rpc}"\n'
         f'[meta]\ndir = "{folder}/meta"\n[data]\ndir = "{folder}/data"\nwal-dir = "{folder}/wal"\n'
-        f'[monitor]\nstore-enabled = false\n'
+        f"[monitor]\nstore-enabled = false\n"
         f'[http]\nbind-address = "127.0.0.1:{port}"\nlog-enabled = false\nauth-enabled = {str(with_users).lower()}\n'
     )
     command = [program("influxd"), "run", "-config", str(settings)]
@@ -203,8 +203,10 @@ def mosquitto(folder: Path, *lines: str, port: int = 0) -> Iterator[int]:
 def retained(port: int, *options: str, seconds: int = 1) -> dict[str, str]:
     """Return all retained messages of a broker by topic, as `mosquitto_sub` prints them."""
     ended = subprocess.run(
-        [program("mosquitto_sub"), "-h", "127.0.0.1", "-p", str(port), "-t", "#", "-v", "-W", str(seconds), *options]
-        + ["--retained-only"],
+        [
+            *(program("mosquitto_sub"), "-h", "127.0.0.1", "-p", str(port), "-t", "#", "-v", "-W", str(seconds)),
+            *("--retained-only", *options),
+        ],
         capture_output=True,
         text=True,
         check=False,
