@@ -27,7 +27,7 @@ class Delivery:
         """Read what the receiver has got. Raises OSError if the disk refuses."""
         self._receiver = receiver
         self._folders = folders
-        self._standing = standing
+        self.standing = standing
         self._ledger = Ledger(folders.result_dir, receiver.key)
         self._backlog = Backlog(folders, self._ledger, address)
         if self._ledger.is_new and not receiver.takes_history:
@@ -61,7 +61,7 @@ class Delivery:
 
     def _count(self) -> None:
         waiting = self._backlog.waiting()
-        standing = self._standing
+        standing = self.standing
         standing.rows_waiting, standing.files_waiting = waiting.rows, waiting.parquet_files
         standing.oldest_waiting = str(waiting.oldest) if waiting.oldest else None
         standing.rows_held = waiting.held
@@ -97,22 +97,22 @@ class Delivery:
 
     def _take(self, part: list[PublishedRow], answer: ReceiverAnswer) -> None:
         self.sent += len(part)
-        self._standing.succeed()
-        self._standing.last_taken = datetime.now(UTC)
+        self.standing.succeed()
+        self.standing.last_taken = datetime.now(UTC)
         if answer.words:
-            self._standing.declined_words = answer.words
+            self.standing.declined_words = answer.words
             events.warning("row_declined", "%s: %s", self._receiver.place, answer.words)
 
     def _may_decline(self, row: PublishedRow) -> bool:
         """Return whether a row was refused for long enough that the next ones need not wait any longer."""
         now = datetime.now(UTC)
-        standing = self._standing
+        standing = self.standing
         if standing.refused_row != row.id or standing.refused_since is None or standing.refused_since > now:
             standing.refused_row, standing.refused_since = row.id, now
         return now - standing.refused_since >= self._receiver.patience
 
     def _decline(self, row: PublishedRow, answer: ReceiverAnswer) -> None:
-        standing = self._standing
+        standing = self.standing
         standing.declined += 1
         standing.declined_words = answer.words
         standing.refused_row = standing.refused_since = None

@@ -17,6 +17,7 @@ from speedtest.environment import Mistakes
 from speedtest.values import misspelt, names
 from speedtest.variables import EVERYTHING, MEASURING, PAGE, variables
 
+SECRETS = {variable.name for variable in variables(ENGINES) if variable.secret}
 GOOD = {
     "WATCH_SECONDS": ["0", "0.0", "1", "10", "2.5", "300"],
     "WATCH_TARGETS": ["1.1.1.1", "one.one.one.one, 9.9.9.9", "2620:fe::fe,fe80::1%eth0", "router"],
@@ -52,6 +53,20 @@ GOOD = {
     "DELIVER_ACCESS_KEY": ["AKIAIOSFODNN7EXAMPLE", "account"],
     "DELIVER_SECRET_KEY": ["wJalr/K7MDENG+bPx=="],
     "DELIVER_KEEP_DAYS": ["1", "400", "36500"],
+    "MQTT_URL": [
+        "mqtt://broker",
+        "mqtts://u:p%40ss@broker.example.net:8883/homeassistant",
+        "mqtt://[2001:db8::7]:1883",
+        "mqtt://192.0.2.7/",
+    ],
+    "INFLUX_URL": ["http://127.0.0.1:8086", "https://u:p@store.example.net/insert/0/influx", "http://[::1]:8428/"],
+    "INFLUX_DATABASE": ["speedsnake", "my data"],
+    "INFLUX_BUCKET": ["home", "a/b"],
+    "INFLUX_ORG": ["me", "Föhn & Söhne"],
+    "INFLUX_TOKEN": ["abc==", "with space"],
+    "WEBHOOK_URL": ["https://example.net/hook/a-b?c=d&e", "http://u:p@192.0.2.7:1880", "http://nas?x"],
+    "WEBHOOK_SECRET": ["secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    "PUBLISH_CA_FILE": [certifi.where()],
     "PLAN_DOWNLOAD_MBPS": ["250", "0.5"],
     "PLAN_UPLOAD_MBPS": ["40"],
     "PAGE_HOST": ["127.0.0.1", "::", "192.0.2.7", "all", "ALL"],
@@ -117,6 +132,25 @@ BAD: dict[str, list[str]] = {
     "DELIVER_ACCESS_KEY": ["a\nb", "x" * 4097],
     "DELIVER_SECRET_KEY": ["a\nb", "x" * 4097],
     "DELIVER_KEEP_DAYS": ["0", "-1", "1.5", "36501", "all"],
+    "MQTT_URL": [
+        *("broker", "http://broker", "tcp://broker", "mqtt://", "mqtt://broker:0", "mqtt://broker:65536", "mqtt://a b"),
+        *("mqtt://broker/#", "mqtt://broker/a+b", "mqtt://u:p@ss@broker", "mqtt://broker?x=1", "mqtt://broker\n"),
+    ],
+    "INFLUX_URL": ["127.0.0.1:8086", "udp://store", "http://", "http://store?db=x", "http://store#x", "http://a:99999"],
+    "INFLUX_DATABASE": [" ", "a\nb", "x" * 201],
+    "INFLUX_BUCKET": [" ", "a\nb", "x" * 201],
+    "INFLUX_ORG": [" ", "\x07"],
+    "INFLUX_TOKEN": ["a\nb", "x" * 4097],
+    "WEBHOOK_URL": [
+        "example.net/hook",
+        "ftp://example.net",
+        "https://",
+        "https://a/#x",
+        "https://a/ b",
+        "https://ä.de",
+    ],
+    "WEBHOOK_SECRET": ["a\nb", "x" * 4097],
+    "PUBLISH_CA_FILE": ["no/such/file", "/", "/dev/null"],
     "PLAN_DOWNLOAD_MBPS": ["0", "-1", "fast"],
     "PLAN_UPLOAD_MBPS": ["0", "-1", "fast"],
     "PAGE_HOST": ["localhost", "1.2.3", "nas.local"],
