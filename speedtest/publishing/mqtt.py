@@ -25,7 +25,8 @@ from speedtest.publishing.receiver import ReceiverAnswer
 AWAY_SECONDS = 900.0
 """With the time limit of a test, how long the daemon may be silent until it counts as gone."""
 _WITH_WILL = 4
-_OTHER_VERSIONS = frozenset({"Unsupported protocol version"})
+_CLOSED = "it closed the connection without an answer: is it an MQTT broker, and with TLS or without?"
+_OTHER_VERSIONS = frozenset({"Unsupported protocol version", _CLOSED})
 
 
 class Mqtt:
@@ -89,7 +90,12 @@ class Mqtt:
             if reason.is_failure:
                 refusals.append(reason.getName())
 
-        client.on_connect, client.on_publish = connected, published
+        def ended(*_: object) -> None:
+            if not answered.is_set():
+                refusals.append(_CLOSED)
+                answered.set()
+
+        client.on_connect, client.on_publish, client.on_disconnect = connected, published, ended
         client.connect_timeout = posting.SECONDS
         try:
             self._prepare(client, has_delay=has_delay and bool(messages))
@@ -104,7 +110,7 @@ class Mqtt:
         client.loop_start()
         try:
             if not answered.wait(posting.SECONDS):
-                return ReceiverAnswer("later", f"it did not answer within {posting.SECONDS:g} s, or is no MQTT broker")
+                return ReceiverAnswer("later", f"it did not answer within {posting.SECONDS:g} s: is it an MQTT broker?")
             answer = ReceiverAnswer("taken") if refusals else self._send(client, messages)
             return self._judge(refusals[0]) if refusals else answer
         finally:

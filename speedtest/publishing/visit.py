@@ -10,11 +10,9 @@ from speedtest.environment import ReceiverName, Settings
 from speedtest.logging import Events
 from speedtest.publishing import standing as standings
 from speedtest.publishing.delivery import Delivery
-from speedtest.publishing.influx import Influx
 from speedtest.publishing.ledger import FOLDER
 from speedtest.publishing.receiver import ReceiverAnswer, RowReceiver, StateReceiver
 from speedtest.publishing.standing import Standing
-from speedtest.publishing.webhook import Webhook
 from speedtest.values import amounts
 
 events = Events(__name__)
@@ -35,13 +33,17 @@ class Visit(msgspec.Struct, frozen=True):
 def receiver(settings: Settings, name: ReceiverName) -> RowReceiver | StateReceiver:
     """Return a receiver that is set. Raises KeyError if it is not."""
     url = settings.receivers[name]
-    match name:
+    match name:  # each has a library that the others, and help, do not need
         case "influx":
+            from speedtest.publishing.influx import Influx  # noqa: PLC0415 (see above)
+
             return Influx(settings, url)
         case "webhook":
+            from speedtest.publishing.webhook import Webhook  # noqa: PLC0415 (see above)
+
             return Webhook(settings, url)
         case "mqtt":
-            from speedtest.publishing.mqtt import Mqtt  # noqa: PLC0415 (no other receiver needs its library)
+            from speedtest.publishing.mqtt import Mqtt  # noqa: PLC0415 (see above)
 
             return Mqtt(settings, url)
 

@@ -1,5 +1,6 @@
 """Real receivers of numbers on loopback: mosquitto, InfluxDB 1.x, VictoriaMetrics, and an HTTP receiver of our own."""
 
+import base64
 import http.server
 import json
 import shutil
@@ -130,15 +131,21 @@ def hook() -> Iterator[Hook]:
 class InfluxServer:
     """A running InfluxDB 1.x with the database `speedsnake`."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, user: tuple[str, str] | None) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self._headers: dict[str, str] = {}
+        if user:
+            self.ask(f"create user {user[0]} with password '{user[1]}' with all privileges")
+            self._headers = {"Authorization": f"Basic {base64.b64encode(':'.join(user).encode()).decode()}"}
         self.ask("create database speedsnake")
 
     def ask(self, question: str) -> list[dict[str, Any]]:
         """Return the rows that answer a question, instants in nanoseconds."""
         body = urllib.parse.urlencode({"db": "speedsnake", "q": question, "epoch": "ns"}).encode()
-        with urllib.request.urlopen(f"{self.url}/query", body, timeout=30) as answer:  # noqa: S310 (loopback)
+        request = urllib.request.Request(f"{self.url}/query", body, self._headers)  # noqa: S310 (loopback)
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 (the same)
             found = json.loads(answer.read())
+        assert not any("error" in result for result in found["results"]), found
         return [
             dict(zip(series["columns"], values, strict=True)) | series.get("tags", {})
             for result in found["results"]
@@ -148,8 +155,8 @@ class InfluxServer:
 
 
 @contextmanager
-def influxdb(folder: Path, *, with_users: bool = False) -> Iterator[InfluxServer]:
-    """Run a real InfluxDB 1.x in a folder."""
+def influxdb(folder: Path, *, user: tuple[str, str] | None = None) -> Iterator[InfluxServer]:
+    """Run a real InfluxDB 1.x in a folder. With a user and a password nobody else may enter."""
     port, rpc = free_port(), free_port()
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "influxdb.conf"
@@ -157,11 +164,11 @@ def influxdb(folder: Path, *, with_users: bool = False) -> Iterator[InfluxServer
         f'reporting-disabled = true\nbind-address = "127.0.0.1:{rpc}"\n'
         f'[meta]\ndir = "{folder}/meta"\n[data]\ndir = "{folder}/data"\nwal-dir = "{folder}/wal"\n'
         f"[monitor]\nstore-enabled = false\n"
-        f'[http]\nbind-address = "127.0.0.1:{port}"\nlog-enabled = false\nauth-enabled = {str(with_users).lower()}\n'
+        f'[http]\nbind-address = "127.0.0.1:{port}"\nlog-enabled = false\nauth-enabled = {str(bool(user)).lower()}\n'
     )
     command = [program("influxd"), "run", "-config", str(settings)]
     with running(command, lambda: listens(port), folder / "influxdb.log"):
-        yield InfluxServer(port)
+        yield InfluxServer(port, user)
 
 
 @contextmanager
