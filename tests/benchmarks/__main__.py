@@ -1,7 +1,8 @@
 """Run benchmarks and print their figures: `python -m tests.benchmarks [OPTION ...] [NAME ...]`; `--help` says which.
 
 `… accuracy` measures lines of known speed with each program: see `tests.benchmarks.accuracy`; `… watch` breaks lines
-and looks at what the watch tells: see `tests.benchmarks.watch`.
+and looks at what the watch tells: see `tests.benchmarks.watch`; `… publishing` kills the child that sends rows at every
+step: see `tests.benchmarks.publishing`.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from tests.benchmarks import (
     harness,
     load,
     page,
+    publishing,
     queries,
     reading,
     size,
@@ -45,7 +47,11 @@ BENCHMARKS: Mapping[str, Callable[[Ground], Report]] = {
     "load": load.run,
     "delivery": delivery.run,
 }
-ALONE: Mapping[str, Callable[[Sequence[str]], None]] = {"accuracy": accuracy.main, "watch": watch.main}
+ALONE: Mapping[str, Callable[[Sequence[str]], None]] = {
+    "accuracy": accuracy.main,
+    "watch": watch.main,
+    "publishing": publishing.main,
+}
 """Those with options of their own."""
 YEAR = 365
 QUICK = 12

@@ -20,7 +20,7 @@ from home_assistant import CONFIG_TOPIC, DEVICE_DISCOVERY
 from jinja2 import Environment
 from msgspec.structs import replace
 from publishing import publish, publish_by, settings_of
-from receivers import free_port, hook, mosquitto, program, retained
+from receivers import free_port, mosquitto, program, retained
 from samples import HOME, failed, keep, measured, utc
 
 from speedtest.data import watch_state
@@ -189,9 +189,11 @@ def test_a_broker_that_is_not_there_or_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     well, said = publish(tmp_path, "mqtt", MQTT_URL=f"mqtt://127.0.0.1:{free_port()}")
     assert (well, "refused" in said) == (False, True)
-    with hook() as receiver:
-        well, said = publish(tmp_path, "mqtt", MQTT_URL=f"mqtt://127.0.0.1:{receiver.port}")
-    assert well is False
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        well, said = publish(tmp_path, "mqtt", MQTT_URL=f"mqtt://127.0.0.1:{server.server_address[1]}")
+        server.shutdown()
+    assert (well, "is it an MQTT broker" in said) == (False, True)
 
 
 class Version3(socketserver.BaseRequestHandler):
@@ -211,7 +213,7 @@ class Version3(socketserver.BaseRequestHandler):
                     break
             body = self.request.recv(size, socket.MSG_WAITALL) if size else b""
             match head[0] >> 4:
-                case 1 if body[6] != 4:  # CONNECT
+                case 1 if body[6:7] != b"\x04":  # CONNECT
                     self.request.sendall(b"\x20\x02\x00\x01")
                     return
                 case 1:
