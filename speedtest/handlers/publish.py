@@ -8,6 +8,7 @@ Exit codes: 0 all is sent · 1 a receiver took nothing: the log says why, and th
 """
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import get_args
@@ -17,6 +18,7 @@ from speedtest.data import bare_arrow
 from speedtest.data.lock import Held
 from speedtest.environment import ReceiverName, Settings
 from speedtest.logging import Events
+from speedtest.process import Stop
 from speedtest.publishing import visit
 from speedtest.publishing.visit import Visit
 from speedtest.terminal import exits, startup
@@ -43,7 +45,9 @@ def main() -> None:
     logs.configure(settings.log_level, commit_hash=settings.commit_hash)
     names = _chosen(settings, wanted)
     bare_arrow.hide_pandas()
-    codes = [_ask(settings, name, options) for name in names]
+    stop = Stop()
+    stop.on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    codes = [_ask(settings, name, options, stop) for name in names if not stop.requested]
     sys.exit(next((code for code in (exits.FAILED, exits.BUSY) if code in codes), exits.OK))
 
 
@@ -57,7 +61,7 @@ def _chosen(settings: Settings, wanted: Sequence[str]) -> list[ReceiverName]:
     return names
 
 
-def _ask(settings: Settings, name: ReceiverName, options: set[str]) -> int:
+def _ask(settings: Settings, name: ReceiverName, options: set[str], stop: Stop) -> int:
     """Test or visit one receiver, and say how that went; return its part of the exit code."""
     is_child = "--due" in options
     try:
@@ -65,7 +69,7 @@ def _ask(settings: Settings, name: ReceiverName, options: set[str]) -> int:
             done = visit.test(settings, name)
         else:
             seconds = CHILD_SECONDS if is_child else PERSON_SECONDS
-            done = visit.visit(settings, name, seconds=seconds, only_if_due=is_child)
+            done = visit.visit(settings, name, seconds=seconds, only_if_due=is_child, stopped=lambda: stop.requested)
     except Held as held:
         sys.stderr.write(f"another process sends to {name}: {held}; retry when it has ended\n")
         return exits.BUSY

@@ -6,7 +6,7 @@ twice, under the same id. A store gets the same points again, which changes noth
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from speedtest.data.partitions import Folders
@@ -33,12 +33,16 @@ class Delivery:
         if self._ledger.is_new and not receiver.takes_history:
             self._backlog.skip_history()
         self._until = 0.0
+        self._stopped: Callable[[], bool] = lambda: False
         self.sent = 0
         """How many rows the receiver took."""
 
-    def run(self, seconds: float) -> ReceiverAnswer:
-        """Send rows for so long at most; return the last answer that was not `taken`, or that all is well."""
-        self._until = time.monotonic() + seconds
+    def run(self, seconds: float, stopped: Callable[[], bool] = lambda: False) -> ReceiverAnswer:
+        """Send rows for so long at most, or until a stop is asked for: a row that is being sent is noted first.
+
+        Return the answer that ended it, or that all is well.
+        """
+        self._until, self._stopped = time.monotonic() + seconds, stopped
         answer = ReceiverAnswer("taken")
         for pieces in _together(self._backlog.pieces(), self._receiver.most_rows):
             answer = self._send(pieces)
@@ -56,8 +60,8 @@ class Delivery:
 
     @property
     def _is_over(self) -> bool:
-        """Whether the time of this run is over. The next run goes on from here."""
-        return time.monotonic() > self._until
+        """Whether this run is over. The next run goes on from here."""
+        return self._stopped() or time.monotonic() > self._until
 
     def _count(self) -> None:
         waiting = self._backlog.waiting()

@@ -1,11 +1,13 @@
 """One visit to a receiver: send it what it has not got if it is due, and note how it stands."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
 
 from speedtest.data.lock import Lock
 from speedtest.data.partitions import Folders
+from speedtest.data.watch_state import SeenState
 from speedtest.environment import ReceiverName, Settings
 from speedtest.logging import Events
 from speedtest.publishing import standing as standings
@@ -61,9 +63,17 @@ def test(settings: Settings, name: ReceiverName) -> Visit:
     return Visit(asked.place, answer.words or "answers, and would take what is sent", answer.verdict == "taken")
 
 
-def visit(settings: Settings, name: ReceiverName, *, seconds: float, only_if_due: bool) -> Visit:
+def visit(
+    settings: Settings,
+    name: ReceiverName,
+    *,
+    seconds: float,
+    only_if_due: bool,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Visit:
     """Send a receiver what it has not got. A failure is logged; and again if the receiver is not due since then.
 
+    It ends after so many seconds, or once a stop is asked for, when the row that is being sent is noted.
     Raises `data.lock.Held` if another process visits it, OSError if the disk refuses.
     """
     asked = receiver(settings, name)
@@ -72,16 +82,24 @@ def visit(settings: Settings, name: ReceiverName, *, seconds: float, only_if_due
         standing = standings.read(base, asked.key) or Standing(name=name, place=asked.place)
         standing.place = asked.place
         try:
-            return _visit(settings, asked, standing, seconds=seconds, only_if_due=only_if_due)
+            is_due = not only_if_due or standing.is_due(datetime.now(UTC), _line(settings))
+            return _visit(settings, asked, standing, is_due=is_due, run=lambda each: each.run(seconds, stopped))
         finally:
             standings.write(standing, base, asked.key)
 
 
+def _line(settings: Settings) -> SeenState:
+    return standings.line_state(settings.result_dir, datetime.now(UTC))
+
+
 def _visit(
-    settings: Settings, asked: RowReceiver | StateReceiver, standing: Standing, *, seconds: float, only_if_due: bool
+    settings: Settings,
+    asked: RowReceiver | StateReceiver,
+    standing: Standing,
+    *,
+    is_due: bool,
+    run: Callable[[Delivery], ReceiverAnswer],
 ) -> Visit:
-    line = standings.line_state(settings.result_dir, datetime.now(UTC))
-    is_due = not only_if_due or standing.is_due(datetime.now(UTC), line)
     failed_since = standing.since
     if isinstance(asked, StateReceiver):
         answer = asked.publish() if is_due else ReceiverAnswer("later", standing.words or "")
@@ -90,17 +108,16 @@ def _visit(
     else:
         folders = Folders(settings.result_dir, settings.upload_dir)
         delivery = Delivery(asked, folders, settings.speedtest_location_uuid, standing)
-        answer = delivery.run(seconds) if is_due else delivery.count(standing.words)
+        answer = run(delivery) if is_due else delivery.count(standing.words)
         done = _done(asked, delivery.sent, standing)
         sent = delivery.sent
-    now = datetime.now(UTC)
     if answer.verdict == "taken":
         standing.succeed()
         if failed_since or sent >= MANY_ROWS:
             events.info("published", "%s", done, rows=sent)
         return Visit(asked.place, done, is_well=True)
     if is_due:
-        standing.fail(now, answer.words, line, answer.retry_seconds)
+        standing.fail(datetime.now(UTC), answer.words, _line(settings), answer.retry_seconds)
     why = "%s takes nothing now: %s; nothing is lost, and it is asked again"
     events.warning("publish_failed", why, asked.place, answer.words)
     return Visit(asked.place, answer.words, is_well=False)

@@ -1,8 +1,8 @@
 """Kill the child that sends rows at every step, and count what its receiver got: `… publishing [--every N]`.
 
 The receivers are real: an HTTP receiver and InfluxDB 1.x on loopback. Rows lie in CSV files and in Parquet files.
-strace records a run's calls that change its notes or use a socket, then kills a new run at each of them. A second run is
-not killed. Then every row must be there. A webhook may have one twice, under the same id, only where the kill fell
+strace records a run's calls that change its notes or use a socket, then kills a new run at each of them. A second run
+is not killed. Then every row must be there. A webhook may have one twice, under the same id, only where the kill fell
 between the receiver's yes and the note of it.
 """
 
