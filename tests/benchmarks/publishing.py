@@ -81,7 +81,7 @@ def points(folder: Path, name: str, environment: Mapping[str, str]) -> list[Poin
         if not (call := _LINE.match(line)):
             continue
         counts[call[1]] += 1
-        if "/publishing" in call[2] or "socket:[" in call[2] or call[1] == "socket":
+        if "/results/publishing" in call[2] or "socket:[" in call[2] or call[1] == "socket":
             found.append(Point(call[1], counts[call[1]], line[:90]))
     return found
 
