@@ -79,6 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     publish_ca_file: Path | None
     plan_download_mbps: float | None
     plan_upload_mbps: float | None
+    contract_file: Path | None
     page_host: str
     page_port: int
     page_password: str | None

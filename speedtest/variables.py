@@ -197,6 +197,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
         ),
         Variable("PLAN_DOWNLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),
         Variable("PLAN_UPLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),
+        Variable("CONTRACT_FILE", None, "the path of a file", Path, part="plan"),
         Variable("PAGE_HOST", "127.0.0.1", "this machine's address, or all (IPv4, IPv6)", hosts.address, part="page"),
         Variable(
             "PAGE_PORT",

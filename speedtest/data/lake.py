@@ -76,9 +76,25 @@ def read(  # noqa: PLR0913 (each narrows the query, all by name)
     """
     asked = _Asked(since, until, location, upload_dir, result_dir)
     names = SCHEMA.names if columns is None else list(columns)
+    return _table(asked, names, opened).to_pandas(types_mapper=_NULLABLE.get)
+
+
+def read_table(  # noqa: PLR0913 (each narrows the query, all by name)
+    *,
+    since: datetime | date | None = None,
+    until: datetime | date | None = None,
+    location: str | Iterable[str] | None = None,
+    columns: Iterable[str],
+    upload_dir: str | os.PathLike[str] | None = None,
+    result_dir: str | os.PathLike[str] | None = None,
+) -> pa.Table:
+    """Return the rows that `read` returns as an Arrow table."""
+    return _table(_Asked(since, until, location, upload_dir, result_dir), list(columns), None)
+
+
+def _table(asked: "_Asked", names: list[str], opened: TableCache | None) -> pa.Table:
     needed = list(dict.fromkeys([*names, *_ALWAYS]))
-    table = _rows(asked, asked.around, needed, TableCache() if opened is None else opened)
-    return table.select(names).to_pandas(types_mapper=_NULLABLE.get)
+    return _rows(asked, asked.around, needed, TableCache() if opened is None else opened).select(names)
 
 
 def read_days(

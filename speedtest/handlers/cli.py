@@ -17,6 +17,7 @@ from speedtest.handlers.once import once
 from speedtest.handlers.report import report
 from speedtest.handlers.serve_test import serve_test
 from speedtest.handlers.status import status
+from speedtest.handlers.verdict import verdict
 from speedtest.handlers.watch import watch
 from speedtest.terminal import command, console, startup
 
@@ -138,6 +139,12 @@ command.add(app, once, "speedsnake once", "speedsnake once --json | jq .download
 command.add(app, watch, "speedsnake watch", "speedsnake watch --seconds 60 --json | jq .latency_ms")
 command.add(app, status, "speedsnake status", "speedsnake status --json | jq .lines[].uptime_percent")
 command.add(app, report, "speedsnake report --since 30d", "PLAN_DOWNLOAD_MBPS=250 speedsnake report -o report.html")
+command.add(
+    app,
+    verdict,
+    "speedsnake verdict --list",
+    "CONTRACT_FILE=contract.toml speedsnake verdict --profile de-bnetza --json | jq .overall",
+)
 command.add(app, export, "speedsnake export --since 30d -o month.csv", "speedsnake export --format json | jq length")
 command.add(app, convert, "speedsnake convert")
 command.add(app, deliver, "DELIVER_TO=s3://my-bucket/uploads speedsnake deliver")

@@ -47,6 +47,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tariff: str | None = None
     document: str | None = None
     """The document that the figures come from."""
+    country: str | None = None
+    """The country of the line, ISO 3166."""
     signed: date | None = None
     """When the contract was made."""
     technology: Literal["cable", "fibre", "dsl", "fixed-wireless"] | None = None

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
-from speedtest.verdicts.types import Assurance, LegalSource, OfficialTool
-
-if TYPE_CHECKING:
-    from speedtest.verdicts.case import Case, Judged
+from speedtest.verdicts.case import Case, Judged
+from speedtest.verdicts.contract import Contract
+from speedtest.verdicts.texts import Phrases
+from speedtest.verdicts.types import Assurance, LegalSource, OfficialTool, RuleVerdict
 
 type OwnTests = Literal["indicative", "supporting", "yardstick", "evidence"]
-"""What tests of one's own are worth: only the official tool proves; they help; they start a complaint or show where one
-stands; ordinary evidence."""
+"""What tests of one's own are worth: only the official tool proves; they support a complaint; they are a yardstick;
+they are ordinary evidence."""
+
+
+def _nothing(_contract: Contract) -> list[RuleVerdict]:
+    return []
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,17 +28,23 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 3166, two letters; EU."""
     language: str
     """ISO 639, of what is sent there."""
-    title: str
-    binds: str
-    """Whom the rule binds."""
+    phrases: Phrases
+    """Its sentences, among them `title`, whom it `binds`, each rule by its id, and its steps."""
     rule_version: str
     checked_on: date
+    """When its sources were last looked at."""
     confidence: Assurance
     sources: tuple[LegalSource, ...]
     tool: OfficialTool | None
     own_tests: OwnTests
     needs: tuple[str, ...]
     """The figures of the contract, and the facts, that it needs."""
+    steps: tuple[str, ...]
+    """The phrases that say what to do now, in order."""
+    judge: Callable[[Case], Judged]
+    checks: Callable[[Contract], list[RuleVerdict]] = _nothing
+    """Hold the contract's own figures against each other."""
+    samples: bool = True
+    """Whether it chooses a sample, which may lie anywhere in the past."""
     second_hand: bool = False
     """Whether it is off unless a person allows rules that were not read in the original."""
-    judge: Callable[["Case"], "Judged"]

@@ -56,8 +56,8 @@ class DecidingRow(msgspec.Struct, frozen=True, kw_only=True):
     """Mbit/s, or ms for a rule about latency; null for a failed test."""
     threshold: float | None
     server: str | None = None
-    file: str | None = None
-    """Where the row lies: a path below UPLOAD_DIR or RESULT_DIR."""
+    folder: str
+    """The folder below UPLOAD_DIR where the row lies, or will lie when its day is complete."""
     error: str | None = None
 
 
@@ -88,15 +88,16 @@ class CampaignRow(msgspec.Struct, frozen=True, kw_only=True):
 
     started_at: str
     utc: str
-    slot: str
+    slot: str | None
     """The instant at which it was due, UTC."""
+    status: Literal["ok", "failed"]
     download_mbps: float | None
     upload_mbps: float | None
     latency_ms: float | None
     server: str | None
     link: str | None
     isp: str | None
-    file: str | None = None
+    folder: str
 
 
 class ChosenCampaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +126,20 @@ class ChosenCampaign(msgspec.Struct, frozen=True, kw_only=True):
     """Skipped slots on its days."""
 
 
+class ExcludedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that does not count."""
+
+    started_at: str
+    utc: str
+    reason: str
+    """The name of the count in `Excluded`."""
+    download_mbps: float | None
+    upload_mbps: float | None
+    error_kind: str | None
+    error: str | None
+    folder: str
+
+
 class Excluded(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that could not be used, each counted once, by the first reason in this order."""
 
@@ -148,6 +163,8 @@ class Excluded(msgspec.Struct, frozen=True, kw_only=True):
     slow_link: int = 0
     no_figure: int = 0
     """It did not measure what is judged."""
+    rows: list[ExcludedRow] = []
+    """The newest of them, at most 100, oldest first; those skipped are only counted."""
 
 
 class NextStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +189,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a profile says of a line."""
 
     profile: str
+    title: Said
     country: str
     rule_version: str
     checked_on: date
