@@ -1,6 +1,7 @@
 """What a profile judges, and what it says of it."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -12,6 +13,8 @@ from speedtest.verdicts.rows import Indices, LineRows
 from speedtest.verdicts.texts import SHARED
 from speedtest.verdicts.types import CampaignState, RuleVerdict, Said, VerdictValue
 
+type Bound = Literal["since", "until"]
+
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of a line, those that count, and the contract."""
@@ -21,8 +24,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     contract: Contract
     until: int
     """The instant before which rows were looked at."""
-    by_hand: bool
-    """Whether a person chose the period."""
+    chosen: frozenset[Bound] = frozenset()
+    """The bounds of the period that a person chose."""
 
     @property
     def fit(self) -> Indices:

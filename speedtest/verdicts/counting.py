@@ -3,8 +3,6 @@
 A speed that equals its limit has reached it, and is not below it.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from speedtest.verdicts.rows import Floats, Indices
@@ -106,8 +104,3 @@ def spread(speeds: Floats, figure: float | None) -> dict[str, float]:
     found = {"lowest": float(speeds.min()), "median": float(np.median(speeds)), "best": float(speeds.max())}
     shares = {f"{name}_share": value / figure for name, value in found.items()} if figure else {}
     return found | shares
-
-
-def in_order(groups: Sequence[Indices]) -> tuple[Indices, ...]:
-    """Return groups of rows as arrays, each in the order of its rows."""
-    return tuple(np.array(sorted(group), np.intp) for group in groups)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from speedtest.figures.quality import CPU_PERCENT, OTHER_SHARE
 from speedtest.verdicts import algebra, case as cases, describe, local_time, row_filter, rows as line_rows
-from speedtest.verdicts.case import Case, Judged, Sample
+from speedtest.verdicts.case import Bound, Case, Judged, Sample
 from speedtest.verdicts.contract import DIRECTIONS, Contract, Speeds
 from speedtest.verdicts.profile import Profile
 from speedtest.verdicts.row_filter import FIT, REASONS
@@ -40,14 +40,14 @@ def judge(  # noqa: PLR0913 (what is judged, by which rules, and what narrows it
     since: datetime | None = None,
     until: datetime | None = None,
     engine: str | None = None,
-    by_hand: bool = False,
+    chosen: frozenset[Bound] = frozenset(),
     files: LakeFiles | None = None,
 ) -> Verdict:
     """Return what the profile says of these rows of one location.
 
     `rows` has the columns `verdicts.rows.COLUMNS` of the lake, in any order. Those before `since` or from `until` on
-    are left out. `engine` is the only one whose tests count, instead of the one with most. `by_hand` says that a person
-    chose the period.
+    are left out. `engine` is the only one whose tests count, instead of the one with most. `chosen` are the
+    bounds of the period that a person chose.
     """
     found = line_rows.of(_between(rows, since, until))
     case = Case(
@@ -55,11 +55,11 @@ def judge(  # noqa: PLR0913 (what is judged, by which rules, and what narrows it
         filtered=row_filter.fit(found, contract, engine),
         contract=contract,
         until=local_time.instant(until) if until else int(found.start.max(initial=0)) + 1,
-        by_hand=by_hand,
+        chosen=chosen,
     )
     judged = profile.judge(case)
     wired = _wired(case, judged.sample)
-    because = _indicative(profile, wired)
+    because = _indicative(profile, contract, wired)
     value = algebra.overall(rule.verdict for rule in judged.rules)
     return _verdict(
         profile,
@@ -175,7 +175,7 @@ def _wired(case: Case, sample: Sample | None) -> Wired | None:
     return "yes" if known.all() else "partly-recorded" if known.any() else "not-recorded"
 
 
-def _indicative(profile: Profile, wired: Wired | None) -> list[Said]:
+def _indicative(profile: Profile, contract: Contract, wired: Wired | None) -> list[Said]:
     """Return why the verdict is only indicative; nothing if it is more."""
     tool = profile.tool.name if profile.tool else None
     reasons = {
@@ -183,7 +183,8 @@ def _indicative(profile: Profile, wired: Wired | None) -> list[Said]:
         "supporting": SHARED.say("indicative.no_tool"),
         "yardstick": SHARED.say("indicative.yardstick"),
     }
-    found = [reasons[profile.own_tests]] if profile.own_tests in reasons else []
+    is_evidence = profile.own_tests == "evidence" or contract.country in profile.evidence_in
+    found = [] if is_evidence else [reasons[profile.own_tests]]
     return found + ([SHARED.say("indicative.wired")] if wired not in ("yes", None) else [])
 
 
@@ -206,7 +207,7 @@ def _campaign(case: Case, judged: Judged, since: datetime | None) -> ChosenCampa
         zone=", ".join(rows.zone.among(chosen)),
         rule=judged.how,
         choices=[*judged.choices, SHARED.say("choice.newest"), SHARED.say("choice.first"), unfit],
-        chosen_by_hand=case.by_hand,
+        chosen_by_hand=bool(case.chosen),
         rows=[describe.campaign(rows, int(row)) for row in chosen],
         others=judged.others,
         others_since=local_time.written_utc(first),
@@ -254,7 +255,7 @@ def _notices(case: Case, judged: Judged) -> list[Said]:
         for direction in DIRECTIONS
         if case.contract.speeds(direction) == Speeds()
     ]
-    if case.by_hand:
+    if case.chosen:
         found.append(SHARED.say("by_hand"))
     if judged.sample is None or not len(judged.sample.rows):
         return found

@@ -37,6 +37,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[LegalSource, ...]
     tool: OfficialTool | None
     own_tests: OwnTests
+    evidence_in: frozenset[str] = frozenset()
+    """The countries in which they are ordinary evidence all the same."""
     needs: tuple[str, ...]
     """The figures of the contract, and the facts, that it needs."""
     steps: tuple[str, ...]

@@ -15,6 +15,7 @@ from speedtest.data.partitions import Folders
 from speedtest.figures import evidence, span
 from speedtest.figures.types import Question
 from speedtest.verdicts import rows
+from speedtest.verdicts.case import Bound
 from speedtest.verdicts.contract import Contract
 from speedtest.verdicts.judge import judge
 from speedtest.verdicts.profile import Profile
@@ -33,6 +34,12 @@ class VerdictQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """Not included."""
     engine: str | None = None
 
+    @property
+    def chosen(self) -> frozenset[Bound]:
+        """The bounds that a person chose."""
+        bounds: dict[Bound, datetime | None] = {"since": self.since, "until": self.until}
+        return frozenset(name for name, when in bounds.items() if when)
+
 
 def verdict(folders: Folders, asked: VerdictQuestion, contract: Contract, profile: Profile) -> Verdict:
     """Read the rows and judge them. Raises `data.parquet.Damaged` or OSError if a file cannot be read."""
@@ -46,7 +53,7 @@ def verdict(folders: Folders, asked: VerdictQuestion, contract: Contract, profil
             since=since,
             until=asked.until,
             engine=asked.engine,
-            by_hand=asked.since is not None or asked.until is not None,
+            chosen=asked.chosen,
             files=_files(folders, Question(asked.location, since, until, known_before=False)),
         )
         if found.campaign or not profile.samples:

@@ -16,6 +16,8 @@ class Facing(msgspec.Struct, frozen=True, kw_only=True):
     """A sample facing a figure of the contract in one direction."""
 
     rows: LineRows
+    fit: Indices
+    """All tests that count."""
     sample: Sample
     direction: Direction
     figure: float
@@ -36,7 +38,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     verdict: VerdictValue
     reason: Said
-    threshold: float
+    threshold: float | None = None
     have: int | None = None
     need: int | None = None
     """It passes with at least so many."""
@@ -63,7 +65,7 @@ def applied(case: Case, phrases: Phrases, rules: Sequence[SampleRule], sample: S
         if missing:
             yield without(phrases, rule, direction, "not_assessed", missing)
             continue
-        facing = Facing(rows=case.rows, sample=sample, direction=direction, figure=figure, contract=case.contract)
+        facing = _facing(case, sample, direction, figure)
         yield _verdict(phrases, rule, facing, rule.count(facing))
 
 
@@ -71,8 +73,14 @@ def values(case: Case, rules: Sequence[SampleRule], sample: Sample) -> Iterator[
     """Yield only what `applied` finds, without its texts and rows."""
     for rule, direction, figure, missing in _each(case, rules):
         if not missing:
-            facing = Facing(rows=case.rows, sample=sample, direction=direction, figure=figure, contract=case.contract)
+            facing = _facing(case, sample, direction, figure)
             yield rule.count(facing).verdict
+
+
+def _facing(case: Case, sample: Sample, direction: Direction, figure: float) -> Facing:
+    return Facing(
+        rows=case.rows, fit=case.fit, sample=sample, direction=direction, figure=figure, contract=case.contract
+    )
 
 
 def unassessed(
@@ -88,6 +96,13 @@ def without(phrases: Phrases, rule: SampleRule, direction: Direction, verdict: V
     return RuleVerdict(
         id=rule.id, direction=direction, verdict=verdict, text=phrases.say(rule.id), basis=rule.basis, reason=why
     )
+
+
+def with_rows(rows: LineRows, rule: RuleVerdict, decide: Sequence[int], threshold: float | None) -> RuleVerdict:
+    """Return a rule's verdict with these rows and their speeds."""
+    speeds = rows.speed(rule.direction or "download")
+    found = [describe.deciding(rows, row, float(speeds[row]), threshold) for row in decide]
+    return msgspec.structs.replace(rule, deciding_rows=found, threshold=threshold)
 
 
 def _each(case: Case, rules: Sequence[SampleRule]) -> Iterator[tuple[SampleRule, Direction, float, Said | None]]:

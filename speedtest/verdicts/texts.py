@@ -72,6 +72,10 @@ SHARED = Phrases(
         "count.days_below": "below it on {days} of {of} days; it fails from {fails}",
         "count.none_below": "not seen below in {of} tests",
         "count.below": "below it in {below} of {of} tests, the lowest at {share} % of it",
+        "minimum.too_few": "not seen below, but in too few tests for a pass: {tests} of {need_tests} tests, {days} of"
+        " {need_days} local days, {evening} of {need_evening} tests from 19:00 to 23:00",
+        "peak.too_few": "{have} evening tests in the newest seven days; it needs {need} of {of}, one in each hour from"
+        " 18:00 to 24:00",
         # how sure
         "indicative.tool": "only {tool} proves it; this verdict shows where you stand",
         "indicative.no_tool": "these tests support a complaint, they prove nothing by themselves",
@@ -97,7 +101,12 @@ SHARED = Phrases(
         "check.ok": "{what} is {value}, the limit is {limit}",
         "check.below": "{what} is {value}, below {limit}",
         "check.above": "{what} is {value}, above {limit}",
-        "check.stated": "the contract states it",
+        "check.stated": "the contract file has it",
+        "check.not_stated": "the contract file does not have {figure}: look into the contract, which must state it",
+        "stated.maximum": "A contract must state the maximum speed (Regulation (EU) 2015/2120, Article 4 (1) (d)).",
+        "stated.normal": "A contract must state the speed that is normally available (the same).",
+        "stated.minimum": "A contract must state the minimum speed (the same).",
+        "stated.advertised": "A contract must state the advertised speed (the same).",
         "check.none": "no relation between the figures of a contract is known for {country}",
         "contract_flag": "contract: {text}",
     },

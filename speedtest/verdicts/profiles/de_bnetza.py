@@ -50,8 +50,8 @@ PHRASES = Phrases(
         " proof.",
         "step.deadline": "Send that PDF to the provider. Before you terminate, name a deadline within which the line"
         " must be repaired.",
-        "step.reduce": "You may reduce what you pay, in proportion to the deviation (§ 57 (4) TKG). How much that is"
-        " does not follow from this verdict.",
+        "step.reduce": "If it confirms a deviation, you may reduce what you pay in proportion to it, or terminate"
+        " (§ 57 (4) TKG). This verdict names no amount.",
     },
 )
 
