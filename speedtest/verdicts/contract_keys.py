@@ -13,6 +13,7 @@ LONGEST_TEXT = 200
 MOST_MBPS = 1_000_000
 MOST_MONEY = 1_000_000
 MOST_MS = 10_000
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2199, 12, 31)
 
 type ContractSection = Literal["contract", "contract.download", "contract.upload", "dates"]
 
@@ -56,6 +57,8 @@ def _text(value: Any) -> str:  # noqa: ANN401 (whatever TOML holds)
 def _day(value: Any) -> date:  # noqa: ANN401 (whatever TOML holds)
     if isinstance(value, datetime) or not isinstance(value, date):
         raise ValueError(value)  # noqa: TRY004 (it is the file's value that is wrong)
+    if not FIRST_DAY <= value <= LAST_DAY:
+        raise ValueError(value)
     return value
 
 
@@ -92,7 +95,10 @@ def _typed(text: str) -> float:
 
 
 def _keys() -> Iterator[ContractKey]:
-    text, day = f"a text of at most {LONGEST_TEXT} printable characters", "a date, such as 2026-03-02"
+    text, day = (
+        f"a text of at most {LONGEST_TEXT} printable characters",
+        f"a date from {FIRST_DAY} to {LAST_DAY}, such as 2026-03-02",
+    )
     for name, meaning in {
         "provider": "Who sells the line.",
         "tariff": "The name of the tariff.",

@@ -48,6 +48,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Rows."""
 
 
+def _never(_figure: float) -> Said | None:
+    return None
+
+
 class SampleRule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule. Its text is the phrase with its id."""
 
@@ -57,6 +61,8 @@ class SampleRule(msgspec.Struct, frozen=True, kw_only=True):
     count: Callable[[Facing], Outcome]
     directions: tuple[Direction, ...] = DIRECTIONS
     basis: Basis = "verified"
+    refused: Callable[[float], Said | None] = _never
+    """Return why the rule is not for a line with this figure of the contract, None if it is."""
 
 
 def applied(case: Case, phrases: Phrases, rules: Sequence[SampleRule], sample: Sample) -> Iterator[RuleVerdict]:
@@ -115,6 +121,8 @@ def _each(case: Case, rules: Sequence[SampleRule]) -> Iterator[tuple[SampleRule,
             missing = None
             if figure is None:
                 missing = SHARED.say("figure_missing", figure=f"contract.{direction}.{rule.figure}")
+            elif why := rule.refused(figure):
+                missing = why
             elif direction not in case.measured:
                 missing = SHARED.say("not_measured", direction=direction)
             yield rule, direction, figure or 0.0, missing

@@ -30,12 +30,12 @@ class Phrases(msgspec.Struct, frozen=True):
 
 def speed(value: float, limit: float | None = None) -> str:
     """Return a figure with two digits behind the point, or with as many more as it needs not to reach its limit."""
+    exact, bound = Decimal(repr(float(value))), None if limit is None else Decimal(repr(float(limit)))
     for digits in _DIGITS:
-        text = f"{value:.{digits}f}"
-        shown = Decimal(text)
-        if limit is None or _side(shown, Decimal(repr(limit))) == _side(Decimal(repr(value)), Decimal(repr(limit))):
+        text = f"{exact:.{digits}f}"
+        if bound is None or _side(Decimal(text), bound) == _side(exact, bound):
             return text
-    return repr(value)
+    return str(exact)
 
 
 def percent(part: float, whole: float) -> str:

@@ -61,8 +61,6 @@ def _missing(case: Case) -> Said:
 
 
 def _reached(facing: Facing) -> Outcome:
-    if facing.figure > FASTEST:
-        return Outcome(verdict="not_assessed", reason=PHRASES.say("too_fast"))
     limit = share(SPEED_SHARE, facing.figure)
     reached = [(int((block >= limit).sum()), len(block)) for block in facing.days()]
     bad = sum(have * 100 < of * TEST_PERCENT for have, of in reached)
@@ -79,7 +77,11 @@ def _reached(facing: Facing) -> Outcome:
     )
 
 
-RULES = (SampleRule(id="Rblock", figure="maximum", count=_reached, basis="second-hand"),)
+def _refused(maximum: float) -> Said | None:
+    return PHRASES.say("too_fast") if maximum > FASTEST else None
+
+
+RULES = (SampleRule(id="Rblock", figure="maximum", count=_reached, basis="second-hand", refused=_refused),)
 SAMPLING = Sampling(find=_samples, missing=_missing, choices=("choice.enough",))
 
 
