@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from speedtest.handlers.check import check
+from speedtest.handlers.contract import contract
 from speedtest.handlers.demo import demo
 from speedtest.handlers.export import export
 from speedtest.handlers.once import once
@@ -139,6 +140,7 @@ command.add(app, once, "speedsnake once", "speedsnake once --json | jq .download
 command.add(app, watch, "speedsnake watch", "speedsnake watch --seconds 60 --json | jq .latency_ms")
 command.add(app, status, "speedsnake status", "speedsnake status --json | jq .lines[].uptime_percent")
 command.add(app, report, "speedsnake report --since 30d", "PLAN_DOWNLOAD_MBPS=250 speedsnake report -o report.html")
+command.add(app, contract, "CONTRACT_FILE=contract.toml speedsnake contract init", "speedsnake contract show")
 command.add(
     app,
     verdict,

@@ -64,10 +64,10 @@ def values(path: Path) -> ContractValues:
     except OSError as error:
         advice = "`speedsnake contract init` writes one"
         raise WrongContract([f"CONTRACT_FILE {path} cannot be read: {error.strerror}; {advice}"]) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or too deep
         raise WrongContract([f"CONTRACT_FILE {path} is not TOML: {error}"]) from error
     checked, wrong = _checked(found)
-    wrong = wrong or _impossible(checked)
+    wrong = wrong or impossible(checked)
     if wrong:
         raise WrongContract([f"CONTRACT_FILE {path}: {line}" for line in wrong])
     return checked
@@ -99,12 +99,13 @@ def written(checked: Mapping[str, Any]) -> str:
         lines += ["", f"[{section}]"]
         for key in (key for key in KEYS if key.section == section):
             value = checked.get(key.path)
-            setting = f"# {key.name} =" if value is None else f"{key.name} = {_as_toml(value)}"
+            setting = f"# {key.name} =" if value is None else f"{key.name} = {as_toml(value)}"
             lines += [f"# {key.meaning}", setting]
     return "\n".join(lines) + "\n"
 
 
-def _as_toml(value: object) -> str:
+def as_toml(value: object) -> str:
+    """Return a value as the file has it."""
     match value:
         case bool():
             return str(value).lower()
@@ -149,8 +150,8 @@ def _shown(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:100]}…"  # noqa: PLR2004 (a line of a message)
 
 
-def _impossible(checked: ContractValues) -> list[str]:
-    """Return a line for each pair of figures that no contract can have."""
+def impossible(checked: ContractValues) -> list[str]:
+    """Return a line for each pair of values that no contract can have."""
     return [*(line for direction in DIRECTIONS for line in _out_of_order(checked, direction)), *_dates(checked)]
 
 

@@ -29,6 +29,12 @@ class ContractKey(msgspec.Struct, frozen=True, kw_only=True):
     """Return the value. Raises ValueError if it is not allowed."""
     parse: Callable[[str], Any] = str
     """Read what a person types."""
+    countries: tuple[str, ...] = ()
+    """Where it matters; everywhere if there is none."""
+
+    def read(self, text: str) -> Any:  # noqa: ANN401 (its type is the key's)
+        """Return what a person typed as a value. Raises ValueError if it is not allowed."""
+        return self.check(self.parse(text.strip()))
 
     @property
     def path(self) -> str:
@@ -128,6 +134,7 @@ def _keys() -> Iterator[ContractKey]:
         meaning="How the line comes to the house. Some countries have other limits for fixed wireless access.",
         allowed="cable, fibre, dsl or fixed-wireless",
         check=_among("cable", "fibre", "dsl", "fixed-wireless"),
+        countries=("SI",),
     )
     yield ContractKey(
         section="contract",
@@ -135,6 +142,7 @@ def _keys() -> Iterator[ContractKey]:
         meaning="Whether it is a contract for a home or for a business.",
         allowed="home or business",
         check=_among("home", "business"),
+        countries=("GB",),
     )
     yield ContractKey(
         section="contract",
@@ -143,6 +151,7 @@ def _keys() -> Iterator[ContractKey]:
         allowed="true or false",
         check=_truth,
         parse=_yes,
+        countries=("GB",),
     )
     yield ContractKey(
         section="contract",
@@ -163,7 +172,7 @@ def _keys() -> Iterator[ContractKey]:
     yield ContractKey(
         section="contract",
         name="currency",
-        meaning="The currency of the fee.",
+        meaning="The currency of the fee. Without it, EUR.",
         allowed="three capital letters, such as EUR",
         check=_currency,
         parse=str.upper,
@@ -175,6 +184,7 @@ def _keys() -> Iterator[ContractKey]:
         allowed=f"a number above 0, at most {MOST_MS}",
         check=_number(0, MOST_MS),
         parse=_typed,
+        countries=("IT",),
     )
     for name, meaning in {
         "holder": "Who has signed the contract.",
@@ -194,8 +204,22 @@ def _keys() -> Iterator[ContractKey]:
         "first_certificate": "Italy: the day of the first certificate of Ne.Me.Sys. that the line failed.",
     }.items():
         yield ContractKey(
-            section="dates", name=name, meaning=meaning, allowed=day, check=_day, parse=date.fromisoformat
+            section="dates",
+            name=name,
+            meaning=meaning,
+            allowed=day,
+            check=_day,
+            parse=date.fromisoformat,
+            countries=_WHERE_DATES_MATTER[name],
         )
+
+
+_WHERE_DATES_MATTER = {
+    "fault_reported": ("DE",),
+    "fault_ended": ("DE",),
+    "complaint": ("GB",),
+    "first_certificate": ("IT",),
+}
 
 
 def _currency(value: Any) -> str:  # noqa: ANN401 (whatever TOML holds)
@@ -220,6 +244,7 @@ def _speeds(section: ContractSection) -> Iterator[ContractKey]:
             allowed=f"a number of Mbit/s above 0, at most {MOST_MBPS}",
             check=_number(0, MOST_MBPS),
             parse=_typed,
+            countries={"required": ("US",), "next_lower_maximum": ("HR",)}.get(name, ()),
         )
 
 

@@ -223,3 +223,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def encode(verdict: Verdict) -> bytes:
     """Return the verdict as one JSON object."""
     return msgspec.json.encode(verdict)
+
+
+def schema() -> str:
+    """Return the JSON Schema of a verdict, which docs/verdict.schema.json holds."""
+    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Verdict)), indent=2).decode() + "\n"
