@@ -71,9 +71,9 @@ def judge(  # noqa: PLR0913 (what is judged, by which rules, and what narrows it
         since=_written(since),
         until=_written(until),
         campaign=_campaign(case, judged, since),
-        excluded=_excluded(case, judged.sample),
+        excluded=_excluded(case, judged.sample) if profile.samples else None,
         wired=wired,
-        notices=[*_notices(case, judged), *judged.notices, *_flags(profile, contract)],
+        notices=[*(_notices(case, judged) if profile.samples else []), *judged.notices, *_flags(profile, contract)],
         next_step=NextStep(tool=profile.tool, steps=[*map(profile.phrases.say, profile.steps), *judged.steps]),
         files=files,
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from speedtest.verdicts.contract import DIRECTIONS, Contract
+from speedtest.verdicts.contract import DIRECTIONS, Contract, Speeds
 from speedtest.verdicts.profile import Profile
 from speedtest.verdicts.texts import speed
 from speedtest.verdicts.types import ChosenCampaign, DecidingRow, Excluded, LegalSource, RuleVerdict, Verdict
@@ -40,7 +40,8 @@ def lines(verdict: Verdict) -> Iterator[ShownLine]:
     """Yield the lines of a verdict."""
     yield from _head(verdict)
     for rule in verdict.rules:
-        yield from _rule(rule)
+        if _is_told(verdict, rule):
+            yield from _rule(rule)
     if verdict.campaign:
         yield from _campaign(verdict.campaign)
     if verdict.excluded:
@@ -65,17 +66,26 @@ def _head(verdict: Verdict) -> Iterator[ShownLine]:
         yield "location", verdict.location, ""
 
 
+def _is_told(verdict: Verdict, rule: RuleVerdict) -> bool:
+    """Leave out rules about a direction that the contract file says nothing of, if it says something of the other."""
+    both = {direction: verdict.contract.speeds(direction) != Speeds() for direction in DIRECTIONS}
+    return rule.direction is None or rule.verdict != "not_assessed" or both[rule.direction] or not any(both.values())
+
+
 def _source(source: LegalSource) -> str:
     return f"{source.name} ({source.dated}){f', {source.url}' if source.url else ''}"
 
 
 def _contract(contract: Contract) -> str:
-    named = [text for text in (contract.provider, contract.tariff) if text]
+    fee = f"{contract.monthly_fee:.2f} {contract.currency or 'EUR'} a month" if contract.monthly_fee else None
+    dates = msgspec.structs.asdict(contract.dates)
+    named = [text for text in (contract.provider, contract.tariff, fee) if text]
+    named += [f"{name.replace('_', ' ')} {day}" for name, day in dates.items() if day]
     for direction in DIRECTIONS:
         figures = msgspec.structs.asdict(contract.speeds(direction))
         told = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in figures.items() if value)
         named += [f"{direction} {told} Mbit/s"] if told else []
-    return "; ".join(named) or "no figures: set CONTRACT_FILE (`speedsnake contract init` writes one)"
+    return "; ".join(named) or "not known: set CONTRACT_FILE (`speedsnake contract init` writes one)"
 
 
 def _rule(rule: RuleVerdict) -> Iterator[ShownLine]:
@@ -101,6 +111,7 @@ def _campaign(campaign: ChosenCampaign) -> Iterator[ShownLine]:
     days = campaign.days if len(campaign.days) <= _MOST_ROWS else [campaign.days[0], "…", campaign.days[-1]]
     state = "" if campaign.state == "complete" else ", incomplete"
     yield "sample", f"{len(campaign.rows)} tests on {', '.join(days)} ({campaign.zone}){state}", ""
+    yield "", f"from {campaign.rows[0].started_at} to {campaign.rows[-1].started_at}", ""
     yield "", campaign.rule.text, ""
     for choice in campaign.choices:
         yield "", f"our own choice, no law: {choice.text}", ""

@@ -85,12 +85,12 @@ SHARED = Phrases(
         "checked": "The sources were last checked on {date}. Confidence: {confidence}.",
         "tcp": "Speeds are those of the payload of TCP, as the speed-test program measures them.",
         "second_hand": "This rule was not read in the original: it comes from the press, a provider or a draft.",
-        "failed_inside": "{failed} failed tests and {skipped} skipped slots lie on these days. They are not 0 Mbit/s"
-        " and count neither way: outages are another matter.",
+        "failed_inside": "On these days tests failed: {failed}; slots were skipped: {skipped}. They are not 0 Mbit/s and"
+        " count neither way: outages are another matter.",
         "servers": "{count} servers measured: {servers}",
         "by_hand": "period chosen by hand",
         "engine": "tests by {engine} only; programs are never mixed",
-        "one_direction": "no figure of the {direction} is in the contract file",
+        "one_direction": "the contract file has no figure of the {direction}, so it is not assessed",
         "looked_back": "only rows since {since} were looked at; --since looks further back",
         # choices that every profile shares
         "choice.first": "of each slot the first successful test; none made by hand, none repeated because it was slow",

@@ -40,9 +40,9 @@ PHRASES = Phrases(
         " them: ten tests each, at least 5 minutes apart, with 3 hours between the fifth and the sixth.",
         "choice.hours": "the first five tests of a day from 11:00 and the other five from 19:00 local time: each the"
         " first that is possible",
-        "R1": "On at least two of three days at least one test reaches 90 % of the maximum.",
+        "R1": "On at least two of three days, at least one test reaches 90 % of the maximum.",
         "R2": "At least 27 of 30 tests (90 %) reach the speed that is normally available.",
-        "R3": "Not on two of three days is a test below the minimum.",
+        "R3": "Tests are below the minimum on at most one of three days.",
         "days_missing": "{have} of 3 measuring days conform: it needs {need} more on or after {after}",
         "days_missing_by": "{have} of 3 measuring days conform: it needs 1 more from {after} to {by}",
         "no_day": "no day conforms: it needs 3 days with ten tests by cable, five from 11:00 and five from 19:00",
