@@ -1,8 +1,8 @@
 """Which tests say little about the line, because something else may have made them slow.
 
-Such a test is marked, counted, and not held against the plan. Sources of the thresholds: Italy's official measuring
-program (Nemesys) refuses a test over Wi-Fi or a tunnel, with processors above 85 %, or beside other traffic of 10 % of
-the test's; regulators want a link that is faster than the contract's maximum.
+Such a test is marked, counted, and not held against the plan. The thresholds are in `figures.thresholds`. Italy's
+official measuring program (Nemesys) refuses a test over Wi-Fi or a tunnel; regulators want a link that is faster than
+the contract's maximum.
 """
 
 from collections import Counter
@@ -10,9 +10,8 @@ from collections import Counter
 import msgspec
 import pandas as pd
 
-CPU_PERCENT = 85.0
-OTHER_SHARE = 0.1
-FAR_KILOMETRES = 500.0
+from speedtest.figures.thresholds import CPU_PERCENT, FAR_KILOMETRES, OTHER_SHARE
+
 MARKS = {
     "wifi": "over Wi-Fi",
     "tunnel": "through a tunnel (VPN)",

@@ -85,8 +85,8 @@ SHARED = Phrases(
         "checked": "The sources were last checked on {date}. Confidence: {confidence}.",
         "tcp": "Speeds are those of the payload of TCP, as the speed-test program measures them.",
         "second_hand": "This rule was not read in the original: it comes from the press, a provider or a draft.",
-        "failed_inside": "On these days tests failed: {failed}; slots were skipped: {skipped}. They are not 0 Mbit/s and"
-        " count neither way: outages are another matter.",
+        "failed_inside": "On these days tests failed: {failed}; slots were skipped: {skipped}. They are not 0 Mbit/s"
+        " and count neither way: outages are another matter.",
         "servers": "{count} servers measured: {servers}",
         "by_hand": "period chosen by hand",
         "engine": "tests by {engine} only; programs are never mixed",

@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sample_year",
         "speedtest",
         "programs",
+        "verdicts",
     }
     | {"engines", "http_test", "programs", "publishing"}
     | GROUND,
@@ -34,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "daemon": {"speedtest", "programs", "engines", "data", "probing"} | GROUND,
     "delivery": {"data", "environment", "values", "logging"},
     "publishing": {"data", "environment", "values", "logging", "version"},
+    "verdicts": {"figures", "data", "values"},
     "figures": {"data", "environment", "measurement", "values"},
     "terminal": {"data", "engines"} | GROUND,
     "sample_year": {"sample_watch", "data", "measurement"},
