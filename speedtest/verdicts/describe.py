@@ -1,7 +1,8 @@
 """Write a row so that a person finds it again: local time with its offset, UTC, value, server, and its folder."""
 
 import math
-from datetime import datetime
+from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -72,8 +73,12 @@ def zone(rows: LineRows, row: int) -> ZoneInfo:
 def folder(rows: LineRows, row: int) -> str:
     """Return the folder of the row's day below UPLOAD_DIR, where it lies, or will lie, as Parquet."""
     when: datetime = rows.value("timestamp", row)
-    place = partitions.location_folder(Path(), rows.value("speedtest_address", row) or "")
-    return partitions.day_folder(place, when.date()).as_posix()
+    return _folder(rows.value("speedtest_address", row) or "", when.date())
+
+
+@cache
+def _folder(location: str, day: date) -> str:
+    return partitions.day_folder(partitions.location_folder(Path(), location), day).as_posix()
 
 
 def _number(value: float) -> float | None:

@@ -58,6 +58,7 @@ def judge(  # noqa: PLR0913 (what is judged, by which rules, and what narrows it
         chosen=chosen,
     )
     judged = profile.judge(case)
+    campaign = _campaign(case, judged, since)
     wired = _wired(case, judged.sample)
     because = _indicative(profile, contract, wired)
     value = algebra.overall(rule.verdict for rule in judged.rules)
@@ -70,10 +71,10 @@ def judge(  # noqa: PLR0913 (what is judged, by which rules, and what narrows it
         location=location,
         since=_written(since),
         until=_written(until),
-        campaign=_campaign(case, judged, since),
+        campaign=campaign,
         excluded=_excluded(case, judged.sample) if profile.samples else None,
         wired=wired,
-        notices=[*(_notices(case, judged) if profile.samples else []), *judged.notices, *_flags(profile, contract)],
+        notices=[*(_notices(case, campaign) if profile.samples else []), *judged.notices, *_flags(profile, contract)],
         next_step=NextStep(tool=profile.tool, steps=[*map(profile.phrases.say, profile.steps), *judged.steps]),
         files=files,
     )
@@ -201,6 +202,7 @@ def _campaign(case: Case, judged: Judged, since: datetime | None) -> ChosenCampa
         other=f"{100 * OTHER_SHARE:g}",
         link=f"{row_filter.fastest(case.contract):g}",
     )
+    tests = [describe.campaign(rows, int(row)) for row in chosen]
     return ChosenCampaign(
         state=sample.state,
         days=cases.days_of(rows, sample),
@@ -208,11 +210,11 @@ def _campaign(case: Case, judged: Judged, since: datetime | None) -> ChosenCampa
         rule=judged.how,
         choices=[*judged.choices, SHARED.say("choice.newest"), SHARED.say("choice.first"), unfit],
         chosen_by_hand=bool(case.chosen),
-        rows=[describe.campaign(rows, int(row)) for row in chosen],
+        rows=tests,
         others=judged.others,
         others_since=local_time.written_utc(first),
         engine=case.filtered.engine or "",
-        servers=sorted({server for row in chosen if (server := rows.server(int(row)))}),
+        servers=sorted({test.server for test in tests if test.server}),
         failed=int((inside & _is(case, "failed")).sum()),
         skipped=int((inside & _is(case, "skipped")).sum()),
     )
@@ -248,7 +250,7 @@ def _excluded(case: Case, sample: Sample | None) -> Excluded:
     )
 
 
-def _notices(case: Case, judged: Judged) -> list[Said]:
+def _notices(case: Case, campaign: ChosenCampaign | None) -> list[Said]:
     """Return what a reader must know of the sample."""
     found = [
         SHARED.say("one_direction", direction=direction)
@@ -257,16 +259,13 @@ def _notices(case: Case, judged: Judged) -> list[Said]:
     ]
     if case.chosen:
         found.append(SHARED.say("by_hand"))
-    if judged.sample is None or not len(judged.sample.rows):
+    if campaign is None:
         return found
-    inside = _inside(case.rows, _span(case.rows, judged.sample))
-    failed, skipped = (int((inside & _is(case, name)).sum()) for name in ("failed", "skipped"))
-    if failed or skipped:
-        found.append(SHARED.say("failed_inside", failed=failed, skipped=skipped))
-    found.append(SHARED.say("engine", engine=case.filtered.engine or ""))
-    servers = sorted({server for row in judged.sample.rows if (server := case.rows.server(int(row)))})
-    if len(servers) > 1:
-        found.append(SHARED.say("servers", count=len(servers), servers=", ".join(servers[:_MOST_SERVERS])))
+    if campaign.failed or campaign.skipped:
+        found.append(SHARED.say("failed_inside", failed=campaign.failed, skipped=campaign.skipped))
+    found.append(SHARED.say("engine", engine=campaign.engine))
+    if (count := len(campaign.servers)) > 1:
+        found.append(SHARED.say("servers", count=count, servers=", ".join(campaign.servers[:_MOST_SERVERS])))
     return [*found, SHARED.say("tcp")]
 
 

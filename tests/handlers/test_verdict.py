@@ -13,6 +13,7 @@ from verdicts import LINE, at, bad, contract, every, figures, good, keep, rule, 
 from speedtest.verdicts import types
 from speedtest.verdicts.profiles import PROFILES
 
+pytestmark = pytest.mark.slow
 MONDAY = date(2026, 3, 2)
 OPEN = [profile.name for profile in PROFILES.values() if not profile.second_hand]
 SCHEMA = json.loads((PROJECT / "docs" / "verdict.schema.json").read_text(encoding="utf-8"))
@@ -70,7 +71,6 @@ def test_without_a_contract_and_without_rows_nothing_passes(tmp_path: Path, prof
     assert verdict(tmp_path, profile)["overall"] in ("not_assessed", "insufficient")
 
 
-@pytest.mark.slow
 def test_the_program_ends_with_the_code_of_its_verdict(tmp_path: Path) -> None:
     a_week(tmp_path, figures(minimum=90.0))
     variables = {"CONTRACT_FILE": "contract.toml"}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from verdicts import at, contract, every, figures, good, keep, rule, run, verdict
 
+pytestmark = pytest.mark.slow
 LONDON, CHICAGO, HELSINKI = "Europe/London", "America/Chicago", "Europe/Helsinki"
 FIRST = date(2026, 6, 1)
 

@@ -10,6 +10,7 @@ from verdicts import at, bad, contract, every, figures, good, keep, rule, verdic
 
 from speedtest.measurement import Measurement
 
+pytestmark = pytest.mark.slow
 MONDAY = date(2026, 3, 2)
 PRAGUE, ZAGREB, ROME, AMSTERDAM, VIENNA = (
     "Europe/Prague",

@@ -34,14 +34,15 @@ TERMS = Contract(
     dates=Dates(complaint=date(2026, 1, 2), fault_reported=date(2026, 3, 3)),
 )
 RANKS = {"fail": 0, "insufficient": 1, "not_assessed": 2, "pass": 2}
-ALL = [*PROFILES]
-BY_SPEED = [name for name, profile in PROFILES.items() if profile.samples and name != "at-rtr"]
+ALL = [name for name in PROFILES if name not in ("us-bead", "ba-rak")]
+"""Without two that count as another profile does."""
+BY_SPEED = [name for name in ALL if PROFILES[name].samples and name != "at-rtr"]
 
 
 def table_of(rows: Sequence[Measurement]) -> pa.Table:
     """Return rows as the lake does."""
     plain = [{name: value for name, value in _columns(row).items() if name in COLUMNS} for row in rows]
-    return pa.Table.from_pylist(plain, schema=SCHEMA).select(COLUMNS)
+    return pa.Table.from_pylist(plain, schema=pa.schema([SCHEMA.field(name) for name in COLUMNS]))
 
 
 def _columns(row: Measurement) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def core(found: Verdict) -> object:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BY_SPEED)
 @given(seed=st.integers(0, 10**6), more=st.sampled_from([0.01, 1.0, 50.0]), share_=st.sampled_from([0.01, 0.5, 1.0]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_a_higher_speed_never_makes_a_rule_worse(name: str, seed: int, more: float, share_: float) -> None:
     rows = line(seed)
     chance = random.Random(seed)
@@ -100,7 +101,7 @@ def test_a_higher_speed_never_makes_a_rule_worse(name: str, seed: int, more: flo
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_rows_outside_the_sample_change_nothing(name: str, seed: int) -> None:
     rows = line(seed)
     last = max(row.timestamp for row in rows)
@@ -125,7 +126,7 @@ def test_rows_outside_the_sample_change_nothing(name: str, seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_neither_the_order_of_rows_nor_this_machine_s_zone_matters(name: str, seed: int) -> None:
     rows = line(seed, 12)
     shuffled = random.Random(seed).sample(rows, len(rows))
