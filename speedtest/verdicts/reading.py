@@ -1,10 +1,9 @@
 """Read the rows that a verdict needs: few columns, and only the days that matter.
 
-A verdict rests on the newest sample, so the last year is read, and the years before only if that has no sample. The
-verdict says since when rows were looked at. `since` looks further back, or less far.
+A verdict is about the line as it is now, and rests on the newest sample. So only the last 366 days of rows are read,
+however many years there are; the verdict says so. `since` looks further back, or less far.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
@@ -19,6 +18,7 @@ from speedtest.verdicts.case import Bound
 from speedtest.verdicts.contract import Contract
 from speedtest.verdicts.judge import judge
 from speedtest.verdicts.profile import Profile
+from speedtest.verdicts.texts import SHARED
 from speedtest.verdicts.types import LakeFiles, Verdict
 
 LOOK_BACK = timedelta(days=366)
@@ -43,23 +43,22 @@ class VerdictQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 def verdict(folders: Folders, asked: VerdictQuestion, contract: Contract, profile: Profile) -> Verdict:
     """Read the rows and judge them. Raises `data.parquet.Damaged` or OSError if a file cannot be read."""
-    found = None
-    for since, until in _periods(folders, asked, contract):
-        found = judge(
-            _rows(folders, asked.location, since, until),
-            contract,
-            profile,
-            location=asked.location,
-            since=since,
-            until=asked.until,
-            engine=asked.engine,
-            chosen=asked.chosen,
-            files=_files(folders, Question(asked.location, since, until, known_before=False)),
-        )
-        if found.campaign or not profile.samples:
-            break
-    assert found  # noqa: S101 (there is at least one period)
-    return found
+    since, until, is_cut = _period(folders, asked, contract)
+    found = judge(
+        _rows(folders, asked.location, since, until),
+        contract,
+        profile,
+        location=asked.location,
+        since=since,
+        until=asked.until,
+        engine=asked.engine,
+        chosen=asked.chosen,
+        files=_files(folders, Question(asked.location, since, until, known_before=False)),
+    )
+    if not is_cut:
+        return found
+    cut = SHARED.say("looked_back", since=since.date().isoformat())
+    return msgspec.structs.replace(found, notices=[cut, *found.notices])
 
 
 def _rows(folders: Folders, location: str, since: datetime, until: datetime) -> pa.Table:
@@ -78,21 +77,18 @@ def _files(folders: Folders, asked: Question) -> LakeFiles:
     return LakeFiles(parquet=found.parquet, csv=found.csv, size=found.size, digest=found.digest)
 
 
-def _periods(folders: Folders, asked: VerdictQuestion, contract: Contract) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the periods to read, one after the other until there is a sample."""
+def _period(folders: Folders, asked: VerdictQuestion, contract: Contract) -> tuple[datetime, datetime, bool]:
+    """Return the period to read, and whether there are older rows that were not asked for either."""
     days = _days(folders, asked)
     last = _midnight(days[-1]) + timedelta(days=2) if days else datetime.now(UTC)
     until = asked.until or last
-    first = _midnight(days[0]) - timedelta(days=1) if days else until - timedelta(days=1)
     if asked.since:
-        yield asked.since, until
-        return
+        return asked.since, until, False
+    first = _midnight(days[0]) - timedelta(days=1) if days else until - timedelta(days=1)
     recent = min(last, until) - LOOK_BACK
     if fault := contract.dates.fault_reported:
         recent = min(recent, _midnight(fault) - _BEFORE_A_FAULT)
-    if recent > first:
-        yield recent, until
-    yield first, until
+    return max(first, recent), until, recent > first
 
 
 def _days(folders: Folders, asked: VerdictQuestion) -> list[date]:

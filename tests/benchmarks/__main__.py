@@ -29,6 +29,7 @@ from tests.benchmarks import (
     queries,
     reading,
     size,
+    verdict,
     views,
     watch,
 )
@@ -51,6 +52,7 @@ ALONE: Mapping[str, Callable[[Sequence[str]], None]] = {
     "accuracy": accuracy.main,
     "watch": watch.main,
     "publishing": publishing.main,
+    "verdict": verdict.run,
 }
 """Those with options of their own."""
 YEAR = 365

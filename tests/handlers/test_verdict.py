@@ -165,11 +165,14 @@ def test_an_unknown_engine_is_refused_with_the_nearest_one(tmp_path: Path) -> No
     assert (ended.exit_code, "did you mean ookla?" in ended.stderr) == (64, True)
 
 
-def test_a_sample_of_years_ago_is_found(tmp_path: Path) -> None:
+def test_only_the_last_year_is_looked_at_unless_more_is_asked_for(tmp_path: Path) -> None:
     contract(tmp_path, figures(minimum=50))
     old = every(datetime(2023, 3, 1), 60, [90.0] * 240)  # noqa: DTZ001 (a wall time)
     keep([*old, bad(at(MONDAY, "12:00"))], tmp_path)
     found = verdict(tmp_path, "eu-minimum")
+    assert found["overall"] == "insufficient"
+    assert "--since looks further back" in found["notices"][0]["text"]
+    found = verdict(tmp_path, "eu-minimum", "--since", "2023-01-01")
     assert (found["overall"], found["campaign"]["days"][0]) == ("pass", "2023-03-01")
 
 
