@@ -8,7 +8,7 @@ import msgspec
 
 from speedtest.publishing.rows import PublishedRow
 
-type ReceiverAnswer = Literal["taken", "later", "bad-rows"]
+type Acceptance = Literal["taken", "later", "bad-rows"]
 """`taken`: the rows need not be sent again. `later`: the receiver takes nothing now, whatever the rows are.
 `bad-rows`: it refuses what was sent."""
 
@@ -16,7 +16,7 @@ type ReceiverAnswer = Literal["taken", "later", "bad-rows"]
 class ReceiverAnswer(msgspec.Struct, frozen=True):
     """What a receiver said."""
 
-    verdict: ReceiverAnswer
+    verdict: Acceptance
     words: str = ""
     """Why, and what to do. No secret is in it."""
     retry_seconds: float | None = None
