@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from speedtest.handlers.check import check
+from speedtest.handlers.compare import compare
 from speedtest.handlers.demo import demo
 from speedtest.handlers.export import export
 from speedtest.handlers.once import once
@@ -138,6 +139,7 @@ command.add(app, once, "speedsnake once", "speedsnake once --json | jq .download
 command.add(app, watch, "speedsnake watch", "speedsnake watch --seconds 60 --json | jq .latency_ms")
 command.add(app, status, "speedsnake status", "speedsnake status --json | jq .lines[].uptime_percent")
 command.add(app, report, "speedsnake report --since 30d", "PLAN_DOWNLOAD_MBPS=250 speedsnake report -o report.html")
+command.add(app, compare, "speedsnake compare --since 30d", "speedsnake compare --since 7d --versus-location office")
 command.add(app, export, "speedsnake export --since 30d -o month.csv", "speedsnake export --format json | jq length")
 command.add(app, convert, "speedsnake convert")
 command.add(app, deliver, "DELIVER_TO=s3://my-bucket/uploads speedsnake deliver")
