@@ -9,12 +9,14 @@ import os
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from speedtest import environment
 from speedtest.values import names
 
 _DAY_SECONDS = 86400
+_LAST_SECOND = 2**32 - 1
 _MONTHS = 12
 _MONDAY = 4
 """1970-01-05 was a Monday."""
@@ -52,6 +54,12 @@ def hours_of_week(rows: pd.DataFrame) -> pd.Series:
     """Return the hour of each row's week, from 0 (Monday, 00:00 to 01:00) to 167."""
     times = wall(rows).dt
     return times.day_of_week * 24 + times.hour
+
+
+def seconds(rows: pd.DataFrame) -> np.ndarray:
+    """Return the time of each row as whole seconds since 1970, in four bytes; one that does not fit as the nearest."""
+    since = rows["timestamp"].astype("datetime64[s, UTC]").astype("int64").to_numpy()
+    return np.clip(since, 0, _LAST_SECOND).astype(np.uint32)
 
 
 def months(rows: pd.DataFrame) -> pd.Series:

@@ -7,3 +7,5 @@ of 10 % of the test's.
 CPU_PERCENT = 85.0
 OTHER_SHARE = 0.1
 FAR_KILOMETRES = 500.0
+ABOVE_LINK = 1.1
+"""A speed above this part of the link's rate cannot be."""

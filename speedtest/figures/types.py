@@ -42,10 +42,12 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The speeds that the contract promises, in Mbit/s."""
+    """What the contract says: the promised speeds, in Mbit/s, and the provider."""
 
     download_mbps: float | None = None
     upload_mbps: float | None = None
+    isps: tuple[str, ...] = ()
+    """Names of the provider. Tests through another one are marked; none: any provider will do."""
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -61,14 +63,96 @@ class Spread(msgspec.Struct, frozen=True):
     most: float
 
 
+class Interval(msgspec.Struct, frozen=True):
+    """The limits between which a figure lies with a probability of 95 % (see `figures.intervals`)."""
+
+    low: float
+    high: float
+
+
+type TooFew = Literal["tests", "days"]
+"""Why a median has no interval: fewer than 6 tests, or tests on 2 to 5 days."""
+
+
+class Estimate(Spread, frozen=True):
+    """A spread, and how well it is known."""
+
+    days: int
+    """How many stretches of 24 hours since the first of these tests have a test."""
+    interval: Interval | None
+    """Of the median; null where tests or days are too few for one."""
+    too_few: TooFew | None
+    """Why there is no interval."""
+    few_for_range: bool
+    """Whether fewer than 29 tests tell `low` and `high`: too few for a tenth of them."""
+
+
+class Bufferbloat(msgspec.Struct, frozen=True):
+    """By how many ms the latency rises under load: of each test the mean of download and upload."""
+
+    increase: Estimate
+    grade: str
+    """A+ to F, of the median (see `figures.grades`)."""
+
+
 class Kept(msgspec.Struct, frozen=True):
     """How often the download or the upload reached at least 90 % of the plan."""
 
     plan_mbps: float
     share: float
-    spread: Spread
+    share_interval: Interval | None
+    spread: Estimate
     left_out: int = 0
     """Successful tests that are not in these figures because they are marked (see `quality`)."""
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One side of a comparison: a line over a period, from `since` (included) to `until` (not included)."""
+
+    location: str
+    since: datetime
+    until: datetime
+    tests: int
+    """Successful tests."""
+    left_out: int
+    """Of these, the marked ones, which are not compared (see `quality`)."""
+
+
+type Finding = Literal["more", "less", "no-difference", "cannot-tell"]
+"""`more`, `less`: the interval of the difference lies on one side of 0. `no-difference`: 0 is in it. `cannot-tell`:
+there is no interval, because a side has too few tests or days."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """How one quantity differs between two sides: the median of the first minus that of the other."""
+
+    quantity: str
+    """The column, such as `download_mbps`."""
+    this: Estimate | None
+    """Null where no test of this side measured it."""
+    other: Estimate | None
+    difference: float | None
+    interval: Interval | None
+    """Of the difference."""
+    finding: Finding
+
+
+class EngineDifferences(msgspec.Struct, frozen=True):
+    """What one engine measured on both sides."""
+
+    name: str
+    differences: list[Difference]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Two periods or two locations beside each other. Engines measure differently, so each has its own figures."""
+
+    this: Side
+    other: Side
+    engines: list[EngineDifferences]
+    """Those that measured on both sides, the most used first."""
+    only_one: list[str]
+    """Engines that measured on one side only."""
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -115,12 +199,14 @@ class EngineFigures(msgspec.Struct, frozen=True, kw_only=True):
     tests: int
     """All tests, successful or failed."""
     failed: int
-    download: Spread | None
-    upload: Spread | None
-    latency: Spread | None
+    download: Estimate | None
+    upload: Estimate | None
+    latency: Estimate | None
     jitter: Spread | None
-    download_latency: Spread | None
-    upload_latency: Spread | None
+    download_latency: Estimate | None
+    upload_latency: Estimate | None
+    bufferbloat: Bufferbloat | None
+    """Null where a test measures the latency under one load only, or under none."""
     loss: Spread | None
     mean_loss_percent: float | None
     plan_download: Kept | None

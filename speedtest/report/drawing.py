@@ -10,8 +10,9 @@ import msgspec
 from markupsafe import Markup
 
 from speedtest.figures.evidence import Evidence
+from speedtest.figures.one_test import OneTest
 from speedtest.figures.types import EngineFigures, Plan, Summary
-from speedtest.report import charts, sentences, words
+from speedtest.report import charts, curve, knowledge, sentences, words
 from speedtest.report.charts import NARROW, WIDE, Chart, Curve, Paper
 from speedtest.values import amounts
 
@@ -112,6 +113,15 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
     )
 
 
+def curves(test: OneTest) -> list[tuple[str, Both]]:
+    """Draw the directions of one test whose program keeps its speeds over time."""
+    return [
+        (way, Both(*(curve.curve(series, way, width) for width in (WIDE, NARROW))))
+        for way, series in (("download", test.download), ("upload", test.upload))
+        if series
+    ]
+
+
 def _probes(summary: Summary, papers: Sequence[Paper]) -> dict[str, Both]:
     """Draw latency and loss between tests, with a band for each outage."""
     if not summary.watch or not summary.watch.bins:
@@ -158,7 +168,7 @@ def templates(*more: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Callable[..., str]] = {
+    filters: dict[str, Callable[..., object]] = {
         "amount": amounts.amount,
         "availability": amounts.availability,
         "count": amounts.count,
@@ -166,7 +176,12 @@ def templates(*more: Path) -> jinja2.Environment:
         "day": words.day,
         "duration": amounts.duration,
         "harmless": words.harmless,
+        "rise": knowledge.rise,
         "instant": words.instant,
+        "is_few": knowledge.is_few,
+        "known": knowledge.known,
+        "range_of": knowledge.range_of,
+        "share_known": knowledge.share,
         "moment": words.moment,
         "percent": amounts.percent,
         "share": amounts.share,
