@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speedtest_engine: tuple[str, ...]
     speedtest_server: dict[str, str]
     """By engine."""
+    speedtest_second_opinion: str | None
+    """The engine that now and then measures after another."""
     speedtest_server_id: tuple[str, ...]
     speedtest_interface: str | None
     speedtest_ip_version: int | None
@@ -60,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     watch_targets: tuple[str, ...]
     speedtest_wait_for_idle_mbps: float | None
     speedtest_after_outage: bool
+    router_ask: bool
+    """Whether the router is asked what it knows of the line."""
     quiet_hours: Hours | None
     data_budget_gb_per_month: float | None
     deliver_to: str | None
@@ -145,7 +149,8 @@ def read(environment: Mapping[str, str], engines: Engines, parts: frozenset[Part
     if "measuring" in parts:
         wrong += _wrong_together(values) + targets.refusals(arguments, engines)
         try:
-            values["speedtest_server"] = targets.settle(server, values.get("speedtest_engine", ()), engines)
+            second = values.get("speedtest_second_opinion")
+            values["speedtest_server"] = targets.settle(server, values.get("speedtest_engine", ()), engines, second)
         except ValueError as error:
             wrong.append(str(error))
     if wrong:

@@ -85,6 +85,12 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
         ),
         Variable("SPEEDTEST_SERVER", None, targets.ALLOWED_SERVERS, targets.servers),
         Variable(
+            "SPEEDTEST_SECOND_OPINION",
+            None,
+            " or ".join(targets.SECOND_OPINIONS),
+            targets.second_opinion,
+        ),
+        Variable(
             "SPEEDTEST_SERVER_ID",
             None,
             "a server's number, such as 12345, or several, separated by commas",
@@ -158,6 +164,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             numbers.number(MOST_MBPS, above_0=True),
         ),
         Variable("SPEEDTEST_AFTER_OUTAGE", "1", "0 or 1", numbers.switch),
+        Variable("ROUTER_ASK", "0", "0 or 1", numbers.switch),
         Variable(
             "QUIET_HOURS",
             None,

@@ -11,14 +11,16 @@ from msgspec.structs import replace
 from speedtest.daemon import data_use, memory, schedule
 from speedtest.daemon.aligned import AlignedTicks
 from speedtest.daemon.attempts import Attempts
-from speedtest.daemon.circumstances import BEFORE_SECONDS, look
+from speedtest.daemon.circumstances import BEFORE_SECONDS
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
 from speedtest.daemon.deliveries import Deliveries
 from speedtest.daemon.due import Ticks
 from speedtest.daemon.errands import Errand
+from speedtest.daemon.household import Household
 from speedtest.daemon.outages import Outages
 from speedtest.daemon.publishers import Publishers
+from speedtest.daemon.router import Router
 from speedtest.daemon.schedule import BUSY, Memory
 from speedtest.daemon.stratified import StratifiedTicks
 from speedtest.data import heartbeat, partitions, results
@@ -62,7 +64,9 @@ class Daemon:
         self.ticks = _ticks(settings, clock)
         self.waiting = RowQueue(settings.result_dir)
         self._dates = ClockWatch(clock, settings.result_dir)
-        self.outages = Outages(settings, clock, self._dates)
+        self._router = Router(settings, stop, environment)
+        household = Household(self._router)
+        self.outages = Outages(settings, clock, self._dates, household=household)
         self._memory = remembered
         self._refused: set[str] = set()
         self._attempts = Attempts(
@@ -72,6 +76,7 @@ class Daemon:
             clock=clock,
             dates=self._dates,
             watch=self.outages.watch,
+            household=household,
             environment=environment,
             stop=stop,
             remember=self._remember,
@@ -110,7 +115,7 @@ class Daemon:
             if left > BEFORE_SECONDS:
                 longest = min(longest, left - BEFORE_SECONDS)
             elif left > BEFORE_SECONDS / 2:  # a wait may end a moment early: the look stands then
-                self._attempts.earlier = look()
+                self._attempts.look_early()
             if self.clock.wait(min(left, longest)):
                 return False
             self._look()
@@ -139,11 +144,18 @@ class Daemon:
         """
         self._beat(slot.ends)
         seen = self.outages.watch.since_last_slot() if self.outages.watch else {}
+        status = None
         for measurement in self._attempts.of(slot):
             yield replace(measurement, **seen)
+            status = measurement.status
             seen.clear()
             self.outages.keep()
             self._beat(max(slot.ends, self.clock.monotonic()))
+        if status == "ok" and self.settings.speedtest_second_opinion:
+            second = self._attempts.second_opinion()
+            self._remember()  # also when the next one is due
+            if second:
+                yield second
         if self.outages.watch and seen:  # a stop has ended the slot without a row
             self.outages.watch.carry(seen["watched_seconds"] or 0.0, seen["down_seconds"] or 0.0)
 
@@ -161,8 +173,12 @@ class Daemon:
                 self.keep(replace(measurement, slot=None, attempt=None, interval_seconds=None))
 
     def begin(self) -> None:
-        """Begin to watch the line, after making rows of the outages that an earlier run left behind."""
+        """Begin to watch the line, after making rows of the outages that an earlier run left behind.
+
+        The router is looked for in the background.
+        """
         self.outages.begin()
+        self._router.begin()
 
     def release(self) -> None:
         """Move the rows that an earlier run held to their days, with the dates they have."""
@@ -178,7 +194,9 @@ class Daemon:
         path = self.waiting.keep(results.encode(measurement, held=self._dates.hold(measurement)))
         _log(measurement, str(path) if path else None)
         self._publishers.want()
-        if measurement.status == "skipped":
+        is_second = measurement.slot is None and measurement.engine == self.settings.speedtest_second_opinion
+        if measurement.status == "skipped" or is_second:
+            self._remember()
             return
         self._heartbeat.last_attempt = measurement.started_at
         if measurement.status == "ok":
@@ -233,6 +251,7 @@ class Daemon:
     def close(self) -> None:
         """Wait for the work in the background, which a stop ends early; then save the waiting rows, or print them."""
         self.outages.end()
+        self._router.end()
         self._conversion.join()
         self._deliveries.join()
         self._publishers.join()
