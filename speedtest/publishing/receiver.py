@@ -8,7 +8,7 @@ import msgspec
 
 from speedtest.publishing.rows import PublishedRow
 
-type Verdict = Literal["taken", "later", "bad-rows"]
+type Reception = Literal["taken", "later", "bad-rows"]
 """`taken`: the rows need not be sent again. `later`: the receiver takes nothing now, whatever the rows are.
 `bad-rows`: it refuses what was sent."""
 
@@ -16,7 +16,7 @@ type Verdict = Literal["taken", "later", "bad-rows"]
 class ReceiverAnswer(msgspec.Struct, frozen=True):
     """What a receiver said."""
 
-    verdict: Verdict
+    verdict: Reception
     words: str = ""
     """Why, and what to do. No secret is in it."""
     retry_seconds: float | None = None

@@ -6,16 +6,16 @@ A speed that equals its limit has reached it, and is not below it.
 import numpy as np
 
 from speedtest.verdicts.rows import Floats, Indices
-from speedtest.verdicts.rules import Facing, Outcome
+from speedtest.verdicts.rules import Facing, RuleOutcome
 from speedtest.verdicts.texts import SHARED, percent, speed
 
 
-def enough_days(facing: Facing, limit: float, need: int) -> Outcome:
+def enough_days(facing: Facing, limit: float, need: int) -> RuleOutcome:
     """Pass if on so many days at least one test reached the limit."""
     days = facing.days()
     have = sum(bool((day >= limit).any()) for day in days)
     best = [int(group[np.argmax(day)]) for group, day in zip(facing.sample.groups, days, strict=True)]
-    return Outcome(
+    return RuleOutcome(
         verdict="pass" if have >= need else "fail",
         reason=SHARED.say("count.days_reached", have=have, of=len(days), need=need),
         threshold=limit,
@@ -27,11 +27,11 @@ def enough_days(facing: Facing, limit: float, need: int) -> Outcome:
     )
 
 
-def enough_tests(facing: Facing, limit: float, need: int) -> Outcome:
+def enough_tests(facing: Facing, limit: float, need: int) -> RuleOutcome:
     """Pass if so many tests reached the limit. Those that did not decide."""
     speeds = facing.speeds()
     have = int((speeds >= limit).sum())
-    return Outcome(
+    return RuleOutcome(
         verdict="pass" if have >= need else "fail",
         reason=SHARED.say("count.tests_reached", have=have, of=len(speeds), need=need),
         threshold=limit,
@@ -43,12 +43,12 @@ def enough_tests(facing: Facing, limit: float, need: int) -> Outcome:
     )
 
 
-def few_days_below(facing: Facing, limit: float, fails: int) -> Outcome:
+def few_days_below(facing: Facing, limit: float, fails: int) -> RuleOutcome:
     """Fail if on so many days at least one test was below the limit. `have` counts the other days."""
     days = facing.days()
     bad = sum(bool((day < limit).any()) for day in days)
     worst = [int(group[np.argmin(day)]) for group, day in zip(facing.sample.groups, days, strict=True)]
-    return Outcome(
+    return RuleOutcome(
         verdict="fail" if bad >= fails else "pass",
         reason=SHARED.say("count.days_below", days=bad, of=len(days), fails=fails),
         threshold=limit,
@@ -60,7 +60,7 @@ def few_days_below(facing: Facing, limit: float, fails: int) -> Outcome:
     )
 
 
-def none_below(facing: Facing, limit: float) -> Outcome:
+def none_below(facing: Facing, limit: float) -> RuleOutcome:
     """Fail if any test was below the limit."""
     speeds = facing.speeds()
     low = below(facing.sample.rows, speeds, limit)
@@ -70,7 +70,7 @@ def none_below(facing: Facing, limit: float) -> Outcome:
         if low
         else SHARED.say("count.none_below", of=len(speeds))
     )
-    return Outcome(
+    return RuleOutcome(
         verdict="fail" if low else "pass",
         reason=reason,
         threshold=limit,
@@ -82,7 +82,7 @@ def none_below(facing: Facing, limit: float) -> Outcome:
     )
 
 
-def enough_share(facing: Facing, limit: float, need_percent: int) -> Outcome:
+def enough_share(facing: Facing, limit: float, need_percent: int) -> RuleOutcome:
     """Pass if at least this share of the tests reached the limit; exactly this share is enough."""
     speeds = facing.speeds()
     of = len(speeds)

@@ -12,7 +12,7 @@ from speedtest.verdicts import counting
 from speedtest.verdicts.case import Case, Sample, local_days
 from speedtest.verdicts.contract import Speeds
 from speedtest.verdicts.local_time import HOUR
-from speedtest.verdicts.rules import Facing, Outcome
+from speedtest.verdicts.rules import Facing, RuleOutcome
 from speedtest.verdicts.texts import SHARED
 from speedtest.verdicts.types import Said
 
@@ -39,16 +39,16 @@ def missing(_case: Case) -> Said:
     return SHARED.say("no_tests")
 
 
-def judged_by(limit: Callable[[Speeds], float | None]) -> Callable[[Facing], Outcome]:
+def judged_by(limit: Callable[[Speeds], float | None]) -> Callable[[Facing], RuleOutcome]:
     """Return how tests are counted against this limit of a direction."""
 
-    def count(facing: Facing) -> Outcome:
+    def count(facing: Facing) -> RuleOutcome:
         return _outcome(facing, limit(facing.contract.speeds(facing.direction)) or facing.figure)
 
     return count
 
 
-def _outcome(facing: Facing, limit: float) -> Outcome:
+def _outcome(facing: Facing, limit: float) -> RuleOutcome:
     found = counting.none_below(facing, limit)
     if found.verdict == "fail":
         return found

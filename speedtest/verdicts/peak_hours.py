@@ -12,7 +12,7 @@ from speedtest.verdicts.case import Case, Sample, local_days
 from speedtest.verdicts.contract import share
 from speedtest.verdicts.local_time import HOUR
 from speedtest.verdicts.rows import Indices, LineRows
-from speedtest.verdicts.rules import Facing, Outcome
+from speedtest.verdicts.rules import Facing, RuleOutcome
 from speedtest.verdicts.texts import SHARED
 from speedtest.verdicts.types import Said
 
@@ -51,6 +51,6 @@ def missing(case: Case) -> Said:
     return SHARED.say("peak.too_few", have=have, need=ENOUGH, of=WANTED)
 
 
-def speeds(facing: Facing) -> Outcome:
+def speeds(facing: Facing) -> RuleOutcome:
     """Count the tests that reach 80 % of the required speed; exactly that counts."""
     return counting.enough_share(facing, share(SPEED_SHARE, facing.figure), TEST_PERCENT)

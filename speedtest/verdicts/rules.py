@@ -33,7 +33,7 @@ class Facing(msgspec.Struct, frozen=True, kw_only=True):
         return [self.speeds(group) for group in self.sample.groups]
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class RuleOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule found."""
 
     verdict: VerdictValue
@@ -58,7 +58,7 @@ class SampleRule(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     figure: str | None
     """The name of the contract's figure, a field of `contract.Speeds`."""
-    count: Callable[[Facing], Outcome]
+    count: Callable[[Facing], RuleOutcome]
     directions: tuple[Direction, ...] = DIRECTIONS
     basis: Basis = "verified"
     refused: Callable[[float], Said | None] = _never
@@ -128,7 +128,7 @@ def _each(case: Case, rules: Sequence[SampleRule]) -> Iterator[tuple[SampleRule,
             yield rule, direction, figure or 0.0, missing
 
 
-def _verdict(phrases: Phrases, rule: SampleRule, facing: Facing, outcome: Outcome) -> RuleVerdict:
+def _verdict(phrases: Phrases, rule: SampleRule, facing: Facing, outcome: RuleOutcome) -> RuleVerdict:
     return RuleVerdict(
         id=rule.id,
         direction=facing.direction,
@@ -145,7 +145,7 @@ def _verdict(phrases: Phrases, rule: SampleRule, facing: Facing, outcome: Outcom
     )
 
 
-def deciding(facing: Facing, outcome: Outcome) -> list[DecidingRow]:
+def deciding(facing: Facing, outcome: RuleOutcome) -> list[DecidingRow]:
     """Return the rows that decide, with their speeds."""
     speeds = facing.rows.speed(facing.direction)
     return [describe.deciding(facing.rows, row, float(speeds[row]), outcome.threshold) for row in outcome.deciding]

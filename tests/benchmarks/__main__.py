@@ -47,12 +47,12 @@ BENCHMARKS: Mapping[str, Callable[[Ground], Report]] = {
     "page": page.run,
     "load": load.run,
     "delivery": delivery.run,
+    "verdict": verdict.run,
 }
 ALONE: Mapping[str, Callable[[Sequence[str]], None]] = {
     "accuracy": accuracy.main,
     "watch": watch.main,
     "publishing": publishing.main,
-    "verdict": verdict.run,
 }
 """Those with options of their own."""
 YEAR = 365

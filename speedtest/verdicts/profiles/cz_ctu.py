@@ -20,7 +20,7 @@ from speedtest.verdicts.contract import Contract, share
 from speedtest.verdicts.local_time import MINUTE
 from speedtest.verdicts.profile import Profile
 from speedtest.verdicts.rows import Mask
-from speedtest.verdicts.rules import Facing, Outcome, SampleRule
+from speedtest.verdicts.rules import Facing, RuleOutcome, SampleRule
 from speedtest.verdicts.sampling import Sampling
 from speedtest.verdicts.texts import Phrases, percent
 from speedtest.verdicts.types import LegalSource, OfficialTool, RuleVerdict, Said
@@ -88,7 +88,7 @@ def _runs(low: Mask) -> list[tuple[int, int]]:
     return [(int(first), int(after) - 1) for first, after in edges.reshape(-1, 2)]
 
 
-def _lasting(facing: Facing) -> Outcome:
+def _lasting(facing: Facing) -> RuleOutcome:
     """Judge how long the speed was below the normal one, from what is sure and from what is possible."""
     rows = facing.sample.rows
     start, end = facing.rows.start[rows], facing.rows.end[rows]
@@ -105,7 +105,7 @@ def _lasting(facing: Facing) -> Outcome:
         verdict, reason = "insufficient", PHRASES.say("per.possible", sure=minutes)
     else:
         verdict, reason = "pass", PHRASES.say("per.short" if low.any() else "per.none")
-    return Outcome(
+    return RuleOutcome(
         verdict=verdict,
         reason=reason,
         threshold=facing.figure,
@@ -116,9 +116,9 @@ def _lasting(facing: Facing) -> Outcome:
     )
 
 
-def _recurring(facing: Facing) -> Outcome:
+def _recurring(facing: Facing) -> RuleOutcome:
     drops = len(_runs(facing.speeds() < facing.figure))
-    return Outcome(
+    return RuleOutcome(
         verdict="not_assessed",
         reason=PHRASES.say("rec", drops=drops),
         threshold=facing.figure,
@@ -126,12 +126,12 @@ def _recurring(facing: Facing) -> Outcome:
     )
 
 
-def _day_share(facing: Facing) -> Outcome:
+def _day_share(facing: Facing) -> RuleOutcome:
     on_day = facing.fit[facing.rows.day[facing.fit] == facing.rows.day[facing.sample.rows[0]]]
     speeds = facing.speeds(on_day)
     have, of = int((speeds >= facing.figure).sum()), len(speeds)
     side = "below" if have * 100 < of * 95 else "at least"
-    return Outcome(
+    return RuleOutcome(
         verdict="not_assessed",
         reason=PHRASES.say("day_share", have=have, of=of, share=percent(have, of), side=side),
         threshold=facing.figure,
@@ -141,7 +141,7 @@ def _day_share(facing: Facing) -> Outcome:
     )
 
 
-def _minimum(facing: Facing) -> Outcome:
+def _minimum(facing: Facing) -> RuleOutcome:
     return counting.none_below(facing, facing.figure)
 
 

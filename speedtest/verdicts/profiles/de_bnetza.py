@@ -20,7 +20,7 @@ from speedtest.verdicts.contract import share
 from speedtest.verdicts.local_time import HOUR, MINUTE
 from speedtest.verdicts.profile import Profile
 from speedtest.verdicts.rows import Indices, LineRows
-from speedtest.verdicts.rules import Facing, Outcome, SampleRule
+from speedtest.verdicts.rules import Facing, RuleOutcome, SampleRule
 from speedtest.verdicts.sampling import Sampling
 from speedtest.verdicts.texts import Phrases
 from speedtest.verdicts.types import LegalSource, OfficialTool, Said
@@ -104,15 +104,15 @@ def _may_join(first: int, last: int) -> bool:
     return first <= last - APART_DAYS and last + APART_DAYS <= first + WITHIN_DAYS - 1
 
 
-def _best(facing: Facing) -> Outcome:
+def _best(facing: Facing) -> RuleOutcome:
     return counting.enough_days(facing, share("0.9", facing.figure), NEED_DAYS)
 
 
-def _normal(facing: Facing) -> Outcome:
+def _normal(facing: Facing) -> RuleOutcome:
     return counting.enough_tests(facing, facing.figure, NEED_TESTS)
 
 
-def _lowest(facing: Facing) -> Outcome:
+def _lowest(facing: Facing) -> RuleOutcome:
     return counting.few_days_below(facing, facing.figure, NEED_DAYS)
 
 

@@ -16,7 +16,7 @@ from speedtest.verdicts.checks import Relation
 from speedtest.verdicts.contract import Contract, share
 from speedtest.verdicts.local_time import HOUR
 from speedtest.verdicts.profile import Profile
-from speedtest.verdicts.rules import Facing, Outcome, SampleRule
+from speedtest.verdicts.rules import Facing, RuleOutcome, SampleRule
 from speedtest.verdicts.sampling import Sampling
 from speedtest.verdicts.texts import Phrases, percent
 from speedtest.verdicts.types import LegalSource, RuleVerdict, Said
@@ -60,12 +60,12 @@ def _missing(case: Case) -> Said:
     return PHRASES.say("no_day", most=max(map(len, _blocks(case)), default=0))
 
 
-def _reached(facing: Facing) -> Outcome:
+def _reached(facing: Facing) -> RuleOutcome:
     limit = share(SPEED_SHARE, facing.figure)
     reached = [(int((block >= limit).sum()), len(block)) for block in facing.days()]
     bad = sum(have * 100 < of * TEST_PERCENT for have, of in reached)
     shares = ", ".join(f"{percent(have, of)} %" for have, of in reached)
-    return Outcome(
+    return RuleOutcome(
         verdict="fail" if bad else "pass",
         reason=PHRASES.say("blocks", bad=bad, shares=shares) if bad else PHRASES.say("good", shares=shares),
         threshold=limit,

@@ -18,7 +18,7 @@ from speedtest.verdicts.checks import Relation
 from speedtest.verdicts.contract import Contract, share
 from speedtest.verdicts.local_time import DAY, HOUR, MINUTE
 from speedtest.verdicts.profile import Profile
-from speedtest.verdicts.rules import Facing, Outcome, SampleRule
+from speedtest.verdicts.rules import Facing, RuleOutcome, SampleRule
 from speedtest.verdicts.sampling import Sampling
 from speedtest.verdicts.texts import Phrases
 from speedtest.verdicts.types import LegalSource, OfficialTool, RuleVerdict, Said, VerdictValue
@@ -82,12 +82,12 @@ def _missing(case: Case) -> Said:
     return PHRASES.say("no_triple", days=sum(day > newest - WITHIN_DAYS for day in evenings))
 
 
-def _minimum(facing: Facing) -> Outcome:
+def _minimum(facing: Facing) -> RuleOutcome:
     speeds, rows = facing.speeds(), facing.sample.rows
     low = counting.below(rows, speeds, facing.figure)
     found: tuple[VerdictValue, str] = ("pass", "none") if not low else ("insufficient", "some")
     verdict, said = ("fail", "all") if len(low) == TESTS else found
-    return Outcome(
+    return RuleOutcome(
         verdict=verdict,
         reason=PHRASES.say(said, below=len(low)),
         threshold=facing.figure,

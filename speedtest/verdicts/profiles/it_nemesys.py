@@ -16,7 +16,7 @@ from speedtest.verdicts.case import Case, Judged, Sample, flaw
 from speedtest.verdicts.local_time import DAY, HOUR, MINUTE
 from speedtest.verdicts.profile import Profile
 from speedtest.verdicts.rows import Floats, Indices
-from speedtest.verdicts.rules import Facing, Outcome, SampleRule
+from speedtest.verdicts.rules import Facing, RuleOutcome, SampleRule
 from speedtest.verdicts.sampling import Sampling
 from speedtest.verdicts.texts import SHARED, Phrases
 from speedtest.verdicts.types import LegalSource, OfficialTool, RuleVerdict, Said, VerdictValue
@@ -92,11 +92,11 @@ def _verdict(count: int) -> VerdictValue:
     return "fail" if count >= FAILS_FROM else "insufficient"
 
 
-def _outcome(rows: Indices, wrong: Floats, said: str, limit: float, figures: dict[str, float]) -> Outcome:
+def _outcome(rows: Indices, wrong: Floats, said: str, limit: float, figures: dict[str, float]) -> RuleOutcome:
     deciding = [int(row) for row in rows[wrong.astype(bool)]]
     count = len(deciding)
     verdict = _verdict(count)
-    return Outcome(
+    return RuleOutcome(
         verdict=verdict,
         reason=PHRASES.say("unclear" if verdict == "insufficient" else said, count=count),
         threshold=limit,
@@ -108,7 +108,7 @@ def _outcome(rows: Indices, wrong: Floats, said: str, limit: float, figures: dic
     )
 
 
-def _minimum(facing: Facing) -> Outcome:
+def _minimum(facing: Facing) -> RuleOutcome:
     wrong = (facing.speeds() < facing.figure).astype(float)
     return _outcome(facing.sample.rows, wrong, "below", facing.figure, counting.figures(facing))
 

@@ -16,7 +16,7 @@ from speedtest.verdicts.contract import Contract
 from speedtest.verdicts.local_time import HOUR, MINUTE
 from speedtest.verdicts.profile import Profile
 from speedtest.verdicts.rows import Indices, LineRows
-from speedtest.verdicts.rules import Facing, Outcome, SampleRule
+from speedtest.verdicts.rules import Facing, RuleOutcome, SampleRule
 from speedtest.verdicts.sampling import Sampling
 from speedtest.verdicts.texts import Phrases
 from speedtest.verdicts.types import LegalSource, RuleVerdict, Said
@@ -88,16 +88,16 @@ def _missing(case: Case) -> Said:
     return PHRASES.say("too_few", have=sum(map(len, found)), days=len(found))
 
 
-def _normal(facing: Facing) -> Outcome:
+def _normal(facing: Facing) -> RuleOutcome:
     return counting.enough_tests(facing, facing.figure, NEED)
 
 
-def _minimum(facing: Facing) -> Outcome:
+def _minimum(facing: Facing) -> RuleOutcome:
     return counting.none_below(facing, facing.figure)
 
 
-def _maximum(_facing: Facing) -> Outcome:
-    return Outcome(verdict="not_assessed", reason=PHRASES.say("max"))
+def _maximum(_facing: Facing) -> RuleOutcome:
+    return RuleOutcome(verdict="not_assessed", reason=PHRASES.say("max"))
 
 
 RULES = (

@@ -15,7 +15,7 @@ from speedtest.verdicts.contract import Direction
 from speedtest.verdicts.local_time import HOUR
 from speedtest.verdicts.profile import Profile
 from speedtest.verdicts.rows import Floats, Indices
-from speedtest.verdicts.rules import Facing, Outcome, SampleRule
+from speedtest.verdicts.rules import Facing, RuleOutcome, SampleRule
 from speedtest.verdicts.sampling import Sampling
 from speedtest.verdicts.texts import Phrases
 from speedtest.verdicts.types import LegalSource, OfficialTool, RuleVerdict, Said, VerdictValue
@@ -73,7 +73,7 @@ def _missing(case: Case) -> Said:
     return PHRASES.say("too_few", after=local_time.day(after).isoformat(), have=have)
 
 
-def _minimum(facing: Facing) -> Outcome:
+def _minimum(facing: Facing) -> RuleOutcome:
     speeds, rows = facing.speeds(), facing.sample.rows
     low = counting.below(rows, speeds, facing.figure)
     values: tuple[VerdictValue, Said]
@@ -83,7 +83,7 @@ def _minimum(facing: Facing) -> Outcome:
         values = "pass", PHRASES.say("none", of=len(rows))
     else:
         values = "insufficient", _shares(facing)
-    return Outcome(
+    return RuleOutcome(
         verdict=values[0],
         reason=values[1],
         threshold=facing.figure,
@@ -118,8 +118,8 @@ def _shares(facing: Facing) -> Said:
     )
 
 
-def _no_upload(_facing: Facing) -> Outcome:
-    return Outcome(verdict="not_assessed", reason=PHRASES.say("up"))
+def _no_upload(_facing: Facing) -> RuleOutcome:
+    return RuleOutcome(verdict="not_assessed", reason=PHRASES.say("up"))
 
 
 RULES = (
