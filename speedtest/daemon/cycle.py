@@ -1,7 +1,6 @@
 """The daemon's state between cycles, and the steps of a cycle."""
 
 import itertools
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 from speedtest.daemon import data_use, memory, schedule
 from speedtest.daemon.aligned import AlignedTicks
 from speedtest.daemon.attempts import Attempts
+from speedtest.daemon.campaign_ticks import LOOK_SECONDS as CAMPAIGN_LOOK_SECONDS, CampaignTicks
 from speedtest.daemon.circumstances import BEFORE_SECONDS
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
@@ -19,6 +19,7 @@ from speedtest.daemon.due import Ticks
 from speedtest.daemon.errands import Errand
 from speedtest.daemon.household import Household
 from speedtest.daemon.outages import Outages
+from speedtest.daemon.proofs import Proofs
 from speedtest.daemon.publishers import Publishers
 from speedtest.daemon.router import Router
 from speedtest.daemon.schedule import BUSY, Memory
@@ -61,7 +62,9 @@ class Daemon:
         self.settings = settings
         self.clock = clock
         self.stop = stop
-        self.ticks = _ticks(settings, clock)
+        ticks = _ticks(settings, clock)
+        self._is_by_wall_clock = isinstance(ticks, AlignedTicks)
+        self.ticks = CampaignTicks(ticks, settings, clock)
         self.waiting = RowQueue(settings.result_dir)
         self._dates = ClockWatch(clock, settings.result_dir)
         self._router = Router(settings, stop, environment)
@@ -91,6 +94,7 @@ class Daemon:
             environment=environment,
             stop=stop,
         )
+        self._proofs = Proofs(settings, clock, environment, stop)
         self._deliveries = Deliveries(settings, clock, environment, stop)
         self._publishers = Publishers(settings, clock, environment, stop)
         self._heartbeat = Heartbeat(
@@ -106,10 +110,11 @@ class Daemon:
 
     def wait_for_next_slot(self) -> bool:
         """Wait until the next slot is due; False if a stop was requested."""
+        self.ticks.look()
         self._beat(self.ticks.next_due)
         self._publish()
         while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
-            longest = LOOK_SECONDS if isinstance(self.ticks, AlignedTicks) or self._dates.holds else math.inf
+            longest = LOOK_SECONDS if self._is_by_wall_clock or self._dates.holds else CAMPAIGN_LOOK_SECONDS
             if self.outages.watch or self._publishers:
                 longest = min(longest, OUTAGE_SECONDS)
             if left > BEFORE_SECONDS:
@@ -119,6 +124,7 @@ class Daemon:
             if self.clock.wait(min(left, longest)):
                 return False
             self._look()
+            self.ticks.look()
             self.outages.keep()
             self._measure_after_outage(left)
             self._publish()
@@ -146,12 +152,14 @@ class Daemon:
         seen = self.outages.watch.since_last_slot() if self.outages.watch else {}
         status = None
         for measurement in self._attempts.of(slot):
-            yield replace(measurement, **seen)
+            yield replace(measurement, **seen, campaign=slot.campaign)
             status = measurement.status
+            self.ticks.note(slot, measurement)
             seen.clear()
             self.outages.keep()
             self._beat(max(slot.ends, self.clock.monotonic()))
-        if status == "ok" and self.settings.speedtest_second_opinion:
+        self.ticks.settle(slot)
+        if status == "ok" and self.settings.speedtest_second_opinion and not slot.campaign:
             second = self._attempts.second_opinion()
             self._remember()  # also when the next one is due
             if second:
@@ -214,6 +222,8 @@ class Daemon:
         if not (self._conversion.is_running or self.waiting) and self._has_complete_day():
             self._conversion.start()
             self._deliveries.converted()
+        if not (self._conversion.is_running or self.waiting):
+            self._proofs.start(self.ticks.completed)
 
     def deliver(self) -> None:
         """Start a delivery in the background if one is due and no conversion is running."""
@@ -253,6 +263,7 @@ class Daemon:
         self.outages.end()
         self._router.end()
         self._conversion.join()
+        self._proofs.join()
         self._deliveries.join()
         self._publishers.join()
         self.waiting.save()
