@@ -16,6 +16,7 @@ CODE = PROJECT / "speedtest"
 GROUND = {"environment", "variables", "events", "values", "logging", "measurement", "process", "version"}
 MAY_IMPORT: dict[str, set[str]] = {
     "handlers": {
+        "alerts",
         "daemon",
         "delivery",
         "page",
@@ -30,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     }
     | {"engines", "http_test", "programs", "publishing"}
     | GROUND,
+    "alerts": {"daemon", "report", "figures", "data"} | GROUND,
     "page": {"report", "figures", "data"} | GROUND,
     "report": {"figures", "values", "logging"},
     "daemon": {"speedtest", "programs", "engines", "data", "probing"} | GROUND,
