@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from speedtest.values import hosts, names, secrets, targets, written
+from speedtest.values.digests import DigestTime
 from speedtest.values.hours import Hours
 from speedtest.values.misspelt import misspelt, nearest
 from speedtest.values.targets import Engines
@@ -84,6 +85,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret: str | None
     publish_ca_file: Path | None
     stamp_url: str | None
+    alert_urls: tuple[str, ...]
+    ping_url: str | None
+    alert_after_seconds: float
+    alert_below_mbps: tuple[float, float] | None
+    """Download and upload, Mbit/s."""
+    alert_below_percent: float | None
+    """Of the plan."""
+    alert_below_usual_percent: float | None
+    alert_above_latency_ms: float | None
+    alert_above_bufferbloat_ms: float | None
+    alert_above_loss_percent: float | None
+    alert_tests: tuple[int, int]
+    """N of the last M tests."""
+    alert_quiet: bool
+    alert_digest: DigestTime | None
     plan_download_mbps: float | None
     plan_upload_mbps: float | None
     contract_file: Path | None
@@ -156,7 +172,7 @@ def read(environment: Mapping[str, str], engines: Engines, parts: frozenset[Part
             wrong.append(str(error))
     if wrong:
         raise Mistakes(wrong)
-    for name in ("speedtest_server_id", "page_allowed_hosts", "page_frame_ancestors"):
+    for name in ("speedtest_server_id", "alert_urls", "page_allowed_hosts", "page_frame_ancestors"):
         values[name] = values[name] or ()
     values["tz"] = values["tz"] or names.machine_zone()
     return Settings(**values)
@@ -219,7 +235,8 @@ def _value(variable: Variable, environment: Mapping[str, str]) -> Any:  # noqa: 
         if text is not None:
             both = f"{variable.name} and {variable.name}_FILE are both set"
             raise ValueError(f"{both}: set only one of them, preferably the file")
-        text = secrets.first_line(variable.name, Path(environment[f"{variable.name}_FILE"]))
+        read = secrets.every_line if variable.lines else secrets.first_line
+        text = read(variable.name, Path(environment[f"{variable.name}_FILE"]))
     text = variable.default if text is None else text
     try:
         return None if text is None else variable.read(text)
@@ -250,6 +267,12 @@ def _wrong_together(values: Mapping[str, Any]) -> list[str]:
     if version and (kind := hosts.version_of(interface)) and kind != version:
         wrong.append(
             f"SPEEDTEST_IP_VERSION={version} is not allowed with SPEEDTEST_INTERFACE={interface}, an IPv{kind} address"
+        )
+    plan = values.get("plan_download_mbps") or values.get("plan_upload_mbps")
+    if values.get("alert_below_percent") and not plan:
+        wrong.append(
+            f"ALERT_BELOW_PERCENT={values['alert_below_percent']:g} is not allowed without a plan: "
+            "set PLAN_DOWNLOAD_MBPS or PLAN_UPLOAD_MBPS, or use ALERT_BELOW_MBPS"
         )
     seconds, limit = values.get("speedtest_seconds_per_direction"), values.get("speedtest_timeout_seconds")
     if seconds and limit and seconds * 2 >= limit:

@@ -6,7 +6,19 @@ from typing import Any, Literal
 
 import msgspec
 
-from speedtest.values import hosts, hours, names, numbers, receivers, secrets, stores, targets, urls
+from speedtest.values import (
+    channels,
+    digests,
+    hosts,
+    hours,
+    names,
+    numbers,
+    receivers,
+    secrets,
+    stores,
+    targets,
+    urls,
+)
 from speedtest.values.targets import Engines
 
 SHORTEST_INTERVAL_SECONDS = 0.001
@@ -21,6 +33,9 @@ MOST_MBPS = 1_000_000
 MOST_GIGABYTES = 1_000_000
 SHORTEST_WATCH_SECONDS, LONGEST_WATCH_SECONDS = 1, 300
 LARGEST_PORT = 65535
+LONGEST_ALERT_DELAY_SECONDS = 24 * 3600
+MOST_ALERT_TESTS = 20
+MOST_MILLISECONDS = 60_000
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _SAMPLINGS = ("fixed", "stratified")
@@ -44,6 +59,8 @@ class Variable(msgspec.Struct, frozen=True):
     """Return the value. Raises ValueError if the text is not allowed."""
     secret: bool = False
     """True if the value is never shown and may be in the file that `NAME_FILE` names."""
+    lines: bool = False
+    """True if every line of the file that `NAME_FILE` names counts, and not only the first. For a secret."""
     part: Part = "measuring"
     """Who reads it. A mistake in a variable that a command does not read does not stop that command."""
 
@@ -51,6 +68,8 @@ class Variable(msgspec.Struct, frozen=True):
 def variables(engines: Engines) -> tuple[Variable, ...]:
     """Return every variable: first those that all commands read, last those that only the report and the page read."""
     folder = "the path of a folder"
+    percent = "a percentage above 0, at most 100"
+    milliseconds = f"a number of ms above 0, at most {MOST_MILLISECONDS}"
     speed = f"a number of Mbit/s above 0, at most {MOST_MBPS}"
     named = f"1 to {receivers.LONGEST_NAME} printable characters"
     return (
@@ -209,6 +228,33 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             "the URL (http or https) of a time-stamp authority that speaks RFC 3161",
             urls.service,
         ),
+        Variable("ALERT_URLS", None, channels.ALLOWED, channels.urls, secret=True, lines=True),
+        Variable("PING_URL", None, channels.ALLOWED_PING, channels.ping_url, secret=True),
+        Variable(
+            "ALERT_AFTER_SECONDS",
+            "60",
+            f"a number of seconds from 0 to {LONGEST_ALERT_DELAY_SECONDS}",
+            numbers.number(LONGEST_ALERT_DELAY_SECONDS),
+        ),
+        Variable(
+            "ALERT_BELOW_MBPS",
+            None,
+            f"two numbers of Mbit/s from 0 to {MOST_MBPS}, DOWNLOAD,UPLOAD, such as 100,20",
+            numbers.pair(MOST_MBPS),
+        ),
+        Variable("ALERT_BELOW_PERCENT", None, percent, numbers.number(100, above_0=True)),
+        Variable("ALERT_BELOW_USUAL_PERCENT", None, percent, numbers.number(100, above_0=True)),
+        Variable("ALERT_ABOVE_LATENCY_MS", None, milliseconds, numbers.number(MOST_MILLISECONDS, above_0=True)),
+        Variable("ALERT_ABOVE_BUFFERBLOAT_MS", None, milliseconds, numbers.number(MOST_MILLISECONDS, above_0=True)),
+        Variable("ALERT_ABOVE_LOSS_PERCENT", None, percent, numbers.number(100, above_0=True)),
+        Variable(
+            "ALERT_TESTS",
+            "3,4",
+            f"two whole numbers N,M from 1 to {MOST_ALERT_TESTS}, N at most M, such as 3,4",
+            numbers.some_of(MOST_ALERT_TESTS),
+        ),
+        Variable("ALERT_QUIET", "0", "0 or 1", numbers.switch),
+        Variable("ALERT_DIGEST", None, digests.ALLOWED, digests.parse),
         Variable("PLAN_DOWNLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),
         Variable("PLAN_UPLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),
         Variable("CONTRACT_FILE", None, "the path of a file", Path, part="plan"),

@@ -8,6 +8,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from speedtest.daemon import data_use, memory, schedule
+from speedtest.daemon.alarm import Alarm
 from speedtest.daemon.aligned import AlignedTicks
 from speedtest.daemon.attempts import Attempts
 from speedtest.daemon.campaign_ticks import LOOK_SECONDS as CAMPAIGN_LOOK_SECONDS, CampaignTicks
@@ -97,6 +98,7 @@ class Daemon:
         self._proofs = Proofs(settings, clock, environment, stop)
         self._deliveries = Deliveries(settings, clock, environment, stop)
         self._publishers = Publishers(settings, clock, environment, stop)
+        self._alarm = Alarm(settings, clock, environment, stop)
         self._heartbeat = Heartbeat(
             pid=os.getpid(),
             interval_seconds=settings.sleep_seconds,
@@ -117,6 +119,8 @@ class Daemon:
             longest = LOOK_SECONDS if self._is_by_wall_clock or self._dates.holds else CAMPAIGN_LOOK_SECONDS
             if self.outages.watch or self._publishers:
                 longest = min(longest, OUTAGE_SECONDS)
+            elif self._alarm.is_on:
+                longest = min(longest, LOOK_SECONDS)
             if left > BEFORE_SECONDS:
                 longest = min(longest, left - BEFORE_SECONDS)
             elif left > BEFORE_SECONDS / 2:  # a wait may end a moment early: the look stands then
@@ -126,6 +130,7 @@ class Daemon:
             self._look()
             self.ticks.look()
             self.outages.keep()
+            self._alarm.look(self.outages.line)
             self._measure_after_outage(left)
             self._publish()
             if left - longest > BEFORE_SECONDS:
@@ -230,6 +235,11 @@ class Daemon:
         if not self._conversion.is_running:
             self._deliveries.look()
 
+    def alert(self) -> None:
+        """Let people be told of what this cycle has brought."""
+        self._alarm.rows_kept()
+        self._alarm.look(self.outages.line)
+
     def _has_complete_day(self) -> bool:
         """Look for a day to convert. Also true if a folder cannot be read: the conversion then reports why."""
         hidden: list[OSError] = []
@@ -266,6 +276,7 @@ class Daemon:
         self._proofs.join()
         self._deliveries.join()
         self._publishers.join()
+        self._alarm.join()
         self.waiting.save()
         if not self.outages.waits:
             self._dates.release()

@@ -17,7 +17,7 @@ from speedtest.daemon.household import AfterOutage, Household
 from speedtest.daemon.watch import Watch
 from speedtest.data import files, heartbeat, results, watch_state
 from speedtest.data.partitions import held_folder
-from speedtest.data.watch_state import LineOutage, Unsaved, WatchState
+from speedtest.data.watch_state import LineOutage, SeenState, Unsaved, WatchState
 from speedtest.environment import Settings
 from speedtest.logging import Events
 from speedtest.measurement import Measurement
@@ -50,6 +50,8 @@ class Outages:
         self._refused = self._told = self._recalled = self._has_file = False
         self.is_test_due = False
         """Whether an outage has ended after which the daemon should measure."""
+        self.line: SeenState | None = None
+        """The state of the line that the file has; None if nobody watches."""
 
     def begin(self) -> None:
         """Make rows of what an earlier run left behind, then begin to watch."""
@@ -156,6 +158,7 @@ class Outages:
         except OSError as error:
             self._refuse("save what the watch sees", error)
             return False
+        self.line = seen.state if self.watch else None
         self._refused = False
         self._told &= bool(self._unsaved)
         return True

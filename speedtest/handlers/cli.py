@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from speedtest.handlers.campaign import campaign
+from speedtest.handlers.alert import alert
 from speedtest.handlers.check import check
 from speedtest.handlers.compare import compare
 from speedtest.handlers.contract import contract
@@ -154,6 +155,7 @@ command.add(app, export, "speedsnake export --since 30d -o month.csv", "speedsna
 command.add(app, campaign, "speedsnake campaign --profile de-bnetza --start 2026-03-02", "speedsnake campaign status")
 command.add(app, convert, "speedsnake convert")
 command.add(app, deliver, "DELIVER_TO=s3://my-bucket/uploads speedsnake deliver")
+command.add(app, alert, "speedsnake alert test", "speedsnake alert silence 2h")
 command.add(app, check, "speedsnake check", "speedsnake check --json | jq .programs")
 command.add(app, page, "speedsnake page", "PAGE_PASSWORD_FILE=secret speedsnake page --host 0.0.0.0 --port 8600")
 command.add(app, publish, "speedsnake publish", "speedsnake publish --test influx")

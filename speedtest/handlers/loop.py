@@ -57,6 +57,7 @@ def run(daemon: Daemon, slot: Slot) -> None:
         daemon.keep(measurement)
     daemon.convert_complete_days()
     daemon.deliver()
+    daemon.alert()
 
 
 def main() -> None:

@@ -12,14 +12,7 @@ from speedtest.figures.types import Far, Summary
 from speedtest.report import diagnosis, knowledge, words
 from speedtest.values import amounts
 
-PLACES = {
-    "link": "at this machine's link",
-    "router": "at the router",
-    "beyond-router": "behind the router",
-    "unknown-place": "at an unknown place",
-    "dns": "of the resolvers",
-}
-"""The places of outages in words."""
+PLACES = words.PLACES
 _LEFT_OUT = (
     "They are left out where tests are compared with the plan; `speedsnake report --all-tests`, and `marked=1` in an "
     "address, take them in."

@@ -7,6 +7,14 @@ from speedtest import logging
 from speedtest.values import amounts
 
 LONGEST_TEXT = 200
+PLACES = {
+    "link": "at this machine's link",
+    "router": "at the router",
+    "beyond-router": "behind the router",
+    "unknown-place": "at an unknown place",
+    "dns": "of the resolvers",
+}
+"""The places of outages in words."""
 
 
 def harmless(text: object) -> str:

@@ -48,6 +48,19 @@ def pair(most: float) -> Callable[[str], tuple[float, float]]:
     return read
 
 
+def some_of(most: int) -> Callable[[str], tuple[int, int]]:
+    """Return a reader of two whole numbers from 1 to `most`, written `3,4`. The first is at most the second."""
+    one = whole(1, most)
+
+    def read(text: str) -> tuple[int, int]:
+        some, of = (one(part.strip()) for part in text.split(","))
+        if some > of:
+            raise ValueError(text)
+        return some, of
+
+    return read
+
+
 def switch(text: str) -> bool:
     """Read `0` or `1`."""
     if text not in ("0", "1"):

@@ -2,7 +2,8 @@
 
 `… accuracy` measures lines of known speed with each program: see `tests.benchmarks.accuracy`; `… watch` breaks lines
 and looks at what the watch tells: see `tests.benchmarks.watch`; `… publishing` kills the child that sends rows at every
-step: see `tests.benchmarks.publishing`; `… statistics` simulates lines and looks whether intervals hold the truth: see
+step: see `tests.benchmarks.publishing`; `… alerts` lives through a week of outages and looks at what was told: see
+`tests.benchmarks.alerts`; `… statistics` simulates lines and looks whether intervals hold the truth: see
 `tests.benchmarks.statistics`.
 """
 
@@ -19,6 +20,7 @@ import msgspec
 
 from tests.benchmarks import (
     accuracy,
+    alerts,
     conversion,
     daemon,
     delivery,
@@ -56,6 +58,7 @@ ALONE: Mapping[str, Callable[[Sequence[str]], None]] = {
     "watch": watch.main,
     "publishing": publishing.main,
     "statistics": statistics.main,
+    "alerts": alerts.main,
 }
 """Those with options of their own."""
 YEAR = 365

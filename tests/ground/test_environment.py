@@ -18,7 +18,7 @@ from speedtest.values import misspelt, names
 from speedtest.variables import EVERYTHING, MEASURING, PAGE, variables
 
 SECRETS = {variable.name for variable in variables(ENGINES) if variable.secret}
-GOOD = {
+GOOD: dict[str, list[str]] = {
     "WATCH_SECONDS": ["0", "0.0", "1", "10", "2.5", "300"],
     "WATCH_TARGETS": ["1.1.1.1", "one.one.one.one, 9.9.9.9", "2620:fe::fe,fe80::1%eth0", "router"],
     "SPEEDTEST_WAIT_FOR_IDLE_MBPS": ["0.5", "20"],
@@ -71,6 +71,18 @@ GOOD = {
     "WEBHOOK_SECRET": ["secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     "PUBLISH_CA_FILE": [certifi.where()],
     "STAMP_URL": ["http://tsa.example/tsr", "https://tsa.example:8443/stamp?x=1", "http://[::1]:80/"],
+    "ALERT_URLS": ["json://h/x", "mailto://u:p@h?to=a,b, tgram://1:x/2", "ntfy://topic  ntfy://other"],
+    "PING_URL": ["https://hc-ping.com/u-u-i-d", "http://127.0.0.1:8000/ping/?rid=1"],
+    "ALERT_AFTER_SECONDS": ["0", "60", "86400"],
+    "ALERT_BELOW_MBPS": ["100,20", "0,5"],
+    "ALERT_BELOW_PERCENT": ["80", "0.5", "100"],
+    "ALERT_BELOW_USUAL_PERCENT": ["70", "0.5", "100"],
+    "ALERT_ABOVE_LATENCY_MS": ["50", "60000"],
+    "ALERT_ABOVE_BUFFERBLOAT_MS": ["50", "0.5"],
+    "ALERT_ABOVE_LOSS_PERCENT": ["1", "0.5"],
+    "ALERT_TESTS": ["3,4", "1,1", "20, 20"],
+    "ALERT_QUIET": ["0", "1"],
+    "ALERT_DIGEST": ["daily 08:00", "Monday 23:59", "sunday  00:00"],
     "PLAN_DOWNLOAD_MBPS": ["250", "0.5"],
     "PLAN_UPLOAD_MBPS": ["40"],
     "CONTRACT_FILE": ["contract.toml"],
@@ -168,6 +180,18 @@ BAD: dict[str, list[str]] = {
         "http://a/#b",
         "http://a:x/",
     ],
+    "ALERT_URLS": ["topic", "json://a topic", "://h", "json://", "a\nb"],
+    "PING_URL": ["hc-ping.com/u", "ftp://h/x", "https://", "https://a b"],
+    "ALERT_AFTER_SECONDS": ["-1", "86401", "soon"],
+    "ALERT_BELOW_MBPS": ["100", "100;20", "-1,5"],
+    "ALERT_BELOW_PERCENT": ["0", "101", "80%"],
+    "ALERT_BELOW_USUAL_PERCENT": ["0", "101", "70%"],
+    "ALERT_ABOVE_LATENCY_MS": ["0", "-5", "60001", "50ms"],
+    "ALERT_ABOVE_BUFFERBLOAT_MS": ["0", "50ms"],
+    "ALERT_ABOVE_LOSS_PERCENT": ["0", "101"],
+    "ALERT_TESTS": ["4,3", "3", "0,4", "3,21", "3 of 4", "3,4,5"],
+    "ALERT_QUIET": ["2", "yes"],
+    "ALERT_DIGEST": ["daily", "08:00", "daily 24:00", "mon 08:00", "daily 8:00", "monthly 08:00"],
     "PLAN_DOWNLOAD_MBPS": ["0", "-1", "fast"],
     "PLAN_UPLOAD_MBPS": ["0", "-1", "fast"],
     "CONTRACT_FILE": [],
@@ -180,9 +204,6 @@ BAD: dict[str, list[str]] = {
 }
 
 
-SECRETS = {variable.name for variable in variables(ENGINES) if variable.secret}
-
-
 def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
     return [(name, text) for name, texts in table.items() for text in texts]
 
@@ -190,6 +211,19 @@ def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
 def test_every_variable_is_tried_here() -> None:
     known = {variable.name for variable in variables(ENGINES)}
     assert known == set(GOOD) == set(BAD)
+
+
+def test_a_share_of_the_plan_needs_a_plan() -> None:
+    with pytest.raises(Mistakes, match="PLAN_DOWNLOAD_MBPS"):
+        environment.read({"ALERT_BELOW_PERCENT": "80"}, ENGINES)
+    plan = {"ALERT_BELOW_PERCENT": "80", "PLAN_UPLOAD_MBPS": "40"}
+    assert environment.read(plan, ENGINES).alert_below_percent == 80
+
+
+def test_every_line_of_a_file_of_channels_counts_but_comments(tmp_path: Path) -> None:
+    (tmp_path / "channels").write_text("# at home\njson://a/b\n\n  mailto://u:p@c \n")
+    found = environment.read({"ALERT_URLS_FILE": str(tmp_path / "channels")}, ENGINES)
+    assert found.alert_urls == ("json://a/b", "mailto://u:p@c")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +249,7 @@ def test_more_than_ten_targets_are_refused() -> None:
 
 @pytest.mark.parametrize(("name", "text"), cases(GOOD))
 def test_a_good_value_is_taken(name: str, text: str) -> None:
-    environment.read({name: text}, ENGINES, EVERYTHING)
+    environment.read({"PLAN_DOWNLOAD_MBPS": "250", name: text}, ENGINES, EVERYTHING)
 
 
 @pytest.mark.parametrize(("name", "text"), cases(BAD))

@@ -59,7 +59,7 @@ def test_parquet_holds_every_row_with_the_columns_and_types_of_the_lake(tmp_path
     assert exported(tmp_path, "--format", "parquet", "-o", "all.parquet") == ""
     table = pq.read_table(tmp_path / "all.parquet")
     assert table.schema.equals(SCHEMA)
-    found = table.to_pandas(types_mapper=lake._NULLABLE.get)  # noqa: SLF001 (the types of what `read` returns)
+    found = table.to_pandas(types_mapper=lake.nullable().get)
     pd.testing.assert_frame_equal(found, rows)
 
 

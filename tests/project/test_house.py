@@ -17,6 +17,7 @@ GROUND = {"environment", "variables", "events", "values", "logging", "measuremen
 MAY_IMPORT: dict[str, set[str]] = {
     "handlers": {
         "campaigns",
+        "alerts",
         "daemon",
         "delivery",
         "evidence",
@@ -32,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     }
     | {"engines", "http_test", "programs", "publishing"}
     | GROUND,
+    "alerts": {"daemon", "report", "figures", "data"} | GROUND,
     "page": {"report", "figures", "data"} | GROUND,
     "report": {"figures", "values", "logging"},
     "daemon": {"campaigns", "speedtest", "programs", "engines", "data", "probing"} | GROUND,
