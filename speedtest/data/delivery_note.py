@@ -43,15 +43,15 @@ class DeliveryNote(msgspec.Struct, kw_only=True):
 
     def complaint(self, now: datetime) -> str | None:
         """Return why a person should look at the delivery; None if all is well or will probably be."""
-        if not self.waiting or self.waiting_since is None:
+        if self.trouble not in {"settings", "damaged"} and not self._is_old(now):
             return None
         files, wait = ("file", "waits") if self.waiting == 1 else ("files", "wait")
         waits = f"{self.waiting} {files} since {self.waiting_since} {wait} for delivery"
-        why = f": {self.why}" if self.why else ""
-        ready = self.waiting_since + timedelta(days=1)  # a day is converted when it is over
-        if self.trouble in {"settings", "damaged"} or now.date() - ready > TOO_OLD:
-            return f"{waits}{why}"
-        return None
+        return ": ".join(filter(None, (waits if self.waiting else None, self.why)))
+
+    def _is_old(self, now: datetime) -> bool:
+        """Return whether a file has waited for more than two days since its day was over."""
+        return self.waiting_since is not None and now.date() - self.waiting_since - timedelta(days=1) > TOO_OLD
 
 
 def pause(failures: int) -> timedelta:

@@ -42,12 +42,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BadReceipt(Exception):
-    """A receipt cannot be read. Nothing is delivered, converted or removed for its day until a person repairs it."""
+    """A receipt cannot be read. Nothing is delivered, and its day is not converted, until a person repairs it."""
 
     def __init__(self, path: Path, why: Exception) -> None:
         """Name the file and say what to do."""
         super().__init__(
-            f"{path} cannot be read ({why}): restore it or move it away; until then its day stays as it is"
+            f"{path} cannot be read ({why}): restore it or move it away; until then nothing is delivered, and its day is not converted"
         )
 
 
