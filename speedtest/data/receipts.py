@@ -46,9 +46,8 @@ class BadReceipt(Exception):
 
     def __init__(self, path: Path, why: Exception) -> None:
         """Name the file and say what to do."""
-        super().__init__(
-            f"{path} cannot be read ({why}): restore it or move it away; until then nothing is delivered, and its day is not converted"
-        )
+        until_then = "until then nothing is delivered, and its day is not converted"
+        super().__init__(f"{path} cannot be read ({why}): restore it or move it away; {until_then}")
 
 
 def folder_of(result_dir: Path, location: str, day: date) -> Path:

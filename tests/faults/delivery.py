@@ -176,6 +176,7 @@ def _fetch(server: ObjectServer, folder: str, to: Path) -> None:
 
 def _ids(paths: list[str]) -> list[str]:
     with duckdb.connect() as database:
+        database.execute("set enable_progress_bar = false")  # it would be drawn among what the harness prints
         rows = database.execute("select started_at::varchar from read_parquet($1)", [paths]).fetchall()
     return sorted(str(row[0]) for row in rows)
 
@@ -186,6 +187,7 @@ def _count(content: Path) -> dict[int, dict[str, int]]:
     if not content.exists():
         return counted
     with duckdb.connect() as database:
+        database.execute("set enable_progress_bar = false")  # it would be drawn among what the harness prints
         found = database.execute(
             "select regexp_extract(filename, 'case-(\\d+)', 1)::int, started_at::varchar, count(*)"
             f" from read_parquet('{content}/**/*.parquet', filename=true) group by all"
