@@ -41,6 +41,8 @@ DAYS = (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
 CALLS = 12
 """Requests of a clean run: three of the probe, two for each file, and one for each file that is removed."""
 JOBS_FULL, JOBS_SHORT = 24, 2
+FEW = 3
+"""Cases of one job on a mutant, so that it is caught soon."""
 _KEY = f"location={HOME}/year=2026/month=03/day="
 _SHOWN_ERRORS = ("Traceback", '"event": "bug"')
 
@@ -246,7 +248,8 @@ def jobs(form: Form, ask: Ask) -> Iterable[Job]:
     chosen = form.sample(chosen, 36)
     count = JOBS_FULL if form.full else JOBS_SHORT
     ordered = [case for start in range(count) for case in chosen[start::count]]
-    for some in chunks(ordered, max(1, -(-len(ordered) // count))):
+    size = FEW if form.mutant else max(1, -(-len(ordered) // count))
+    for some in chunks(ordered, size):
         yield partial(run_cases, server, some, form.mutant)
 
 
