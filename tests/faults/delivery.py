@@ -89,13 +89,16 @@ STEPS: tuple[tuple[object, str], ...] = (
 """What a delivery does that lasts. A child is killed before one of these and after it."""
 
 
-def act(tree: Path, report: child.Report, *, settings: dict[str, str], kill: int) -> None:
-    """Deliver in this process. It is killed at the step with this number, which counts from 1; 0: never."""
+def act(tree: Path, report: child.Report, *, settings: dict[str, str], kill: int, seconds: float) -> None:
+    """Deliver in this process. It is killed at the step with this number, which counts from 1; 0: never.
+
+    `seconds` is how long it waits for an answer.
+    """
     os.environ.update(settings | {"RESULT_DIR": str(tree / "results"), "UPLOAD_DIR": str(tree / "uploads")})
     os.environ.update({"SPEEDTEST_LOCATION_UUID": HOME, "DELIVER_KEEP_DAYS": "1"})
     sys.argv = ["deliver"]
     patch.put(delivery_run, "AT_ONCE", lambda _: 1)
-    patch.put(stores, "TIMEOUT_SECONDS", lambda _: TIMEOUT_SECONDS)
+    patch.put(stores, "TIMEOUT_SECONDS", lambda _: seconds)
     count = itertools.count(1)
 
     def counted(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -132,7 +135,9 @@ def _run_case(case: Case, folder: str, tree: Path, store: Store, mutant: str | N
             for key in damaged:  # as the message asks a person to do
                 store.server.delete(key)
         kill = kills[turn] if turn < len(kills) else 0
-        ended = child.run(partial(act, settings=settings, kill=kill), tree, mutant=mutant)
+        # A fault may be an answer that never comes. Without a fault, a busy machine may take its time.
+        seconds = TIMEOUT_SECONDS if faulty else child.PATIENCE / 2
+        ended = child.run(partial(act, settings=settings, kill=kill, seconds=seconds), tree, mutant=mutant)
         wrong += ["it hung"] if ended.hung else []
         wrong += [line[:300] for line in ended.stderr if any(words in line for words in _SHOWN_ERRORS)]
         if is_last and ended.code:
@@ -214,7 +219,7 @@ def _steps(server: ObjectServer) -> int:
     with workshop() as folder:
         child.call(prepare, folder / "tree")
         settings = server.variables(uuid.uuid4().hex)
-        ended = child.run(partial(act, settings=settings, kill=0), folder / "tree")
+        ended = child.run(partial(act, settings=settings, kill=0, seconds=child.PATIENCE / 2), folder / "tree")
     return int(ended.reported[-1])
 
 
