@@ -11,7 +11,6 @@ A put whose answer is lost needs no care: the same put later finds the object th
 """
 
 import hashlib
-import itertools
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +23,8 @@ from speedtest.delivery.backlog import LocalFile
 from speedtest.delivery.footer import Footer, NoParquet
 from speedtest.delivery.stores import Store, Stored
 
+MOST_TAKEN = 1000
+"""After so many numbers taken by others, something other than a second machine is at work."""
 _CANNOT_DELIVER = "the rows stay here; move the object away, or ask whoever writes there"
 
 
@@ -60,7 +61,7 @@ def deliver(file: LocalFile, store: Store, url: str, result_dir: Path) -> Delive
 
 def _place(file: LocalFile, data: bytes, digest: str, own: Footer, store: Store) -> tuple[str, str]:
     """Put the object under the first number that is free there, or find it; return its key and its digest."""
-    for number in itertools.count(file.number):
+    for number in range(file.number, file.number + MOST_TAKEN):
         key = file.key(number)
         is_new = store.put_new(key, data, digest)
         there = store.get(key)
@@ -71,7 +72,8 @@ def _place(file: LocalFile, data: bytes, digest: str, own: Footer, store: Store)
             raise refusals.damaged(why, _CANNOT_DELIVER)
         if _holds_our_rows(key, there, own):
             return key, digest_of(there.data)
-    raise AssertionError("the numbers never end")
+    why = f"{MOST_TAKEN} numbers from {file.key(file.number)} on are taken by other rows"
+    raise refusals.damaged(why, "give this machine a location of its own (SPEEDTEST_LOCATION_UUID)")
 
 
 def _holds_our_rows(key: str, there: Stored, own: Footer) -> bool:

@@ -34,7 +34,7 @@ from speedtest.handlers import deliver
 from tests.faults import child, patch
 from tests.faults.family import Ask, Family, Form, Found, Job, chunks, workshop
 from tests.faults.judge import Verdict
-from tests.faults.store_faults import KINDS, TIMEOUT_SECONDS, Store, fits
+from tests.faults.store_faults import KINDS, TIMEOUT_SECONDS, Left, Store, fits
 
 ROWS = 4
 DAYS = (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
@@ -124,15 +124,15 @@ def _run_case(case: Case, folder: str, tree: Path, store: Store, mutant: str | N
     """Run a case in a folder of the store; return what was wrong besides rows."""
     settings = store.server.variables(folder, store.proxy.endpoint)
     wrong: list[str] = []
-    damaged: set[str] = set()
+    left_there = Left()
     kills = [*case.kills, 0]
     runs = max(len(kills), 3 if case.for_good else 2)
     for turn in range(runs):
         is_last = turn == runs - 1
         faulty = case.kind and (turn == 0 or case.for_good) and not is_last
-        store.proxy.reset(store.fault(case.kind, case.request, damaged, for_good=case.for_good) if faulty else None)
+        store.proxy.reset(store.fault(case.kind, case.request, left_there, for_good=case.for_good) if faulty else None)
         if is_last:
-            for key in damaged:  # as the message asks a person to do
+            for key in left_there.damaged:  # as the message asks a person to do
                 store.server.delete(key)
         kill = kills[turn] if turn < len(kills) else 0
         # A fault may be an answer that never comes. Without a fault, a busy machine may take its time.

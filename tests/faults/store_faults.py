@@ -40,6 +40,13 @@ def fits(kind: str, request: int) -> bool:
     return kind not in _OF_GETS or request not in _PUTS
 
 
+class Left(msgspec.Struct):
+    """The keys of what a fault has left at the store: damaged objects, and another machine's."""
+
+    damaged: set[str] = set()
+    foreign: set[str] = set()
+
+
 class Store(msgspec.Struct):
     """The store of some cases: the server, the proxy before it, and another machine's file."""
 
@@ -47,20 +54,20 @@ class Store(msgspec.Struct):
     proxy: Proxy
     foreign: bytes
 
-    def fault(self, kind: str, first: int, damaged: set[str], *, for_good: bool) -> Fault:
-        """Return a fault of the request `first`, or of all from there. What it leaves damaged is added to `damaged`."""
+    def fault(self, kind: str, first: int, left: Left, *, for_good: bool) -> Fault:
+        """Return a fault of the request `first`, or of all from there. What it leaves there is noted in `left`."""
 
         def answer(request: Request, forward: Forward) -> Answer:
             is_hit = request.number == first or (for_good and request.number > first)
-            return self._hit(kind, request, forward, damaged) if is_hit else forward()
+            return self._hit(kind, request, forward, left) if is_hit else forward()
 
         return answer
 
-    def _hit(self, kind: str, request: Request, forward: Forward, damaged: set[str]) -> Answer:
+    def _hit(self, kind: str, request: Request, forward: Forward, left: Left) -> Answer:
         if kind in _STATUS:
             return refused(*_STATUS[kind])
         if kind in OF_PUTS:
-            return self._of_put(kind, request, forward, damaged)
+            return self._of_put(kind, request, forward, left)
         is_after = kind.endswith("after") or kind in _OF_GETS
         answer = forward() if is_after else Answer(500)
         if kind in _OF_GETS:
@@ -70,7 +77,7 @@ class Store(msgspec.Struct):
             time.sleep(TIMEOUT_SECONDS * 2)
         return replace(answer, gone=True)
 
-    def _of_put(self, kind: str, request: Request, forward: Forward, damaged: set[str]) -> Answer:
+    def _of_put(self, kind: str, request: Request, forward: Forward, left: Left) -> Answer:
         if kind.endswith("after it was stored"):
             forward()
             return refused(int(kind[:3]), "InternalError")
@@ -78,11 +85,12 @@ class Store(msgspec.Struct):
         is_new = is_file and request.key not in self.server.keys(request.key.rpartition("/")[0])
         if is_new and kind == "same there":
             forward()
-        elif is_new and kind == "another there":
+        elif is_new and kind == "another there" and not left.foreign:
+            left.foreign.add(request.key)  # one machine delivers its rows once
             self.server.put(request.key, self.foreign)
         elif is_new and kind == "stored damaged":
             self.server.put(request.key, _flipped(request.body))
-            damaged.add(request.key)
+            left.damaged.add(request.key)
             return Answer(200, b"", {"ETag": '"0"'})
         return forward()
 
