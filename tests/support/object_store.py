@@ -192,7 +192,8 @@ class Proxy:
         self.fault: Fault | None = None
         self.requests: list[Request] = []
         """Those since the last reset."""
-        self._lock = threading.Lock()
+        self._idle = threading.Condition()
+        self._running = 0
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -215,15 +216,17 @@ class Proxy:
         return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def reset(self, fault: Fault | None = None) -> None:
-        """Count requests from 1 again, with another fault."""
-        with self._lock:
+        """Count requests from 1 again, with another fault. Waits for those whose client has gone meanwhile."""
+        with self._idle:
+            assert self._idle.wait_for(lambda: not self._running, PATIENCE), "a request does not end"
             self.fault = fault
             self.requests.clear()
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         key = handler.path.partition("?")[0].removeprefix(f"/{BUCKET}/")
-        with self._lock:
+        with self._idle:
+            self._running += 1
             number = len(self.requests) + 1
             request = Request(number, handler.command, key.replace("%3D", "="), body, dict(handler.headers.items()))
             self.requests.append(request)
@@ -232,8 +235,14 @@ class Proxy:
         def forward() -> Answer:
             return self._forward(handler.path, request)
 
+        try:
+            answer = fault(request, forward) if fault else forward()
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
         with contextlib.suppress(OSError):  # the other side has gone
-            self._answer(handler, fault(request, forward) if fault else forward())
+            self._answer(handler, answer)
 
     def _forward(self, path: str, request: Request) -> Answer:
         upstream = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
