@@ -10,8 +10,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from speedtest.handlers.campaign import campaign
 from speedtest.handlers.alert import alert
+from speedtest.handlers.campaign import campaign
 from speedtest.handlers.check import check
 from speedtest.handlers.compare import compare
 from speedtest.handlers.contract import contract

@@ -142,6 +142,8 @@ def _run_case(case: Case, folder: str, tree: Path, store: Store, mutant: str | N
         wrong += [line[:300] for line in ended.stderr if any(words in line for words in _SHOWN_ERRORS)]
         if is_last and ended.code:
             wrong.append(f"the last run ended with {ended.code}: {' '.join(ended.stderr)[-300:]}")
+    if any(store.server.get(key) != store.foreign for key in left_there.foreign):
+        wrong.append("another machine's object was changed")
     left = list((tree / "uploads").rglob("*.parquet"))
     if left and not wrong:
         wrong.append(f"{len(left)} files are still here")

@@ -2,16 +2,11 @@
 
 import contextlib
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from speedtest.data import files, receipts
 from speedtest.data.delivery_note import DeliveryNote
 from speedtest.data.partitions import Folders
-from speedtest.data.receipts import Receipt
 from speedtest.delivery import protocol, run, stores
 from speedtest.delivery.backlog import LocalFile
 from speedtest.delivery.footer import Footer
@@ -139,21 +134,3 @@ def removed_without_a_receipt() -> None:
         return deliver_then_remove
 
     put(deliver, "_deliver", make)
-
-
-def receipt_not_durable() -> None:
-    """Write a receipt straight to its name."""
-
-    def make(_: Callable[..., Any]) -> Callable[..., Any]:
-        def publish(result_dir: Path, location: str, day: date, number: int, receipt: Receipt) -> Path:
-            folder = receipts.folder_of(result_dir, location, day)
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / f"speedtest_{number:03}.receipt.json"
-            path.touch()
-            files.sync_folder(folder)
-            path.write_bytes(msgspec.json.encode(receipt))
-            return path
-
-        return publish
-
-    put(receipts, "publish", make)
