@@ -19,7 +19,7 @@ type Finds = Literal["holds", "fails", "unknown"]
 """`unknown`: it could not be checked, or there is nothing to check."""
 
 
-class Finding(msgspec.Struct, frozen=True):
+class CheckResult(msgspec.Struct, frozen=True):
     """What one check has found."""
 
     what: str
@@ -27,7 +27,7 @@ class Finding(msgspec.Struct, frozen=True):
     words: str
 
 
-def check(data: bytes, folders: Folders, stamp_ca: Path | None) -> Iterator[Finding]:
+def check(data: bytes, folders: Folders, stamp_ca: Path | None) -> Iterator[CheckResult]:
     """Yield what each check has found. Raises `bundle.NoDocument`, and `stamps.NotStamped` for a wrong `stamp_ca`."""
     bundle = bundles.found_in(data)
     stored = bundle.daily or (folders.result_dir / stamp_store.FOLDER).exists()
@@ -40,47 +40,49 @@ def check(data: bytes, folders: Folders, stamp_ca: Path | None) -> Iterator[Find
     yield _verdict(bundle, folders)
 
 
-def _text(data: bytes, bundle: Bundle) -> Finding:
+def _text(data: bytes, bundle: Bundle) -> CheckResult:
     """Make the document again and compare."""
     what = "document"
     digest = f"SHA-256 {hashlib.sha256(data).hexdigest()}"
     if bundle.software != making.software():
         words = f"made by SpeedSnake {bundle.software}, not {making.software()}: its text was not compared; {digest}"
-        return Finding(what, "unknown", words)
+        return CheckResult(what, "unknown", words)
     html = document.html(bundle)
     if data.startswith(b"%PDF-"):
         return _pdf(data, html, bundle, digest)
     if html.encode() != data:
-        return Finding(what, "fails", "its text is not what the verdict in it says: it was changed after it was made")
-    return Finding(what, "holds", digest)
+        return CheckResult(
+            what, "fails", "its text is not what the verdict in it says: it was changed after it was made"
+        )
+    return CheckResult(what, "holds", digest)
 
 
-def _pdf(data: bytes, html: str, bundle: Bundle, digest: str) -> Finding:
+def _pdf(data: bytes, html: str, bundle: Bundle, digest: str) -> CheckResult:
     """Make the PDF again and compare. Other fonts or another WeasyPrint make other bytes of the same text."""
     try:
         is_same = pdf.pdf(html, bundle) == data
     except pdf.NoPdf as why:
-        return Finding("document", "unknown", f"its text was not compared: {why}; {digest}")
+        return CheckResult("document", "unknown", f"its text was not compared: {why}; {digest}")
     if is_same:
-        return Finding("document", "holds", digest)
+        return CheckResult("document", "holds", digest)
     words = "this machine makes other bytes of it: it was changed, or fonts or WeasyPrint differ; compare its text"
-    return Finding("document", "unknown", f"{words}; {digest}")
+    return CheckResult("document", "unknown", f"{words}; {digest}")
 
 
-def _list(bundle: Bundle) -> Finding:
+def _list(bundle: Bundle) -> CheckResult:
     files = bundle.verdict.files
     digest = hashlib.sha256(bundle.manifest.encode()).hexdigest()
     holds = files is not None and files.digest == digest
     words = f"SHA-256 {digest}" if holds else "the list of files is not the one that the verdict names"
-    return Finding("list of files", "holds" if holds else "fails", words)
+    return CheckResult("list of files", "holds" if holds else "fails", words)
 
 
-def _files(bundle: Bundle, folders: Folders) -> Iterator[Finding]:
+def _files(bundle: Bundle, folders: Folders) -> Iterator[CheckResult]:
     """Compare the files with the list. A CSV file that has gone was converted; its rows are in a Parquet file."""
     try:
         listed = manifest.entries(bundle.manifest)
     except ValueError:
-        yield Finding("files", "fails", "the list of files cannot be read")
+        yield CheckResult("files", "fails", "the list of files cannot be read")
         return
     same, gone = 0, 0
     wrong: list[str] = []
@@ -96,9 +98,9 @@ def _files(bundle: Bundle, folders: Folders) -> Iterator[Finding]:
     converted = f", {gone} CSV files were converted since" if gone else ""
     if wrong:
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        yield Finding("files", "fails", f"{wrong[0]}{more}; {same} are as they were{converted}")
+        yield CheckResult("files", "fails", f"{wrong[0]}{more}; {same} are as they were{converted}")
     else:
-        yield Finding("files", "holds", f"{same} are as they were{converted}")
+        yield CheckResult("files", "holds", f"{same} are as they were{converted}")
 
 
 def _digest(base: Path, path: str) -> str | None:
@@ -109,27 +111,27 @@ def _digest(base: Path, path: str) -> str | None:
     return hashlib.sha256(place.read_bytes()).hexdigest()
 
 
-def _stamp(bundle: Bundle, roots: list[x509.Certificate]) -> Finding:
+def _stamp(bundle: Bundle, roots: list[x509.Certificate]) -> CheckResult:
     what = "stamp"
     if bundle.stamp is None:
-        return Finding(what, "unknown", "the document has none")
+        return CheckResult(what, "unknown", "the document has none")
     try:
         found = stamps.verify(bundle.stamp.answer, bundle.manifest.encode(), roots)
     except stamps.NotStamped as why:
-        return Finding(what, "fails", str(why))
+        return CheckResult(what, "fails", str(why))
     if (found.at.isoformat(), found.authority) != (bundle.stamp.at, bundle.stamp.authority):
-        return Finding(what, "fails", "the document shows another time or authority than the stamp")
-    return Finding(what, "holds", f"{found.at:%Y-%m-%d %H:%M:%S} UTC, {found.authority}")
+        return CheckResult(what, "fails", "the document shows another time or authority than the stamp")
+    return CheckResult(what, "holds", f"{found.at:%Y-%m-%d %H:%M:%S} UTC, {found.authority}")
 
 
-def _daily(bundle: Bundle, folders: Folders, roots: list[x509.Certificate]) -> Iterator[Finding]:
+def _daily(bundle: Bundle, folders: Folders, roots: list[x509.Certificate]) -> Iterator[CheckResult]:
     """Check the daily stamps: each holds for its list, and no listed file has another digest now."""
     what = "daily stamps"
     try:
         stored = stamp_store.read(folders.result_dir)
         missing = set(bundle.daily) - {each.day for each in stored}
         if missing:
-            yield Finding(what, "fails", f"the stamp of {min(missing)} is missing in {stamp_store.FOLDER}")
+            yield CheckResult(what, "fails", f"the stamp of {min(missing)} is missing in {stamp_store.FOLDER}")
             return
         now = manifest.entries(bundle.manifest)
         covered: set[str] = set()
@@ -139,22 +141,22 @@ def _daily(bundle: Bundle, folders: Folders, roots: list[x509.Certificate]) -> I
             covered |= {path for path, digest in then.items() if now.get(path) == digest}
             changed = [path for path in then if path in now and now[path] != then[path]]
             if changed:
-                yield Finding(what, "fails", f"{changed[0]} was another file on {each.day}")
+                yield CheckResult(what, "fails", f"{changed[0]} was another file on {each.day}")
                 return
     except (stamps.NotStamped, OSError, ValueError) as why:
-        yield Finding(what, "fails", str(why))
+        yield CheckResult(what, "fails", str(why))
         return
     if stored:
-        yield Finding(what, "holds", f"{len(stored)} hold; they cover {len(covered)} of {len(now)} files")
+        yield CheckResult(what, "holds", f"{len(stored)} hold; they cover {len(covered)} of {len(now)} files")
 
 
-def _verdict(bundle: Bundle, folders: Folders) -> Finding:
+def _verdict(bundle: Bundle, folders: Folders) -> CheckResult:
     """Judge the rows again."""
     what = "verdict"
     then = bundle.verdict
     profile = PROFILES.get(then.profile)
     if profile is None or profile.rule_version != then.rule_version:
-        return Finding(
+        return CheckResult(
             what, "unknown", f"this version of SpeedSnake has other rules for {then.profile}: not judged again"
         )
     try:
@@ -162,9 +164,9 @@ def _verdict(bundle: Bundle, folders: Folders) -> Finding:
             folders, profile, then.contract, then, engine=bundle.engine, chosen=bundle.chosen, made=bundle.made
         )
     except (Damaged, OSError) as why:
-        return Finding(what, "fails", f"the rows cannot be read: {why}")
+        return CheckResult(what, "fails", f"the rows cannot be read: {why}")
     if msgspec.structs.replace(now, files=then.files) == then:
-        return Finding(what, "holds", f"the rows give the same: {then.summary.text}")
+        return CheckResult(what, "holds", f"the rows give the same: {then.summary.text}")
     if now.overall != then.overall:
-        return Finding(what, "fails", f"the rows give {now.overall}, the document says {then.overall}")
-    return Finding(what, "fails", "the rows give the same verdict, but other figures than the document shows")
+        return CheckResult(what, "fails", f"the rows give {now.overall}, the document says {then.overall}")
+    return CheckResult(what, "fails", "the rows give the same verdict, but other figures than the document shows")

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from speedtest.evidence import bundle as bundles
 from speedtest.evidence.bundle import Bundle
-from speedtest.evidence.words import Words
+from speedtest.evidence.words import Wording
 from speedtest.logging import harmless
 from speedtest.verdicts.contract import DIRECTIONS
 from speedtest.verdicts.types import Excluded, RuleVerdict, Said, Verdict
@@ -37,7 +37,7 @@ _LONGEST = 300
 
 def html(bundle: Bundle) -> str:
     """Return the document."""
-    words = Words(bundle.language)
+    words = Wording(bundle.language)
     data = bundles.encode(bundle)
     verdict = bundle.verdict
     return (
@@ -60,7 +60,7 @@ def html(bundle: Bundle) -> str:
     )
 
 
-def _templates(words: Words) -> jinja2.Environment:
+def _templates(words: Wording) -> jinja2.Environment:
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -87,7 +87,7 @@ def _text(value: object) -> str:
     return harmless(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")
 
 
-def _parties(verdict: Verdict, words: Words) -> Iterator[tuple[str, str]]:
+def _parties(verdict: Verdict, words: Wording) -> Iterator[tuple[str, str]]:
     """Yield what the head of a letter needs. What is missing is shown as missing, to be completed by hand."""
     contract = verdict.contract
     for label, field in _PARTIES:
@@ -105,7 +105,7 @@ def _parties(verdict: Verdict, words: Words) -> Iterator[tuple[str, str]]:
         yield words.label("location"), _text(verdict.location)
 
 
-def _figures(verdict: Verdict, words: Words) -> Iterator[tuple[str, list[str]]]:
+def _figures(verdict: Verdict, words: Wording) -> Iterator[tuple[str, list[str]]]:
     """Yield a line for each figure of the contract that one direction has."""
     for name in _SPEEDS:
         values = [getattr(verdict.contract.speeds(direction), name) for direction in DIRECTIONS]
@@ -116,13 +116,13 @@ def _figures(verdict: Verdict, words: Words) -> Iterator[tuple[str, list[str]]]:
         yield words.label("maximum_latency_ms"), [f"{words.plain(latency)} ms", ""]
 
 
-def _excluded(verdict: Verdict, words: Words) -> Iterator[tuple[str, int]]:
+def _excluded(verdict: Verdict, words: Wording) -> Iterator[tuple[str, int]]:
     if verdict.excluded:
         counts = msgspec.structs.asdict(verdict.excluded)
         yield from ((words.label(f"excluded_{name}"), counts[name]) for name in _COUNTS if counts[name])
 
 
-def _others(verdict: Verdict, words: Words) -> str:
+def _others(verdict: Verdict, words: Wording) -> str:
     if verdict.campaign is None:
         return ""
     since = words.instant(verdict.campaign.others_since)
@@ -133,7 +133,7 @@ def _others(verdict: Verdict, words: Words) -> str:
     return words.label("others_some", count=sum(found.values()), since=since, verdicts=told)
 
 
-def _in_english(verdict: Verdict, words: Words) -> bool:
+def _in_english(verdict: Verdict, words: Wording) -> bool:
     """Return whether the document says something in English because its language does not have it."""
     return not all(words.has(said) for said in sentences(verdict))
 

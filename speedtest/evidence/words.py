@@ -50,7 +50,7 @@ def names_in(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
-class Words:
+class Wording:
     """Says things in one language."""
 
     def __init__(self, language: str) -> None:

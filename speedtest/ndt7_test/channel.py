@@ -38,7 +38,7 @@ _TOO_LARGE = 2**60
 _WAITS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Channel:
+class Ndt7Channel:
     """One WebSocket. `received` counts the bytes that have arrived on it, with the heads of frames."""
 
     def __init__(self, url: str, *, ip_version: int | None, source: str | None) -> None:

@@ -29,7 +29,7 @@ from speedtest.http_test.program import Parser, whole
 from speedtest.http_test.trouble import Trouble
 from speedtest.http_test.wire import Cut
 from speedtest.ndt7_test import locate
-from speedtest.ndt7_test.channel import Channel, number
+from speedtest.ndt7_test.channel import Ndt7Channel, number
 from speedtest.ndt7_test.locate import Target7
 from speedtest.ndt7_test.stream import BesideStream, Stream, UploadStream
 from speedtest.values.samples import pack
@@ -105,7 +105,7 @@ class _Test:
             (self._found[name]["confidence"] for name in ("download", "upload")), key=("high", "medium", "low").index
         )
 
-    def _first(self) -> tuple[Target7, Channel]:
+    def _first(self) -> tuple[Target7, Ndt7Channel]:
         """Return the first server that takes the test, and the channel to it. The others are spare."""
         asked = self._asked
         where = {"ip_version": asked.ip_version, "source": asked.source}
@@ -117,8 +117,8 @@ class _Test:
                 continue
         return servers[-1], self._open(servers[-1].down)
 
-    def _open(self, url: str) -> Channel:
-        return Channel(url, ip_version=self._asked.ip_version, source=self._asked.source)
+    def _open(self, url: str) -> Ndt7Channel:
+        return Ndt7Channel(url, ip_version=self._asked.ip_version, source=self._asked.source)
 
     def _direction(self, stream: Stream, trip_ms: float) -> None:
         def tell(part: float, mbps: float, now: float) -> None:

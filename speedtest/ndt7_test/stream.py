@@ -15,7 +15,7 @@ from speedtest.http_test.latency import RoundTrips, summarised
 from speedtest.http_test.load import Counted, Stretch
 from speedtest.http_test.trouble import Trouble
 from speedtest.http_test.wire import Cut
-from speedtest.ndt7_test.channel import CLOSE_SECONDS, Channel, cut_short, number, prepared
+from speedtest.ndt7_test.channel import CLOSE_SECONDS, Ndt7Channel, cut_short, number, prepared
 
 _READ_SECONDS = 0.1
 _FIRST_MESSAGE, _LARGEST_MESSAGE = 1 << 13, 1 << 20
@@ -28,7 +28,7 @@ class Stream:
 
     counted: Counted = "received"
 
-    def __init__(self, channel: Channel, direction: Literal["download", "upload"]) -> None:
+    def __init__(self, channel: Ndt7Channel, direction: Literal["download", "upload"]) -> None:
         """Take an open channel."""
         self.channel = channel
         self.direction: Literal["download", "upload"] = direction
@@ -97,7 +97,7 @@ class Stream:
 class UploadStream(Stream):
     """Data to the server."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Ndt7Channel) -> None:
         """Take an open channel."""
         super().__init__(channel, "upload")
         self.counted = "acknowledged" if tcp_info.counts() else "reported"

@@ -237,9 +237,9 @@ def test_what_is_sent_to_a_country_is_whole_in_its_language(language: str, profi
 def test_the_values_of_a_sentence_are_written_as_its_language_does() -> None:
     said = SHARED.say("count.below", below=1, of=200, share="99.98")
     assert (
-        words.Words("de").said(said)
+        words.Wording("de").said(said)
         == "in 1 von 200 Messungen unterschritten, der kleinste Wert beträgt 99,98\u00a0% davon"
     )
     checked = SHARED.say("checked", date="2026-11-26", confidence="medium-high")
-    assert "26. November 2026" in words.Words("de").said(checked)
-    assert "medio-alta" in words.Words("it").said(checked)
+    assert "26. November 2026" in words.Wording("de").said(checked)
+    assert "medio-alta" in words.Wording("it").said(checked)

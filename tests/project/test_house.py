@@ -155,6 +155,7 @@ def test_no_two_public_classes_and_no_two_public_type_names_are_called_the_same(
 
 LOOK = """
 import csv, os, signal, sys, threading
+import dateutil.tz  # the `six` of some versions changes sys.meta_path
 import pyarrow as pa
 
 def look():
