@@ -54,6 +54,11 @@ def hours_of_week(rows: pd.DataFrame) -> pd.Series:
     return times.day_of_week * 24 + times.hour
 
 
+def days(rows: pd.DataFrame) -> pd.Series:
+    """Return the day of each row, as days since 1970 by the clock on the wall."""
+    return wall(rows).astype("datetime64[s]").astype("int64") // _DAY_SECONDS
+
+
 def months(rows: pd.DataFrame) -> pd.Series:
     """Return the month of each row, as a number that `name` writes."""
     times = wall(rows).dt
@@ -80,8 +85,7 @@ def bins(rows: pd.DataFrame, width: int) -> pd.Series:
     if width % _DAY_SECONDS:
         return rows["timestamp"].astype("datetime64[s, UTC]").astype("int64") // width * width
     number = width // _DAY_SECONDS
-    days = wall(rows).astype("datetime64[s]").astype("int64") // _DAY_SECONDS
-    return ((days - _MONDAY) // number * number + _MONDAY) * _DAY_SECONDS
+    return ((days(rows) - _MONDAY) // number * number + _MONDAY) * _DAY_SECONDS
 
 
 def start(bin_: int, width: int, zone: ZoneInfo) -> datetime:

@@ -14,13 +14,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from speedtest.figures import calendar
+from speedtest.figures import calendar, estimates
 from speedtest.figures.coded import Coded, Numbers
-from speedtest.figures.types import Bin, EngineFigures, Hour, Kept, Plan, ServerFigures, Spread
+from speedtest.figures.types import Bin, EngineFigures, Estimate, Hour, Kept, Plan, ServerFigures
 
 MOST_SERVERS = 20
-PLAN_REACHED = 0.9
-"""A test reaches the plan if it measures at least this part of it."""
 _LATE_SECONDS = 2 * 86400
 """Bins of days are days of a wall clock, which is never a whole day from UTC."""
 _MEASURED = (
@@ -54,6 +52,7 @@ class EngineTally:
         self._versions: set[str] = set()
         self._numbers = {quantity: Numbers() for quantity in _MEASURED}
         self._hours = array("B")
+        self._days = array("i")
         self._left_out = array("B")
         """1 for a successful test that is not held against the plan."""
         self._servers = Coded[tuple[str, str]]()
@@ -73,6 +72,7 @@ class EngineTally:
             numbers.extend(good[quantity].to_numpy(dtype=float))
         self._left_out.extend(left_out[good.index].tolist())
         self._hours.extend(calendar.hours_of_week(good))
+        self._days.extend(calendar.days(good))
         self._servers.extend(zip(good["server_id"].fillna(""), good["server_name"].fillna(""), strict=True))
         self._open.append(good[list(_MEASURED)].assign(bin=bins[good.index]))
         self._close(tests["timestamp"].iloc[-1].timestamp() - _LATE_SECONDS)
@@ -80,20 +80,21 @@ class EngineTally:
     def figures(self, plan: Plan, zone: ZoneInfo) -> EngineFigures:
         """Return the figures of all tests. `zone`: where bins of days begin at midnight."""
         self._close(math.inf)
-        spreads = {quantity: _spread(self._all(quantity)) for quantity in _MEASURED}
+        idle, down, up = (self._all(name) for name in ("latency_ms", "download_latency_ms", "upload_latency_ms"))
         return EngineFigures(
             name=self._name,
             versions=sorted(self._versions)[:MOST_SERVERS],
             tests=self._tests,
             failed=self._tests - self._good,
-            download=spreads["download_mbps"],
-            upload=spreads["upload_mbps"],
-            latency=spreads["latency_ms"],
-            jitter=spreads["jitter_ms"],
-            download_latency=spreads["download_latency_ms"],
-            upload_latency=spreads["upload_latency_ms"],
-            loss=spreads["packet_loss_percent"],
-            mean_loss_percent=_mean(self._all("packet_loss_percent")),
+            download=self._estimate("download_mbps"),
+            upload=self._estimate("upload_mbps"),
+            latency=self._estimate("latency_ms"),
+            jitter=estimates.spread(self._all("jitter_ms")),
+            download_latency=self._estimate("download_latency_ms"),
+            upload_latency=self._estimate("upload_latency_ms"),
+            bufferbloat=estimates.bufferbloat(idle, down, up, np.asarray(self._days)),
+            loss=estimates.spread(self._all("packet_loss_percent")),
+            mean_loss_percent=estimates.mean(self._all("packet_loss_percent")),
             plan_download=self._kept("download_mbps", plan.download_mbps),
             plan_upload=self._kept("upload_mbps", plan.upload_mbps),
             bins=[self._bins[each](start=calendar.start(each, self._width, zone)) for each in sorted(self._bins)],
@@ -109,14 +110,15 @@ class EngineTally:
         """Return what every successful test measured, NaN if it did not."""
         return self._numbers[quantity].at(slice(None))
 
+    def _estimate(self, quantity: str) -> Estimate | None:
+        return estimates.estimate(self._all(quantity), np.asarray(self._days))
+
     def _kept(self, quantity: str, plan_mbps: float | None) -> Kept | None:
-        left_out = np.asarray(self._left_out).astype(bool)
-        numbers = self._all(quantity)[~left_out]
-        spread = _spread(numbers)
-        if plan_mbps is None or spread is None:
+        if plan_mbps is None:
             return None
-        reached = int(np.count_nonzero(numbers >= PLAN_REACHED * plan_mbps))
-        return Kept(plan_mbps, 100 * reached / spread.tests, spread, int(left_out.sum()))
+        left_out = np.asarray(self._left_out).astype(bool)
+        numbers, days = self._all(quantity)[~left_out], np.asarray(self._days)[~left_out]
+        return estimates.kept(numbers, days, plan_mbps, int(left_out.sum()))
 
     def _close(self, before: float) -> None:
         """Compute the figures of the bins that end before this time, in seconds since 1970."""
@@ -129,12 +131,12 @@ class EngineTally:
             self._bins[number] = partial(
                 Bin,
                 tests=len(members),
-                download=_spread(numbers["download_mbps"]),
-                upload=_spread(numbers["upload_mbps"]),
-                latency_ms=_median(numbers["latency_ms"]),
-                download_latency_ms=_median(numbers["download_latency_ms"]),
-                upload_latency_ms=_median(numbers["upload_latency_ms"]),
-                packet_loss_percent=_mean(numbers["packet_loss_percent"]),
+                download=estimates.spread(numbers["download_mbps"]),
+                upload=estimates.spread(numbers["upload_mbps"]),
+                latency_ms=estimates.median(numbers["latency_ms"]),
+                download_latency_ms=estimates.median(numbers["download_latency_ms"]),
+                upload_latency_ms=estimates.median(numbers["upload_latency_ms"]),
+                packet_loss_percent=estimates.mean(numbers["packet_loss_percent"]),
             )
 
     def _by(self, keys: np.ndarray, wanted: Iterable[int]) -> Iterator[tuple[int, _Medians]]:
@@ -142,7 +144,7 @@ class EngineTally:
         for key in wanted:
             places = np.flatnonzero(keys == key)
             if places.size:
-                medians = (_median(self._numbers[quantity].at(places)) for quantity in _Medians._fields[1:])
+                medians = (estimates.median(self._numbers[quantity].at(places)) for quantity in _Medians._fields[1:])
                 yield key, _Medians(places.size, *medians)
 
     def _most_used(self) -> Iterator[ServerFigures]:
@@ -152,25 +154,3 @@ class EngineTally:
         for number, medians in self._by(codes, most):
             id_, name = servers[number]
             yield ServerFigures(id_ or None, name or None, *medians)
-
-
-def _there(numbers: np.ndarray) -> np.ndarray:
-    return numbers[~np.isnan(numbers)]
-
-
-def _spread(numbers: np.ndarray) -> Spread | None:
-    there = _there(numbers)
-    if not there.size:
-        return None
-    low, median, high = np.quantile(there, [0.1, 0.5, 0.9], overwrite_input=True).tolist()
-    return Spread(len(there), median, low, high, float(there.min()), float(there.max()))
-
-
-def _median(numbers: np.ndarray) -> float | None:
-    there = _there(numbers)
-    return float(np.median(there, overwrite_input=True)) if there.size else None
-
-
-def _mean(numbers: np.ndarray) -> float | None:
-    there = _there(numbers)
-    return float(there.mean()) if there.size else None

@@ -61,12 +61,45 @@ class Spread(msgspec.Struct, frozen=True):
     most: float
 
 
+class Interval(msgspec.Struct, frozen=True):
+    """The limits between which a figure lies with a probability of 95 % (see `figures.intervals`)."""
+
+    low: float
+    high: float
+
+
+type TooFew = Literal["tests", "days"]
+"""Why a median has no interval: fewer than 6 tests, or tests on 2 to 5 days."""
+
+
+class Estimate(Spread, frozen=True):
+    """A spread, and how well it is known."""
+
+    days: int
+    """The days with a test, by the clock on the wall."""
+    interval: Interval | None
+    """Of the median; null where tests or days are too few for one."""
+    too_few: TooFew | None
+    """Why there is no interval."""
+    few_for_range: bool
+    """Whether fewer than 29 tests tell `low` and `high`: too few for a tenth of them."""
+
+
+class Bufferbloat(msgspec.Struct, frozen=True):
+    """By how many ms the latency rises under load: of each test the mean of download and upload."""
+
+    increase: Estimate
+    grade: str
+    """A+ to F, of the median (see `figures.grades`)."""
+
+
 class Kept(msgspec.Struct, frozen=True):
     """How often the download or the upload reached at least 90 % of the plan."""
 
     plan_mbps: float
     share: float
-    spread: Spread
+    share_interval: Interval | None
+    spread: Estimate
     left_out: int = 0
     """Successful tests that are not in these figures because they are marked (see `quality`)."""
 
@@ -115,12 +148,14 @@ class EngineFigures(msgspec.Struct, frozen=True, kw_only=True):
     tests: int
     """All tests, successful or failed."""
     failed: int
-    download: Spread | None
-    upload: Spread | None
-    latency: Spread | None
+    download: Estimate | None
+    upload: Estimate | None
+    latency: Estimate | None
     jitter: Spread | None
-    download_latency: Spread | None
-    upload_latency: Spread | None
+    download_latency: Estimate | None
+    upload_latency: Estimate | None
+    bufferbloat: Bufferbloat | None
+    """Null where a test measures the latency under one load only, or under none."""
     loss: Spread | None
     mean_loss_percent: float | None
     plan_download: Kept | None

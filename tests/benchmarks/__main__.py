@@ -2,7 +2,8 @@
 
 `… accuracy` measures lines of known speed with each program: see `tests.benchmarks.accuracy`; `… watch` breaks lines
 and looks at what the watch tells: see `tests.benchmarks.watch`; `… publishing` kills the child that sends rows at every
-step: see `tests.benchmarks.publishing`.
+step: see `tests.benchmarks.publishing`; `… statistics` simulates lines and looks whether intervals hold the truth: see
+`tests.benchmarks.statistics`.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from tests.benchmarks import (
     queries,
     reading,
     size,
+    statistics,
     verdict,
     views,
     watch,
@@ -53,6 +55,7 @@ ALONE: Mapping[str, Callable[[Sequence[str]], None]] = {
     "accuracy": accuracy.main,
     "watch": watch.main,
     "publishing": publishing.main,
+    "statistics": statistics.main,
 }
 """Those with options of their own."""
 YEAR = 365

@@ -1,0 +1,83 @@
+"""The spread of numbers, and how well it is known, as `figures.types` has them. A number that is NaN counts as none."""
+
+import numpy as np
+
+from speedtest.figures import grades, intervals
+from speedtest.figures.types import Bufferbloat, Estimate, Kept, Spread
+
+PLAN_REACHED = 0.9
+"""A test reaches the plan if it measures at least this part of it."""
+_LOW, _MIDDLE, _HIGH = 0.1, 0.5, 0.9
+
+
+def spread(numbers: np.ndarray) -> Spread | None:
+    """Return the spread of numbers, None if there is none."""
+    there = _there(numbers)
+    if not there.size:
+        return None
+    low, median, high = np.quantile(there, [_LOW, _MIDDLE, _HIGH], overwrite_input=True).tolist()
+    return Spread(len(there), median, low, high, float(there.min()), float(there.max()))
+
+
+def median(numbers: np.ndarray) -> float | None:
+    """Return the median of numbers, None if there is none."""
+    there = _there(numbers)
+    return float(np.median(there, overwrite_input=True)) if there.size else None
+
+
+def mean(numbers: np.ndarray) -> float | None:
+    """Return the mean of numbers, None if there is none."""
+    there = _there(numbers)
+    return float(there.mean()) if there.size else None
+
+
+def estimate(numbers: np.ndarray, days: np.ndarray) -> Estimate | None:
+    """Return the spread of numbers and how well it is known, None if there is none. `days`: the day of each."""
+    found = sample(numbers, days)
+    return _estimate(found) if found else None
+
+
+def sample(numbers: np.ndarray, days: np.ndarray) -> intervals.Sample | None:
+    """Return the numbers by day, None if there is none."""
+    is_there = ~np.isnan(numbers)
+    return intervals.sample(numbers[is_there], days[is_there]) if is_there.any() else None
+
+
+def kept(numbers: np.ndarray, days: np.ndarray, plan_mbps: float, left_out: int) -> Kept | None:
+    """Return how often speeds reached the plan, None if there is none. `left_out`: tests that are not among them."""
+    found = sample(numbers, days)
+    if found is None:
+        return None
+    reached = found.unsorted >= PLAN_REACHED * plan_mbps
+    share = 100 * int(np.count_nonzero(reached)) / len(reached)
+    return Kept(plan_mbps, share, intervals.of_share(reached, found), _estimate(found), left_out)
+
+
+def bufferbloat(idle: np.ndarray, down: np.ndarray, up: np.ndarray, days: np.ndarray) -> Bufferbloat | None:
+    """Return the bufferbloat of tests from their latencies, None if no test measured all three."""
+    increase = (np.maximum(down - idle, 0) + np.maximum(up - idle, 0)) / 2
+    found = estimate(increase, days)
+    return Bufferbloat(found, grades.bufferbloat(found.median)) if found else None
+
+
+def _estimate(of: intervals.Sample) -> Estimate:
+    tests = len(of.numbers)
+    interval = intervals.of_quantile(of, _MIDDLE)
+    is_few = not intervals.are_enough(tests, _MIDDLE)
+    low, middle, high = (intervals.quantile(of.numbers, part) for part in (_LOW, _MIDDLE, _HIGH))
+    return Estimate(
+        tests,
+        middle,
+        low,
+        high,
+        float(of.numbers[0]),
+        float(of.numbers[-1]),
+        of.days,
+        interval,
+        None if interval else "tests" if is_few else "days",
+        not intervals.are_enough(tests, _LOW),
+    )
+
+
+def _there(numbers: np.ndarray) -> np.ndarray:
+    return numbers[~np.isnan(numbers)]
