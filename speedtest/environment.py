@@ -53,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sleep_jitter_seconds: float
     sleep_align: bool
     """Whether slots are at multiples of the interval since local midnight, and not since the start."""
+    sampling: str
+    """`fixed`, or `stratified`: one instant drawn in each slot, which then is a multiple of the interval too."""
     watch_seconds: float
     """0: the line is not watched."""
     watch_targets: tuple[str, ...]
@@ -80,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     plan_download_mbps: float | None
     plan_upload_mbps: float | None
     contract_file: Path | None
+    expect_isp: str | None
+    """Names of the provider that tests should go through, as `names.split` separates them; None: any."""
     page_host: str
     page_port: int
     page_password: str | None
@@ -234,6 +238,8 @@ def _wrong_together(values: Mapping[str, Any]) -> list[str]:
         )
     if interval and values.get("sleep_align") and not 1 <= interval <= SECONDS_PER_DAY:
         wrong.append(f"SLEEP_ALIGN=1 is not allowed with SLEEP_SECONDS={interval:g}: it must be from 1 to a day")
+    if interval and values.get("sampling") == "stratified" and not 1 <= interval <= SECONDS_PER_DAY:
+        wrong.append(f"SAMPLING=stratified is not allowed with SLEEP_SECONDS={interval:g}: it must be from 1 to a day")
     interface, version = values.get("speedtest_interface") or "", values.get("speedtest_ip_version")
     if version and (kind := hosts.version_of(interface)) and kind != version:
         wrong.append(

@@ -24,6 +24,7 @@ LARGEST_PORT = 65535
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
+_SAMPLINGS = ("fixed", "stratified")
 MOST_DAYS = 36_500
 
 type Part = Literal["all", "measuring", "delivery", "plan", "page"]
@@ -138,6 +139,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             numbers.number(LONGEST_INTERVAL_SECONDS),
         ),
         Variable("SLEEP_ALIGN", "0", "0 or 1", numbers.switch),
+        Variable("SAMPLING", "fixed", "fixed or stratified", names.one_of_lower(_SAMPLINGS)),
         Variable(
             "WATCH_SECONDS",
             "10",
@@ -198,6 +200,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
         Variable("PLAN_DOWNLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),
         Variable("PLAN_UPLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),
         Variable("CONTRACT_FILE", None, "the path of a file", Path, part="plan"),
+        Variable("EXPECT_ISP", None, names.ALLOWED_PROVIDERS, names.providers, part="plan"),
         Variable("PAGE_HOST", "127.0.0.1", "this machine's address, or all (IPv4, IPv6)", hosts.address, part="page"),
         Variable(
             "PAGE_PORT",

@@ -21,7 +21,7 @@ _CLOSE = 1e-6
 
 _JUMP = 60.0
 """Seconds by which the wall clock may run ahead of the monotonic one during a test."""
-_LONGEST_HOUR = 3600.0
+LONGEST_HOUR = 3600.0
 """How much a change of the clocks can lengthen the time to the next tick."""
 
 
@@ -59,6 +59,11 @@ class AlignedTicks(Ticks):
         self._tick = next_tick(due[-1], self._settings.sleep_seconds)
         return [self._slot_of(tick) for tick in due]
 
+    @property
+    def _spread(self) -> float:
+        """The most seconds from a tick to its slot."""
+        return self._settings.sleep_jitter_seconds
+
     def _has_jumped(self) -> bool:
         """Return whether the wall clock was set forward since the last slot: no test ran while those slots passed."""
         wall, monotonic = self._taken
@@ -76,19 +81,16 @@ class AlignedTicks(Ticks):
 
     def _look_at_the_clock(self) -> None:
         """Begin anew if the wall clock was set back, so that the next tick is farther away than any can be."""
-        if (
-            self._tick - self._now()
-            > self._settings.sleep_seconds + self._settings.sleep_jitter_seconds + _LONGEST_HOUR
-        ):
+        if self._tick - self._now() > self._farthest:
             self._tick = self._first_after(self._now())
 
     @property
     def _farthest(self) -> float:
         """The most seconds from an instant to the end of the next slot, over a change of the clocks."""
-        return self._settings.sleep_seconds + self._settings.sleep_jitter_seconds + _LONGEST_HOUR
+        return self._settings.sleep_seconds + self._spread + LONGEST_HOUR
 
     def _first_after(self, now: float) -> float:
-        tick = next_tick(now - self._settings.sleep_jitter_seconds - _CLOSE, self._settings.sleep_seconds)
+        tick = next_tick(now - self._spread - _CLOSE, self._settings.sleep_seconds)
         while self._at(tick) < now - _CLOSE:
             tick = next_tick(tick, self._settings.sleep_seconds)
         return tick

@@ -20,6 +20,7 @@ from speedtest.daemon.errands import Errand
 from speedtest.daemon.outages import Outages
 from speedtest.daemon.publishers import Publishers
 from speedtest.daemon.schedule import BUSY, Memory
+from speedtest.daemon.stratified import StratifiedTicks
 from speedtest.data import heartbeat, partitions, results
 from speedtest.data.heartbeat import Heartbeat
 from speedtest.data.row_queue import RowQueue
@@ -58,7 +59,7 @@ class Daemon:
         self.settings = settings
         self.clock = clock
         self.stop = stop
-        self.ticks = AlignedTicks(settings, clock) if settings.sleep_align else Ticks(settings, clock)
+        self.ticks = _ticks(settings, clock)
         self.waiting = RowQueue(settings.result_dir)
         self._dates = ClockWatch(clock, settings.result_dir)
         self.outages = Outages(settings, clock, self._dates)
@@ -103,7 +104,7 @@ class Daemon:
         self._beat(self.ticks.next_due)
         self._publish()
         while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
-            longest = LOOK_SECONDS if self.settings.sleep_align or self._dates.holds else math.inf
+            longest = LOOK_SECONDS if isinstance(self.ticks, AlignedTicks) or self._dates.holds else math.inf
             if self.outages.watch or self._publishers:
                 longest = min(longest, OUTAGE_SECONDS)
             if left > BEFORE_SECONDS:
@@ -239,6 +240,13 @@ class Daemon:
         if not self.outages.waits:
             self._dates.release()
         self.waiting.give_up()
+
+
+def _ticks(settings: Settings, clock: Clock) -> Ticks:
+    """Return the slots that `SAMPLING` and `SLEEP_ALIGN` ask for."""
+    if settings.sampling == "stratified":
+        return StratifiedTicks(settings, clock)
+    return AlignedTicks(settings, clock) if settings.sleep_align else Ticks(settings, clock)
 
 
 def _log(measurement: Measurement, path: str | None) -> None:

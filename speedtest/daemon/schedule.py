@@ -197,7 +197,7 @@ def is_below(settings: Settings, measurement: Measurement) -> bool:
 
 def retry_delay(settings: Settings, due: datetime, retry: int) -> float:
     """Return the seconds to wait before a retry: 15, 30, 60 and so on, plus up to half. Retries count from 1."""
-    spread = _chance(settings.speedtest_location_uuid, due.isoformat(), retry)
+    spread = chance(settings.speedtest_location_uuid, due.isoformat(), retry)
     return FIRST_DELAY_SECONDS * 2 ** (retry - 1) * (1 + spread / 2)
 
 
@@ -205,11 +205,11 @@ def jitter(settings: Settings, tick: int) -> float:
     """Return the seconds from a tick to its slot. They depend only on the location and the tick."""
     if not settings.sleep_jitter_seconds:
         return 0.0
-    return settings.sleep_jitter_seconds * _chance(settings.speedtest_location_uuid, tick)
+    return settings.sleep_jitter_seconds * chance(settings.speedtest_location_uuid, tick)
 
 
-def _chance(*seed: str | int) -> float:
-    """Return a number from 0 to 1 that depends only on the seed."""
+def chance(*seed: str | int) -> float:
+    """Return a number from 0 (included) to 1 (not included) that depends only on the seed."""
     import random  # noqa: PLC0415 (a daemon without jitter or failures never needs it)
 
     return random.Random(" ".join(map(str, seed))).random()  # noqa: S311 (spreads load, protects no secret)

@@ -34,7 +34,7 @@ def mean(numbers: np.ndarray) -> float | None:
 def estimate(numbers: np.ndarray, days: np.ndarray) -> Estimate | None:
     """Return the spread of numbers and how well it is known, None if there is none. `days`: the day of each."""
     found = sample(numbers, days)
-    return _estimate(found) if found else None
+    return of_sample(found) if found else None
 
 
 def sample(numbers: np.ndarray, days: np.ndarray) -> intervals.Sample | None:
@@ -50,7 +50,7 @@ def kept(numbers: np.ndarray, days: np.ndarray, plan_mbps: float, left_out: int)
         return None
     reached = found.unsorted >= PLAN_REACHED * plan_mbps
     share = 100 * int(np.count_nonzero(reached)) / len(reached)
-    return Kept(plan_mbps, share, intervals.of_share(reached, found), _estimate(found), left_out)
+    return Kept(plan_mbps, share, intervals.of_share(reached, found), of_sample(found), left_out)
 
 
 def bufferbloat(idle: np.ndarray, down: np.ndarray, up: np.ndarray, days: np.ndarray) -> Bufferbloat | None:
@@ -60,7 +60,8 @@ def bufferbloat(idle: np.ndarray, down: np.ndarray, up: np.ndarray, days: np.nda
     return Bufferbloat(found, grades.bufferbloat(found.median)) if found else None
 
 
-def _estimate(of: intervals.Sample) -> Estimate:
+def of_sample(of: intervals.Sample) -> Estimate:
+    """Return the spread of a sample, and how well it is known."""
     tests = len(of.numbers)
     interval = intervals.of_quantile(of, _MIDDLE)
     is_few = not intervals.are_enough(tests, _MIDDLE)

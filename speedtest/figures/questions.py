@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from speedtest.figures import evidence, zones
+from speedtest.figures import comparison, evidence, zones
 from speedtest.figures.evidence import Evidence
 from speedtest.figures.rows import Rows
 from speedtest.figures.summary import summarise
-from speedtest.figures.types import Plan, Question, Summary
+from speedtest.figures.types import Comparison, Plan, Question, Summary
+from speedtest.values.period import Unclear
+
+
+class Wanted(NamedTuple):
+    """A side of a comparison, as far as it is named. Times are as `values.period` reads them."""
+
+    location: str | None = None
+    since: str | None = None
+    until: str | None = None
 
 
 def questions(
@@ -48,6 +58,54 @@ def by_zone(  # noqa: PLR0913 (what `questions` needs, and the time)
     for location in locations or rows.locations():
         first, last = zones.between(rows, [location], since, until, now)
         yield from questions(rows, first, min(last or now, now), [location], isp)
+
+
+def sides(rows: Rows, this: Wanted, other: Wanted, now: datetime) -> list[Question]:
+    """Return the two questions of a comparison, each in the zone of its line.
+
+    The other side, as far as it is not named, is the period of the same length right before, or, of another location,
+    the same period. Raises Unclear if a period is empty, if both overlap at one location, or if there are no rows, and
+    the errors of `Rows.of`.
+    """
+    known = rows.locations()
+    if not known:
+        raise Unclear("there are no rows to compare: run `speedsnake status` to see whether the daemon runs")
+    first = _side(rows, this._replace(location=this.location or known[0]), now)
+    second = _other(rows, first, other, now)
+    if first.location == second.location and first.since < second.until and second.since < first.until:
+        raise Unclear(f"the two periods of {first.location} overlap: choose ends so that they do not")
+    return [first, second]
+
+
+def _other(rows: Rows, first: Question, other: Wanted, now: datetime) -> Question:
+    location = other.location or first.location
+    if other.since or other.until:
+        return _side(rows, other._replace(location=location), now)
+    if location != first.location:
+        return _question(location, first.since, first.until)
+    try:
+        return _question(location, first.since - (first.until - first.since), first.since)
+    except OverflowError:
+        raise Unclear("the period before would begin before the calendar: choose a later start") from None
+
+
+def _side(rows: Rows, wanted: Wanted, now: datetime) -> Question:
+    location = wanted.location or ""
+    first, last = zones.between(rows, [location], wanted.since, wanted.until, now)
+    start, end = first or rows.first(location), min(last or now, now)
+    if start is None or start >= end:
+        raise Unclear(f"the period of {location} is empty: choose a start before its end, and before now")
+    return _question(location, start, end)
+
+
+def _question(location: str, since: datetime, until: datetime) -> Question:
+    return Question(location, since, until, known_before=False)
+
+
+def compared(rows: Rows, asked: Sequence[Question], plan: Plan) -> Comparison:
+    """Return how the first of two questions differs from the other. Raises the errors of `Rows.of`."""
+    this, other = ((each, rows.pieces(each.since, each.until, each.location, each.isp)) for each in asked)
+    return comparison.compare(this, other, plan)
 
 
 def summaries(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[Summary]:

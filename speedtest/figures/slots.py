@@ -11,7 +11,9 @@ Where the watch saw the line, it decides: a test that failed while the line was 
 outages are those that the watch saw (see `figures.watched`), not slots in a row.
 
 A slot without a row is known by its gap: the two slots around it are at least `_GAP` intervals apart. If
-`SLEEP_JITTER_SECONDS` is more than a third of the interval, a single missing slot may go unnoticed.
+`SLEEP_JITTER_SECONDS` is more than a third of the interval, a single missing slot may go unnoticed. Where slots come at
+irregular times, as with `SAMPLING=stratified`, two that follow each other may be almost two intervals apart, so there a
+gap is longer than that, and half of the single missing slots go unnoticed.
 """
 
 import math
@@ -25,7 +27,10 @@ import pandas as pd
 
 from speedtest.figures.coded import Coded
 
-_GAP = 1.9
+_GAP, _GAP_OF_IRREGULAR = 1.9, 2.05
+_IRREGULAR = 0.15
+"""Slots are irregular if the times between those around deviate by more than this part of the interval (median)."""
+_AROUND = np.array([each for each in range(-6, 7) if each])
 _OK, _ANSWERED, _DOWN, _UNCLEAR, _SKIPPED = range(5)
 """What an attempt says. The lowest of a slot's attempts decides."""
 _STATES = {"ok": _OK, "failed": _UNCLEAR, "skipped": _SKIPPED}
@@ -170,10 +175,21 @@ def _with_missing(slots: pd.DataFrame) -> pd.DataFrame:
     apart = np.diff(times, append=times[-1:]) / 1e6  # all in place, because ten years have 525,600 slots
     apart /= slots["interval"].to_numpy()
     is_gap = apart >= _GAP
+    is_gap[_of_irregular(apart)] = False
     np.round(apart, out=apart)
     apart -= 1
     slots["missing"] = np.where(is_gap, apart, 0).astype(int)
     return slots
+
+
+def _of_irregular(apart: np.ndarray) -> np.ndarray:
+    """Return the places of gaps that are none where slots are irregular. `apart`: in intervals, the last one is 0."""
+    doubtful = np.flatnonzero((apart >= _GAP) & (apart < _GAP_OF_IRREGULAR))
+    last = len(apart) - 2
+    if not doubtful.size or last < 1:
+        return doubtful[:0]
+    around = np.abs(apart[np.clip(doubtful[:, None] + _AROUND, 0, last)] - 1)
+    return doubtful[np.median(around, axis=1) > _IRREGULAR]
 
 
 def _says(rows: pd.DataFrame) -> pd.Series:

@@ -34,7 +34,7 @@ _WIDTHS_IN_DAYS = (1, 2, 3, 7, 14, 30, 60, 91, 182, 365)
 def summarise(pieces: Pieces, asked: Question, plan: Plan) -> Summary:
     """Return the figures that answer a question, computed from its rows. Raises the errors of `Rows.of`."""
     ends = pieces.ends()
-    tally = _Tally(bin_width(ends, asked), QualityTally(plan.download_mbps, counted=asked.marked))
+    tally = _Tally(bin_width(ends, asked), QualityTally(plan.download_mbps, plan.isps, counted=asked.marked))
     for rows in pieces:
         tally.add(rows)
     return tally.summary(ends, asked, plan)

@@ -42,10 +42,12 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The speeds that the contract promises, in Mbit/s."""
+    """What the contract says: the promised speeds, in Mbit/s, and the provider."""
 
     download_mbps: float | None = None
     upload_mbps: float | None = None
+    isps: tuple[str, ...] = ()
+    """Names of the provider. Tests through another one are marked; none: any provider will do."""
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -102,6 +104,55 @@ class Kept(msgspec.Struct, frozen=True):
     spread: Estimate
     left_out: int = 0
     """Successful tests that are not in these figures because they are marked (see `quality`)."""
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One side of a comparison: a line over a period, from `since` (included) to `until` (not included)."""
+
+    location: str
+    since: datetime
+    until: datetime
+    tests: int
+    """Successful tests."""
+    left_out: int
+    """Of these, the marked ones, which are not compared (see `quality`)."""
+
+
+type Finding = Literal["more", "less", "no-difference", "cannot-tell"]
+"""`more`, `less`: the interval of the difference lies on one side of 0. `no-difference`: 0 is in it. `cannot-tell`:
+there is no interval, because a side has too few tests or days."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """How one quantity differs between two sides: the median of the first minus that of the other."""
+
+    quantity: str
+    """The column, such as `download_mbps`."""
+    this: Estimate | None
+    """Null where no test of this side measured it."""
+    other: Estimate | None
+    difference: float | None
+    interval: Interval | None
+    """Of the difference."""
+    finding: Finding
+
+
+class EngineDifferences(msgspec.Struct, frozen=True):
+    """What one engine measured on both sides."""
+
+    name: str
+    differences: list[Difference]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Two periods or two locations beside each other. Engines measure differently, so each has its own figures."""
+
+    this: Side
+    other: Side
+    engines: list[EngineDifferences]
+    """Those that measured on both sides, the most used first."""
+    only_one: list[str]
+    """Engines that measured on one side only."""
 
 
 class Bin(msgspec.Struct, frozen=True):

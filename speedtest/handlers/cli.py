@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from speedtest.handlers.check import check
+from speedtest.handlers.compare import compare
 from speedtest.handlers.contract import contract
 from speedtest.handlers.demo import demo
 from speedtest.handlers.export import export
@@ -147,6 +148,7 @@ command.add(
     "speedsnake verdict --list",
     "CONTRACT_FILE=contract.toml speedsnake verdict --profile de-bnetza --json | jq .overall",
 )
+command.add(app, compare, "speedsnake compare --since 30d", "speedsnake compare --since 7d --versus-location office")
 command.add(app, export, "speedsnake export --since 30d -o month.csv", "speedsnake export --format json | jq length")
 command.add(app, convert, "speedsnake convert")
 command.add(app, deliver, "DELIVER_TO=s3://my-bucket/uploads speedsnake deliver")

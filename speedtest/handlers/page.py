@@ -21,6 +21,7 @@ from speedtest.logging import Events
 from speedtest.page import server
 from speedtest.page.server import Unavailable
 from speedtest.terminal import exits, startup
+from speedtest.values import names
 from speedtest.variables import PAGE
 
 events = Events("speedtest.handlers.page")
@@ -75,7 +76,7 @@ def _serve(listener: socket.socket, settings: Settings) -> NoReturn:
     from speedtest.page.app import application  # noqa: PLC0415 (the same)
     from speedtest.page.queries import Queries  # noqa: PLC0415 (the same)
 
-    plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
+    plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps, names.split(settings.expect_isp))
     queries = Queries(Folders(settings.result_dir, settings.upload_dir), plan)
     server.serve(
         listener,

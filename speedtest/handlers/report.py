@@ -16,6 +16,7 @@ from speedtest.data.partitions import Folders
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.options import Locations, Output, Provider, Since, Until
+from speedtest.values import names
 from speedtest.values.period import Unclear
 from speedtest.variables import REPORT
 
@@ -58,7 +59,7 @@ def report(  # noqa: PLR0913 (each is an option)
     from speedtest.report import render  # noqa: PLC0415
 
     rows = Rows(Folders(settings.result_dir, settings.upload_dir))
-    plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
+    plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps, names.split(settings.expect_isp))
     try:
         found = questions.by_zone(rows, since, until, now, location or [], isp=isp)
         asked = [msgspec.structs.replace(each, marked=all_tests) for each in found]

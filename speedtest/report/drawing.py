@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from speedtest.figures.evidence import Evidence
 from speedtest.figures.types import EngineFigures, Plan, Summary
-from speedtest.report import charts, sentences, words
+from speedtest.report import charts, knowledge, sentences, words
 from speedtest.report.charts import NARROW, WIDE, Chart, Curve, Paper
 from speedtest.values import amounts
 
@@ -166,7 +166,11 @@ def templates(*more: Path) -> jinja2.Environment:
         "day": words.day,
         "duration": amounts.duration,
         "harmless": words.harmless,
+        "rise": knowledge.rise,
         "instant": words.instant,
+        "known": knowledge.known,
+        "range_of": knowledge.range_of,
+        "share_known": knowledge.share,
         "moment": words.moment,
         "percent": amounts.percent,
         "share": amounts.share,

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 from speedtest.figures.evidence import Evidence
 from speedtest.figures.providers import Providers
 from speedtest.figures.slots import Outage
-from speedtest.figures.types import Plan, Spread, Summary
+from speedtest.figures.types import Estimate, Plan, Spread, Summary
 from speedtest.figures.watched import Watched
-from speedtest.report import drawing, sentences, words
+from speedtest.report import drawing, knowledge, sentences, words
 from speedtest.report.drawing import View
 from speedtest.values import amounts
 
@@ -55,13 +55,16 @@ def text(summary: Summary, plan: Plan) -> str:
                 ("upload", engine.upload, "Mbit/s"),
                 ("latency", engine.latency, "ms"),
                 ("loaded", engine.download_latency, "ms"),
-                ("loss", engine.loss, "%"),
             )
             if spread
         ]
+        if engine.loss:
+            lines.append(f"  loss     {_loss(engine.loss)}")
+        if engine.bufferbloat:
+            lines.append(f"  bloat    {engine.bufferbloat.grade}: {knowledge.rise(engine.bufferbloat)}")
         lines += [
             f"  plan     {way}: {amounts.share(kept.share)} of tests reached 90 % of "
-            f"{amounts.amount(kept.plan_mbps)} Mbit/s"
+            f"{amounts.amount(kept.plan_mbps)} Mbit/s{knowledge.share(kept)}"
             for way, kept in (("download", engine.plan_download), ("upload", engine.plan_upload))
             if kept
         ]
@@ -115,8 +118,10 @@ def _watch(watch: Watched) -> str:
     )
 
 
-def _spread(spread: Spread, unit: str) -> str:
-    middle = f"{amounts.amount(spread.low)} to {amounts.amount(spread.high)}"
-    return (
-        f"{amounts.amount(spread.median):>8} {unit} median, {middle} in 80 % of {amounts.count(spread.tests, 'test')}"
-    )
+def _spread(of: Estimate, unit: str) -> str:
+    return f"{amounts.amount(of.median):>8} {unit} median ({knowledge.known(of)}), {knowledge.range_of(of)}"
+
+
+def _loss(of: Spread) -> str:
+    most = f"{amounts.amount(of.most)} % at most"
+    return f"{amounts.amount(of.median):>8} % median, {most}, of {amounts.count(of.tests, 'test')}"

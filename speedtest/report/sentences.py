@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from speedtest.figures.providers import ProviderChange
 from speedtest.figures.quality import MARKS
 from speedtest.figures.types import Far, Summary
-from speedtest.report import words
+from speedtest.report import knowledge, words
 from speedtest.values import amounts
 
 PLACES = {
@@ -46,7 +46,7 @@ def _measured(summary: Summary) -> str:
         failed = amounts.count(summary.failed, "test")
         return f"no test {'succeeded' if summary.failed == summary.tests else 'measured a speed'}: {failed} failed"
     speeds = [
-        f"{amounts.amount(spread.median)} Mbit/s {way}"
+        f"{amounts.amount(spread.median)} Mbit/s {way} ({knowledge.known(spread)})"
         for way, spread in (("down", best.download), ("up", best.upload))
         if spread
     ]

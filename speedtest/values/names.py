@@ -1,8 +1,14 @@
-"""Read configured names: locations, zones, levels."""
+"""Read configured names: locations, zones, levels, providers."""
 
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+_MOST_PROVIDERS, _SHORTEST_PROVIDER, _LONGEST_PROVIDER = 10, 2, 100
+ALLOWED_PROVIDERS = (
+    f"1 to {_MOST_PROVIDERS} names of an internet provider, or parts of them, of {_SHORTEST_PROVIDER} to"
+    f" {_LONGEST_PROVIDER} printable characters, separated by semicolons, such as Deutsche Telekom;Telekom"
+)
 
 _LOCATION = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
@@ -42,6 +48,31 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
         return text.upper()
 
     return read
+
+
+def one_of_lower(names: Sequence[str]) -> Callable[[str], str]:
+    """Return a reader of one of these lower-case names, in any case."""
+
+    def read(text: str) -> str:
+        if text.lower() not in names:
+            raise ValueError(text)
+        return text.lower()
+
+    return read
+
+
+def providers(text: str) -> str:
+    """Read names of an internet provider, which `split` separates."""
+    names = split(text)
+    fit = all(_SHORTEST_PROVIDER <= len(name) <= _LONGEST_PROVIDER and any(map(str.isalnum, name)) for name in names)
+    if not fit or len(names) > _MOST_PROVIDERS or not text.isprintable():
+        raise ValueError(text)
+    return text
+
+
+def split(text: str | None) -> tuple[str, ...]:
+    """Return the names between semicolons, none if there is no text. A comma may be part of a name."""
+    return tuple(name.strip() for name in text.split(";")) if text else ()
 
 
 def zone(text: str) -> str:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import msgspec
 import pytest
 from samples import HOME, OFFICE, utc
 from views import INTERVAL, failed, folders, good, skipped, summary
