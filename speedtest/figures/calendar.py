@@ -9,12 +9,14 @@ import os
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from speedtest import environment
 from speedtest.values import names
 
 _DAY_SECONDS = 86400
+_LAST_SECOND = 2**32 - 1
 _MONTHS = 12
 _MONDAY = 4
 """1970-01-05 was a Monday."""
@@ -54,9 +56,10 @@ def hours_of_week(rows: pd.DataFrame) -> pd.Series:
     return times.day_of_week * 24 + times.hour
 
 
-def days(rows: pd.DataFrame) -> pd.Series:
-    """Return the day of each row, as days since 1970 by the clock on the wall."""
-    return wall(rows).astype("datetime64[s]").astype("int64") // _DAY_SECONDS
+def seconds(rows: pd.DataFrame) -> np.ndarray:
+    """Return the time of each row as whole seconds since 1970, in four bytes; one that does not fit as the nearest."""
+    since = rows["timestamp"].astype("datetime64[s, UTC]").astype("int64").to_numpy()
+    return np.clip(since, 0, _LAST_SECOND).astype(np.uint32)
 
 
 def months(rows: pd.DataFrame) -> pd.Series:
@@ -85,7 +88,8 @@ def bins(rows: pd.DataFrame, width: int) -> pd.Series:
     if width % _DAY_SECONDS:
         return rows["timestamp"].astype("datetime64[s, UTC]").astype("int64") // width * width
     number = width // _DAY_SECONDS
-    return ((days(rows) - _MONDAY) // number * number + _MONDAY) * _DAY_SECONDS
+    days = wall(rows).astype("datetime64[s]").astype("int64") // _DAY_SECONDS
+    return ((days - _MONDAY) // number * number + _MONDAY) * _DAY_SECONDS
 
 
 def start(bin_: int, width: int, zone: ZoneInfo) -> datetime:

@@ -57,11 +57,11 @@ def _finding(interval: Interval | None) -> Finding:
 
 
 class _Measured:
-    """The tests of one engine: their numbers and days."""
+    """The tests of one engine: their numbers, and when they were made (seconds since 1970)."""
 
     def __init__(self) -> None:
         self.numbers = {quantity: Numbers() for quantity in QUANTITIES}
-        self.days = array("i")
+        self.seconds = array("I")
 
 
 class _Collected:
@@ -83,7 +83,7 @@ class _Collected:
         self.used.update(map(str, good["engine"].dropna()))
         for name, members in good.groupby("engine", sort=False):
             of = self._engines.setdefault(str(name), _Measured())
-            of.days.extend(calendar.days(members))
+            of.seconds.frombytes(calendar.seconds(members).tobytes())
             for quantity, numbers in of.numbers.items():
                 numbers.extend(members[quantity].to_numpy(dtype=float))
 
@@ -93,4 +93,4 @@ class _Collected:
 
     def sample(self, engine: str, quantity: str) -> Sample | None:
         of = self._engines[engine]
-        return estimates.sample(of.numbers[quantity].at(slice(None)), np.asarray(of.days))
+        return estimates.sample(of.numbers[quantity].at(slice(None)), np.asarray(of.seconds))

@@ -31,21 +31,24 @@ def mean(numbers: np.ndarray) -> float | None:
     return float(there.mean()) if there.size else None
 
 
-def estimate(numbers: np.ndarray, days: np.ndarray) -> Estimate | None:
-    """Return the spread of numbers and how well it is known, None if there is none. `days`: the day of each."""
-    found = sample(numbers, days)
+def estimate(numbers: np.ndarray, seconds: np.ndarray) -> Estimate | None:
+    """Return the spread of numbers and how well it is known, None if there is none.
+
+    `seconds`: when each was measured, since 1970.
+    """
+    found = sample(numbers, seconds)
     return of_sample(found) if found else None
 
 
-def sample(numbers: np.ndarray, days: np.ndarray) -> intervals.Sample | None:
-    """Return the numbers by day, None if there is none."""
+def sample(numbers: np.ndarray, seconds: np.ndarray) -> intervals.Sample | None:
+    """Return the numbers with their days, None if there is none."""
     is_there = ~np.isnan(numbers)
-    return intervals.sample(numbers[is_there], days[is_there]) if is_there.any() else None
+    return intervals.sample(numbers[is_there], seconds[is_there]) if is_there.any() else None
 
 
-def kept(numbers: np.ndarray, days: np.ndarray, plan_mbps: float, left_out: int) -> Kept | None:
+def kept(numbers: np.ndarray, seconds: np.ndarray, plan_mbps: float, left_out: int) -> Kept | None:
     """Return how often speeds reached the plan, None if there is none. `left_out`: tests that are not among them."""
-    found = sample(numbers, days)
+    found = sample(numbers, seconds)
     if found is None:
         return None
     reached = found.unsorted >= PLAN_REACHED * plan_mbps
@@ -53,10 +56,10 @@ def kept(numbers: np.ndarray, days: np.ndarray, plan_mbps: float, left_out: int)
     return Kept(plan_mbps, share, intervals.of_share(reached, found), of_sample(found), left_out)
 
 
-def bufferbloat(idle: np.ndarray, down: np.ndarray, up: np.ndarray, days: np.ndarray) -> Bufferbloat | None:
+def bufferbloat(idle: np.ndarray, down: np.ndarray, up: np.ndarray, seconds: np.ndarray) -> Bufferbloat | None:
     """Return the bufferbloat of tests from their latencies, None if no test measured all three."""
     increase = (np.maximum(down - idle, 0) + np.maximum(up - idle, 0)) / 2
-    found = estimate(increase, days)
+    found = estimate(increase, seconds)
     return Bufferbloat(found, grades.bufferbloat(found.median)) if found else None
 
 

@@ -29,6 +29,7 @@ FEWEST_DAYS = 6
 """Days that an interval over more than one day needs."""
 MOST_BLOCKS = 52
 DRAWS = 1000
+_DAY_SECONDS = 86400
 _SEED = 20_260_101
 _TAIL = (1 - CONFIDENCE) / 2
 _FEWEST_FOR_CORRELATION = 8
@@ -79,11 +80,18 @@ class Drawn(NamedTuple):
     """Degrees of freedom: how well the error is known."""
 
 
-def sample(numbers: np.ndarray, days: np.ndarray) -> Sample:
-    """Return a sample of these numbers, of which none is NaN. `days`: the number of each one's day."""
+def sample(numbers: np.ndarray, seconds: np.ndarray) -> Sample:
+    """Return a sample of these numbers, at least one, none of them NaN. `seconds`: when each was measured.
+
+    Days are stretches of 24 hours since the first number, so that a period of a day has one day whenever it begins.
+    """
+    since = seconds.astype(np.int64) - int(seconds.min())
+    days = (
+        np.maximum(since - 1, 0) // _DAY_SECONDS
+    )  # the times are rounded to seconds: 24 hours sharp are less in truth
     found = np.unique(days)
     count = min(len(found), MOST_BLOCKS)
-    block_of = np.arange(len(found)) * count // max(len(found), 1)
+    block_of = np.arange(len(found)) * count // len(found)
     return Sample(np.sort(numbers), numbers, block_of[np.searchsorted(found, days)], count, len(found))
 
 

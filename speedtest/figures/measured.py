@@ -52,7 +52,8 @@ class EngineTally:
         self._versions: set[str] = set()
         self._numbers = {quantity: Numbers() for quantity in _MEASURED}
         self._hours = array("B")
-        self._days = array("i")
+        self._seconds = array("I")
+        """When each test was made, in seconds since 1970."""
         self._left_out = array("B")
         """1 for a successful test that is not held against the plan."""
         self._servers = Coded[tuple[str, str]]()
@@ -72,7 +73,7 @@ class EngineTally:
             numbers.extend(good[quantity].to_numpy(dtype=float))
         self._left_out.extend(left_out[good.index].tolist())
         self._hours.extend(calendar.hours_of_week(good))
-        self._days.extend(calendar.days(good))
+        self._seconds.frombytes(calendar.seconds(good).tobytes())
         self._servers.extend(zip(good["server_id"].fillna(""), good["server_name"].fillna(""), strict=True))
         self._open.append(good[list(_MEASURED)].assign(bin=bins[good.index]))
         self._close(tests["timestamp"].iloc[-1].timestamp() - _LATE_SECONDS)
@@ -92,7 +93,7 @@ class EngineTally:
             jitter=estimates.spread(self._all("jitter_ms")),
             download_latency=self._estimate("download_latency_ms"),
             upload_latency=self._estimate("upload_latency_ms"),
-            bufferbloat=estimates.bufferbloat(idle, down, up, np.asarray(self._days)),
+            bufferbloat=estimates.bufferbloat(idle, down, up, np.asarray(self._seconds)),
             loss=estimates.spread(self._all("packet_loss_percent")),
             mean_loss_percent=estimates.mean(self._all("packet_loss_percent")),
             plan_download=self._kept("download_mbps", plan.download_mbps),
@@ -111,14 +112,14 @@ class EngineTally:
         return self._numbers[quantity].at(slice(None))
 
     def _estimate(self, quantity: str) -> Estimate | None:
-        return estimates.estimate(self._all(quantity), np.asarray(self._days))
+        return estimates.estimate(self._all(quantity), np.asarray(self._seconds))
 
     def _kept(self, quantity: str, plan_mbps: float | None) -> Kept | None:
         if plan_mbps is None:
             return None
         left_out = np.asarray(self._left_out).astype(bool)
-        numbers, days = self._all(quantity)[~left_out], np.asarray(self._days)[~left_out]
-        return estimates.kept(numbers, days, plan_mbps, int(left_out.sum()))
+        numbers, seconds = self._all(quantity)[~left_out], np.asarray(self._seconds)[~left_out]
+        return estimates.kept(numbers, seconds, plan_mbps, int(left_out.sum()))
 
     def _close(self, before: float) -> None:
         """Compute the figures of the bins that end before this time, in seconds since 1970."""

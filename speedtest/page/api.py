@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from speedtest.figures.questions import Wanted
 from speedtest.page import metrics, openapi, parameters
 from speedtest.page.openapi import Locations, Problem, Results
 from speedtest.page.queries import Queries, ResultPage
@@ -31,6 +32,19 @@ def routes(answers: Queries) -> list[Route]:
             await answers.summary(parameters.question(request.query_params, await answers.locations(), "30d"))
         )
 
+    async def compare(request: Request) -> Response:
+        given, known = request.query_params, await answers.locations()
+        versus = ("versus_since", "versus_until", "versus_location")
+        parameters.only(given, ("since", "until", "location", "marked", *versus))
+        since, until, location = (given.get(name) or None for name in versus)
+        other = parameters.location({"location": location}, known) if location else None
+        return as_json(await answers.compare(parameters.question(given, known, "30d"), Wanted(other, since, until)))
+
+    async def test(request: Request) -> Response:
+        wanted = parameters.one_test(request.query_params, await answers.locations(), ("location", "at"))
+        found = await answers.test(wanted.location, wanted.at)
+        return as_json(found) if found else problem(parameters.NO_TEST, HTTPStatus.NOT_FOUND)
+
     async def locations(request: Request) -> Response:
         given = request.query_params
         parameters.only(given, ("limit", "cursor"))
@@ -49,6 +63,8 @@ def routes(answers: Queries) -> list[Route]:
     return [
         Route("/api/results", results),
         Route("/api/summary", summary),
+        Route("/api/compare", compare),
+        Route("/api/test", test),
         Route("/api/locations", locations),
         Route("/api/now", now),
         Route("/openapi.json", described),

@@ -64,5 +64,5 @@ async def _unreadable(request: Request, error: Exception) -> Response:
 
 
 def _problem(request: Request, why: str, status: int) -> Response:
-    form = html if request.url.path == "/" else api
+    form = html if request.url.path in ("/", "/test") else api
     return form.problem(why, status)

@@ -17,11 +17,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from speedtest.figures import calendar
+from speedtest.figures import calendar, grades
+from speedtest.figures.one_test import OneTest
 from speedtest.figures.state import Condition, DaemonState, LineState
 from speedtest.figures.types import Summary
 from speedtest.page import parameters
-from speedtest.page.parameters import PageParameters
+from speedtest.page.parameters import OneTestParameters, PageParameters
 from speedtest.page.queries import Queries
 from speedtest.report import drawing, words
 
@@ -72,7 +73,15 @@ def routes(answers: Queries) -> list[Route]:
             headers["Refresh"] = str(refresh_seconds(now.daemon, datetime.now(UTC)))
         return unless_known(request, body, "text/html", headers)
 
-    return [Route("/", page), Route("/style.css", style.answer), Route("/icon.svg", icon.answer)]
+    async def test(request: Request) -> Response:
+        wanted = parameters.one_test(request.query_params, await answers.locations(), ("location", "at", "theme"))
+        found = await answers.test(wanted.location, wanted.at)
+        if found is None:
+            return problem(parameters.NO_TEST, HTTPStatus.NOT_FOUND)
+        body = _test(wanted, found)
+        return unless_known(request, body, "text/html", {"Cache-Control": "private, no-cache"})
+
+    return [Route("/", page), Route("/test", test), Route("/style.css", style.answer), Route("/icon.svg", icon.answer)]
 
 
 def problem(why: str, status: int) -> Response:
@@ -111,6 +120,25 @@ def _page(shown: PageParameters, head: Head, locations: Sequence[str], summary: 
             ranges=parameters.RANGES,
             themes=parameters.THEMES,
             refreshes=parameters.REFRESH,
+        )
+    )
+
+
+def _test(wanted: OneTestParameters, found: OneTest) -> str:
+    here = {"location": wanted.location, "at": f"{found.result.timestamp:%Y-%m-%dT%H:%M:%S.%fZ}"}
+    theme = {} if wanted.theme == "auto" else {"theme": wanted.theme}
+    return (
+        drawing.templates(TEMPLATES)
+        .get_template("test.html")
+        .render(
+            test=found,
+            location=wanted.location,
+            theme=wanted.theme,
+            zone=calendar.zone(found.result.timezone),
+            curves=drawing.curves(found),
+            scale=grades.SCALE,
+            back=parameters.query({"location": wanted.location, **theme}),
+            this=parameters.query(here),
         )
     )
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from speedtest.figures.one_test import OneTest
 from speedtest.figures.state import Result
-from speedtest.figures.types import Summary
+from speedtest.figures.types import Comparison, Summary
 from speedtest.page.parameters import DEFAULT_LIMIT
 from speedtest.page.queries import MOST_RESULTS, Now
 from speedtest.values.period import EXAMPLES
@@ -37,7 +38,7 @@ class Locations(msgspec.Struct, frozen=True):
     """The query for the locations that follow, null if there are none."""
 
 
-_TYPES = (Results, Summary, Locations, Now, Problem)
+_TYPES = (Results, Summary, Comparison, OneTest, Locations, Now, Problem)
 _WITH_OR_WITHOUT: list[dict[str, list[str]]] = [{}, {"password": []}]
 _LOCATION = {
     "name": "location",
@@ -57,6 +58,20 @@ _MARKED = {
     "description": "1: marked tests (over Wi-Fi, beside other traffic) are held against the plan too.",
     "schema": {"type": "string", "enum": ["0", "1"], "default": "0"},
 }
+_AT = {
+    "name": "at",
+    "in": "query",
+    "description": "The `timestamp` of the row. Default: that of the last test.",
+    "schema": {"type": "string", "format": "date-time"},
+}
+_VERSUS = tuple(
+    {"name": f"versus_{name}", "in": "query", "description": words, "schema": {"type": "string"}}
+    for name, words in (
+        ("since", "Start of the other period. Default: the period of the same length right before."),
+        ("until", "End of the other period, which is not included."),
+        ("location", "The other location. Default: the same."),
+    )
+)
 _ABOUT = (
     "The measurements, read-only. Units: Mbit/s (10^6 bit/s), ms, percent. Answers are in UTC. /metrics has the same "
     "for Prometheus; where speedtest_metrics_complete is 0, locations that the page has not read yet are missing."
@@ -99,6 +114,14 @@ def document() -> bytes:
             ),
             "/api/summary": _route(
                 Summary, "The figures of a line over a period", _since("30d"), _UNTIL, _LOCATION, _ISP, _MARKED
+            ),
+            "/api/compare": _route(
+                Comparison,
+                "How a line, over a period, differs from another, or from itself over another period",
+                *(_since("30d"), _UNTIL, _LOCATION, _MARKED, *_VERSUS),
+            ),
+            "/api/test": _route(
+                OneTest, "One test, with its marks, its grades and its speeds over time", _LOCATION, _AT
             ),
             "/api/locations": _route(Locations, "The locations that have rows", _LIMIT, _CURSOR),
             "/api/now": _route(Now, "The current state of every line and of the daemon"),

@@ -10,12 +10,14 @@ from starlette.exceptions import HTTPException
 
 from speedtest.page.asked import Query
 from speedtest.page.queries import MOST_RESULTS
+from speedtest.values import period
 
 RANGES = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", "all": "all"}
 THEMES = {"auto": "system setting", "light": "light", "dark": "dark"}
 REFRESH = {"on": "on", "off": "off"}
 DEFAULT_RANGE = "30d"
 DEFAULT_LIMIT = 1000
+NO_TEST = "this location has no row at that time: copy `timestamp` of a row of /api/results as `at`"
 _LAST_DAY = "9999-12-29"
 """The last day that can be asked for in every zone."""
 _DAY = timedelta(days=1)
@@ -50,6 +52,32 @@ class PageParameters(msgspec.Struct, frozen=True, kw_only=True):
         here |= {"theme": self.theme, "refresh": self.refresh, "marked": "1" if self.marked else "0"} | other
         usual = {"theme": "auto", "refresh": "on", "marked": "0", "from": "", "to": "", "range": ""}
         return query({name: value for name, value in here.items() if value != usual.get(name)})
+
+    def of_test(self, at: datetime) -> str:
+        """Return the query of the view of one test of this location."""
+        return query({"location": self.location, "at": f"{at:%Y-%m-%dT%H:%M:%S.%fZ}", **self._theme()})
+
+    def _theme(self) -> dict[str, str]:
+        return {} if self.theme == "auto" else {"theme": self.theme}
+
+
+class OneTestParameters(msgspec.Struct, frozen=True):
+    """Which test is asked for: that of a location at an instant, else its last one."""
+
+    location: str
+    at: datetime | None
+    theme: str
+
+
+def one_test(parameters: Mapping[str, str], locations: Sequence[str], known: Sequence[str]) -> OneTestParameters:
+    """Return which test is asked for. Raises HTTPException 400 for a wrong parameter, 404 for an unknown location."""
+    only(parameters, known)
+    text = parameters.get("at") or ""
+    return OneTestParameters(
+        location(parameters, locations),
+        period.instant(text, datetime.now(UTC), UTC) if text else None,
+        _one_of(parameters, "theme", THEMES, "auto"),
+    )
 
 
 def query(parameters: Mapping[str, str]) -> str:

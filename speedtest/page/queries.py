@@ -17,11 +17,13 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from speedtest.data.partitions import Folders
-from speedtest.figures import calendar, state
+from speedtest.figures import calendar, one_test, state
 from speedtest.figures.lines import Lines
+from speedtest.figures.one_test import OneTest
+from speedtest.figures.questions import Wanted
 from speedtest.figures.rows import Rows
 from speedtest.figures.state import DaemonState, LineState, Result
-from speedtest.figures.types import Plan, Summary
+from speedtest.figures.types import Comparison, Plan, Summary
 from speedtest.page import metrics
 from speedtest.page.asked import Query, settled
 from speedtest.page.summaries import Ask, Setup, Summaries
@@ -72,6 +74,7 @@ class Queries:
         }
         self._summaries = Summaries(Setup(str(folders.result_dir), str(folders.upload_dir), plan))
         self._rows = Rows(folders, keep=_KEPT_RECENT_FILES)
+        self._tests = Rows(folders, columns=one_test.NEEDED)
         self._lines = Lines(Rows(folders))  # two threads use it; it keeps states, so no tables
         self._scraped = metrics.Scraped(folders, self._lines)
         self._scraped_at = 0.0
@@ -84,6 +87,10 @@ class Queries:
     async def drawn(self, asked: Query) -> tuple[Summary, Markup]:
         """Return the same figures, and the sections of the report as HTML."""
         return await self._summaries.ask(Ask(await self._placed(asked), drawn=True))
+
+    async def compare(self, asked: Query, other: Wanted) -> Comparison:
+        """Return how the line of a question differs from another. Raises Unclear and OSError."""
+        return await self._summaries.compare(Ask(asked, drawn=False, other=other))
 
     async def locations(self) -> list[str]:
         """Return the locations that have rows, the one with the newest rows first."""
@@ -101,6 +108,18 @@ class Queries:
         """Return at most `limit` rows, after the first `skip` rows."""
         placed = await self._placed(asked)
         return await self._in("rows", lambda: self._page(placed, limit, skip, datetime.now(UTC)))
+
+    async def test(self, location: str, at: datetime | None) -> OneTest | None:
+        """Return one test of a location, the last one if no time is given, None if there is none."""
+        if at is None:
+            line = next(iter((await self.line(location)).lines), None)
+            at = line.last.timestamp if line and line.last else None
+        found = at
+        return (
+            None
+            if found is None
+            else await self._in("rows", lambda: one_test.of(self._tests, location, found, self.plan))
+        )
 
     async def metrics(self) -> bytes:
         """Return the metrics of all lines, after a start of those read so far. New rows are waited for a moment only.

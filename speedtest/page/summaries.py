@@ -20,9 +20,11 @@ from markupsafe import Markup
 from speedtest import logging as logs
 from speedtest.data.parquet import Damaged
 from speedtest.data.partitions import Folders
+from speedtest.figures import questions
+from speedtest.figures.questions import Wanted
 from speedtest.figures.rows import OF_A_SUMMARY, Rows
 from speedtest.figures.summary import summarise
-from speedtest.figures.types import Plan, Question, Summary
+from speedtest.figures.types import Comparison, Plan, Question, Summary
 from speedtest.page import server
 from speedtest.page.asked import Query, is_fresh, settled
 from speedtest.report import drawing
@@ -44,10 +46,11 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """A question; `drawn` with the sections of the report."""
+    """A question; `drawn` with the sections of the report; with `other`, how its line differs from that."""
 
     query: Query
     drawn: bool
+    other: Wanted | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -57,6 +60,7 @@ class Answer(msgspec.Struct, frozen=True):
     sections: str | None = None
     unclear: str | None = None
     unreadable: str | None = None
+    comparison: Comparison | None = None
 
 
 class Unanswered(OSError):
@@ -74,13 +78,24 @@ class Summaries:
 
     async def ask(self, ask: Ask) -> tuple[Summary, Markup]:
         """Return the figures, and their sections if they were asked for. Raises Unclear or Unanswered."""
+        answer = await self._answered(ask)
+        if answer.summary is None:
+            raise Unanswered(answer.unreadable)
+        return answer.summary, Markup(answer.sections or "")  # noqa: S704 (drawn by our own templates)
+
+    async def compare(self, ask: Ask) -> Comparison:
+        """Return how the line of the query differs from the other. Raises Unclear or Unanswered."""
+        answer = await self._answered(ask)
+        if answer.comparison is None:
+            raise Unanswered(answer.unreadable)
+        return answer.comparison
+
+    async def _answered(self, ask: Ask) -> Answer:
         async with self._turn:
             answer = await self._asked(ask)
         if answer.unclear is not None:
             raise Unclear(answer.unclear)
-        if answer.summary is None:
-            raise Unanswered(answer.unreadable)
-        return answer.summary, Markup(answer.sections or "")  # noqa: S704 (drawn by our own templates)
+        return answer
 
     async def _asked(self, ask: Ask) -> Answer:
         process = await self._started()
@@ -140,6 +155,8 @@ class Computer:
     def answer(self, ask: Ask, now: datetime) -> Answer:
         """Return the answer. New rows count after at most a minute."""
         try:
+            if ask.other is not None:
+                return Answer(comparison=self._compared(ask.query, ask.other, now))
             found = self._found(ask.query, now)
         except Unclear as error:
             return Answer(unclear=str(error))
@@ -148,6 +165,15 @@ class Computer:
         if ask.drawn and found.sections is None:
             found.sections = str(drawing.sections(drawing.view(found.summary, self._plan)))
         return Answer(found.summary, found.sections if ask.drawn else None)
+
+    def _compared(self, asked: Query, other: Wanted, now: datetime) -> Comparison:
+        sides = questions.sides(self._rows, Wanted(asked.location, asked.since, asked.until), other, now)
+        try:
+            return questions.compared(
+                self._rows, [msgspec.structs.replace(each, marked=asked.marked) for each in sides], self._plan
+            )
+        finally:
+            pa.default_memory_pool().release_unused()
 
     def _found(self, asked: Query, now: datetime) -> _Computed:
         mark = self._rows.mark_of(asked.location)

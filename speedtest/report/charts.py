@@ -18,7 +18,7 @@ from speedtest.values import amounts
 
 WIDE, NARROW = 760, 350
 HEIGHT = 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 26
+LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 26
 _CELL = 18
 _ROOM = 28
 """The space that half a label needs."""
@@ -70,15 +70,15 @@ class _Time:
         self.step = timedelta(seconds=paper.summary.bin_seconds)
         self.since, self.until = _shown(paper.summary)
         self.ticks = axes.numbers(most)
-        self.shapes = [*_rows(self.ticks, self.width, self.y), *self._columns()]
+        self.shapes = [*grid(self.ticks, self.width, self.y), *self._columns()]
 
     def x(self, when: datetime) -> float:
-        inner = self.width - _LEFT - _RIGHT
-        return round(_LEFT + inner * ((when - self.since) / (self.until - self.since)), 1)
+        inner = self.width - LEFT - RIGHT
+        return round(LEFT + inner * ((when - self.since) / (self.until - self.since)), 1)
 
     def y(self, value: float) -> float:
-        inner = HEIGHT - _TOP - _BOTTOM
-        return round(HEIGHT - _BOTTOM - inner * min(value / self.ticks[-1], 1), 1)
+        inner = HEIGHT - TOP - BOTTOM
+        return round(HEIGHT - BOTTOM - inner * min(value / self.ticks[-1], 1), 1)
 
     def middle(self, start: datetime) -> float:
         return self.x(start + self.step / 2)
@@ -86,8 +86,8 @@ class _Time:
     def _columns(self) -> Iterable[Shape]:
         for when, label in axes.instants(self.since, self.until, self.zone, 8 if self.width == WIDE else 4):
             x = self.x(when)
-            yield Shape(element="path", attributes={"class": "tick", "d": f"M{x} {HEIGHT - _BOTTOM}v4"})
-            yield _word(label, min(x, self.width - _ROOM), HEIGHT - 8, "middle")
+            yield Shape(element="path", attributes={"class": "tick", "d": f"M{x} {HEIGHT - BOTTOM}v4"})
+            yield word(label, min(x, self.width - _ROOM), HEIGHT - 8, "middle")
 
 
 def _shown(summary: Summary) -> tuple[datetime, datetime]:
@@ -100,13 +100,15 @@ def _shown(summary: Summary) -> tuple[datetime, datetime]:
     return min(starts), max(starts) + step
 
 
-def _rows(ticks: Sequence[float], width: int, y: Callable[[float], float]) -> Iterable[Shape]:
+def grid(ticks: Sequence[float], width: int, y: Callable[[float], float]) -> Iterable[Shape]:
+    """Yield the lines and labels of the vertical axis."""
     for tick in ticks:
-        yield Shape(element="path", attributes={"class": "grid", "d": f"M{_LEFT} {y(tick)}H{width - _RIGHT}"})
-        yield _word(axes.label(tick), _LEFT - 6, y(tick) + 4, "end")
+        yield Shape(element="path", attributes={"class": "grid", "d": f"M{LEFT} {y(tick)}H{width - RIGHT}"})
+        yield word(axes.label(tick), LEFT - 6, y(tick) + 4, "end")
 
 
-def _word(text: str, x: float, y: float, anchor: str) -> Shape:
+def word(text: str, x: float, y: float, anchor: str) -> Shape:
+    """Return a text at a place."""
     return Shape(element="text", attributes={"x": x, "y": round(y, 1), "text-anchor": anchor}, text=text)
 
 
@@ -121,7 +123,10 @@ def throughput(paper: Paper, bins: list[Bin], way: str, plan: float | None) -> C
         frame.shapes += _stroke([(x, frame.y(spread.median)) for x, spread in members], f"line {way}")
     if plan:
         frame.shapes.append(
-            Shape(element="path", attributes={"class": "plan", "d": f"M{_LEFT} {frame.y(plan)}H{frame.width - _RIGHT}"})
+            Shape(
+                element="path",
+                attributes={"class": "plan", "d": f"M{LEFT} {frame.y(plan)}H{frame.width - RIGHT}"},
+            )
         )
     for start, spread in spreads:
         low, high = amounts.amount(spread.low), amounts.amount(spread.high)
@@ -158,17 +163,22 @@ def hours(found: list[Hour], width: int) -> Chart:
     ticks = axes.numbers(max((each.download_mbps or 0 for each in found), default=0))
 
     def y(value: float) -> float:
-        return round(HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * value / ticks[-1], 1)
+        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / ticks[-1], 1)
 
-    column = (width - _LEFT - _RIGHT) / _HOURS
-    shapes = list(_rows(ticks, width, y))
+    column = (width - LEFT - RIGHT) / _HOURS
+    shapes = list(grid(ticks, width, y))
     for each in found:
         if each.download_mbps is None:
             continue
-        x, top = round(_LEFT + column * each.hour, 1), y(each.download_mbps)
-        attributes = {"x": x + 1, "y": top, "width": round(column - 2, 1), "height": round(HEIGHT - _BOTTOM - top, 1)}
+        x, top = round(LEFT + column * each.hour, 1), y(each.download_mbps)
+        attributes = {
+            "x": x + 1,
+            "y": top,
+            "width": round(column - 2, 1),
+            "height": round(HEIGHT - BOTTOM - top, 1),
+        }
         shapes.append(Shape(element="rect", attributes={"class": "bar", **attributes}, title=_hour(each)))
-    shapes += [_word(f"{hour}", _LEFT + column * (hour + 0.5), HEIGHT - 8, "middle") for hour in range(0, _HOURS, 3)]
+    shapes += [word(f"{hour}", LEFT + column * (hour + 0.5), HEIGHT - 8, "middle") for hour in range(0, _HOURS, 3)]
     return Chart(width, HEIGHT, "Median download by hour of the day, Mbit/s", shapes)
 
 
@@ -176,18 +186,18 @@ def week(found: list[Hour], width: int) -> Chart:
     """Draw the median download by weekday and hour: a stronger colour is faster."""
     values = [each.download_mbps for each in found if each.download_mbps is not None]
     least, most = min(values, default=0), max(values, default=0)
-    column = (width - _LEFT - _RIGHT) / _HOURS
-    shapes = [_word(name, _LEFT - 6, _CELL * (row + 0.75), "end") for row, name in enumerate(_WEEKDAYS)]
+    column = (width - LEFT - RIGHT) / _HOURS
+    shapes = [word(name, LEFT - 6, _CELL * (row + 0.75), "end") for row, name in enumerate(_WEEKDAYS)]
     for each in found:
         if each.download_mbps is None or each.weekday is None:
             continue
         part = (each.download_mbps - least) / (most - least) if most > least else 1
-        place = {"x": round(_LEFT + column * each.hour, 1), "y": _CELL * each.weekday}
+        place = {"x": round(LEFT + column * each.hour, 1), "y": _CELL * each.weekday}
         size = {"width": round(column - 1, 1), "height": _CELL - 1}
         fill = {"class": "cell", "fill-opacity": round(_FAINTEST + (1 - _FAINTEST) * part, 2)}
         shapes.append(Shape(element="rect", attributes={**fill, **place, **size}, title=_hour(each)))
     bottom = _CELL * len(_WEEKDAYS)
-    shapes += [_word(f"{hour}", _LEFT + column * (hour + 0.5), bottom + 16, "middle") for hour in range(0, _HOURS, 3)]
+    shapes += [word(f"{hour}", LEFT + column * (hour + 0.5), bottom + 16, "middle") for hour in range(0, _HOURS, 3)]
     return Chart(width, bottom + 24, "Median download by weekday and hour: a stronger colour is faster", shapes)
 
 
@@ -231,8 +241,8 @@ def _path(points: list[tuple[float, float]]) -> str:
 def _column(frame: _Time, start: datetime, title: str) -> Shape:
     """Return the area of a bin, which shows the title when a pointer is over it."""
     x = frame.x(start)
-    size = {"width": round(frame.x(start + frame.step) - x, 1), "height": HEIGHT - _TOP - _BOTTOM}
-    return Shape(element="rect", attributes={"class": "touch", "x": x, "y": _TOP, **size}, title=title)
+    size = {"width": round(frame.x(start + frame.step) - x, 1), "height": HEIGHT - TOP - BOTTOM}
+    return Shape(element="rect", attributes={"class": "touch", "x": x, "y": TOP, **size}, title=title)
 
 
 def outages(paper: Paper) -> list[Shape]:
@@ -244,9 +254,9 @@ def outages(paper: Paper) -> list[Shape]:
             attributes={
                 "class": "broken",
                 "x": frame.x(each.start),
-                "y": _TOP,
+                "y": TOP,
                 "width": max(round(frame.x(each.end or each.last) - frame.x(each.start), 1), 1.5),
-                "height": HEIGHT - _TOP - _BOTTOM,
+                "height": HEIGHT - TOP - BOTTOM,
             },
             title=f"{words.moment(each.start, frame.zone)}: down for {amounts.duration(each.seconds)}",
         )
@@ -260,7 +270,7 @@ def _failures(failures: list[Failures], frame: _Time) -> Iterable[Shape]:
     most = max((each.tests for each in failures), default=1)
     for each in failures:
         high = round(4 + 14 * each.tests / most, 1)
-        place = {"x": round(frame.middle(each.start) - 1.5, 1), "y": round(HEIGHT - _BOTTOM - high, 1)}
+        place = {"x": round(frame.middle(each.start) - 1.5, 1), "y": round(HEIGHT - BOTTOM - high, 1)}
         kinds = ", ".join(map(words.harmless, each.kinds))
         title = f"{_when(each.start, frame)}: {amounts.count(each.tests, 'failed test')} ({kinds})"
         yield Shape(element="rect", attributes={"class": "failed", **place, "width": 3, "height": high}, title=title)

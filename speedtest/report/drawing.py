@@ -10,8 +10,9 @@ import msgspec
 from markupsafe import Markup
 
 from speedtest.figures.evidence import Evidence
+from speedtest.figures.one_test import OneTest
 from speedtest.figures.types import EngineFigures, Plan, Summary
-from speedtest.report import charts, knowledge, sentences, words
+from speedtest.report import charts, curve, knowledge, sentences, words
 from speedtest.report.charts import NARROW, WIDE, Chart, Curve, Paper
 from speedtest.values import amounts
 
@@ -110,6 +111,15 @@ def view(summary: Summary, plan: Plan, evidence: Evidence | None = None) -> View
         months=list(summary.bytes_by_month.items())[-_MONTHS_SHOWN:],
         evidence=evidence,
     )
+
+
+def curves(test: OneTest) -> list[tuple[str, Both]]:
+    """Draw the directions of one test whose program keeps its speeds over time."""
+    return [
+        (way, Both(*(curve.curve(series, way, width) for width in (WIDE, NARROW))))
+        for way, series in (("download", test.download), ("upload", test.upload))
+        if series
+    ]
 
 
 def _probes(summary: Summary, papers: Sequence[Paper]) -> dict[str, Both]:

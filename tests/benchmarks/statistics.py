@@ -107,11 +107,11 @@ class Found(NamedTuple):
 def runs(line: Simulated, days: int, count: int, true: float) -> Found:
     """Simulate a line so many times, in pairs of periods that are equal."""
     chance = np.random.default_rng(days)
-    of = np.repeat(np.arange(days), _TESTS_A_DAY)
+    seconds = np.arange(days * _TESTS_A_DAY) * (86_400 // _TESTS_A_DAY)
     covered = alarms = pairs = 0
     width, before = 0.0, None
     for numbers in _batches(line, chance, days, count):
-        sample = intervals.sample(numbers, of)
+        sample = intervals.sample(numbers, seconds)
         interval = intervals.of_quantile(sample, 0.5)
         drawn = intervals.quantile_drawn(sample, 0.5)
         if interval is None or drawn is None:
