@@ -1,4 +1,4 @@
-"""One test looked at closely: its figures, its marks, its grades, and its speeds over time if the program keeps them."""
+"""One test looked at closely: its figures, its marks, its grades, and its speeds over time if they are kept."""
 
 import re
 from collections.abc import Mapping

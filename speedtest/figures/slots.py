@@ -28,8 +28,8 @@ import pandas as pd
 from speedtest.figures.coded import Coded
 
 _GAP, _GAP_OF_IRREGULAR = 1.9, 2.05
-_IRREGULAR = 0.15
-"""Slots are irregular if the times between those around deviate by more than this part of the interval (median)."""
+_IRREGULAR = 0.1
+"""Slots are irregular if the times between those around are this far from a whole number of intervals (median)."""
 _AROUND = np.array([each for each in range(-6, 7) if each])
 _OK, _ANSWERED, _DOWN, _UNCLEAR, _SKIPPED = range(5)
 """What an attempt says. The lowest of a slot's attempts decides."""
@@ -188,8 +188,8 @@ def _of_irregular(apart: np.ndarray) -> np.ndarray:
     last = len(apart) - 2
     if not doubtful.size or last < 1:
         return doubtful[:0]
-    around = np.abs(apart[np.clip(doubtful[:, None] + _AROUND, 0, last)] - 1)
-    return doubtful[np.median(around, axis=1) > _IRREGULAR]
+    around = apart[np.clip(doubtful[:, None] + _AROUND, 0, last)]
+    return doubtful[np.median(np.abs(around - np.round(around)), axis=1) > _IRREGULAR]
 
 
 def _says(rows: pd.DataFrame) -> pd.Series:

@@ -1,9 +1,12 @@
 """Every slot counts once: as successful, failed, skipped or not measured. Outages are failed slots in a row."""
 
+import itertools
+import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 from samples import utc
@@ -124,3 +127,19 @@ def test_every_slot_is_counted_once_whatever_becomes_of_it(
         expected.count(fate) for fate in ("ok", "failed", "skipped", "none")
     )
     assert slots.outages(table)["slots"].sum() == counted.failed
+
+
+def test_slots_at_drawn_instants_miss_none_and_a_day_without_a_daemon_is_seen() -> None:
+    chance = random.Random(5)
+    late = [at(number) + chance.random() * INTERVAL for number in range(10 * 144)]
+    assert max(later - sooner for sooner, later in itertools.pairwise(late)) > 1.9 * INTERVAL
+    end = DAY + timedelta(days=10)
+    assert slots.count(by_slot(late), None, end).not_measured == 0
+    with_a_gap = [slot for slot in late if not at(700) <= slot < at(844)]
+    assert slots.count(by_slot(with_a_gap), None, end).not_measured == pytest.approx(144, abs=1)
+
+
+def by_slot(due: list[datetime]) -> pd.DataFrame:
+    seconds = INTERVAL.total_seconds()
+    rows = pd.DataFrame({"slot": pd.DatetimeIndex(due), "status": "ok", "interval_seconds": seconds})
+    return slots.by_slot(rows.assign(error_kind=None, line=None))

@@ -152,6 +152,7 @@ def test_tests_over_wifi_are_marked_counted_and_not_held_against_the_plan(lake: 
         ("slow-link", {"link_mbps": 10.0}),
         ("traffic", {"other_bytes": 30_000_000, "data_bytes": 200_000_000}),
         ("busy", {"cpu_percent": 97.0}),
+        ("above-link", {"link": "ethernet", "link_mbps": 100.0, "upload_mbps": 110.1}),
     ],
 )
 def test_each_mark_has_its_cause(tmp_path: Path, mark: str, columns: dict[str, Any]) -> None:
@@ -160,6 +161,35 @@ def test_each_mark_has_its_cause(tmp_path: Path, mark: str, columns: dict[str, A
         MONDAY, LATER, PLAN,
     )  # fmt: skip
     assert (found.quality.by_mark, found.quality.tests) == ({mark: 1}, 2)
+
+
+def test_a_speed_above_the_rate_of_wifi_or_just_above_that_of_a_cable_proves_nothing(tmp_path: Path) -> None:
+    fast = {"download_mbps": 940.0, "upload_mbps": 50.0}
+    rows = [
+        good(MONDAY, link="ethernet", link_mbps=900.0, **fast),
+        good(MONDAY + INTERVAL, link="virtual", link_mbps=100.0, **fast),
+        good(MONDAY + 2 * INTERVAL, link="ethernet", link_mbps=None, **fast),
+    ]
+    assert summary(folders(tmp_path, rows), MONDAY, LATER, PLAN).quality.marked == 0
+
+
+def test_tests_through_another_provider_are_counted_and_not_held_against_the_plan(tmp_path: Path) -> None:
+    rows = [good(MONDAY + number * INTERVAL, download_mbps=95.0) for number in range(8)]
+    for number, name in enumerate(["Deutsche Telekom AG", "TELEKOM, Inc.", "Mobile & Co", None]):
+        rows[number].raw["isp"] = name
+    rows[2].download_mbps = 12.0
+    where = folders(tmp_path, rows)
+    ended = run(
+        tmp_path, "report", *PERIOD,
+        EXPECT_ISP="föhn & söhne, internet; telekom", PLAN_DOWNLOAD_MBPS="100",
+    )  # fmt: skip
+    assert "1 of 8 successful tests may say little about the line: 1 through another provider than EXPECT_ISP" in (
+        ended.stdout
+    )
+    assert "100 % of tests reached 90 % of 100 Mbit/s" in ended.stdout
+    assert "EXPECT_ISP" not in run(tmp_path, "report", *PERIOD).stdout
+    found = summary(where, MONDAY, LATER, Plan(100.0, 10.0, ("telekom",)))
+    assert found.quality.by_mark == {"other-provider": 5}
 
 
 def test_where_nobody_watched_slots_tell_the_availability_and_the_outages(tmp_path: Path) -> None:
