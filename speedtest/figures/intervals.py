@@ -81,14 +81,14 @@ class Drawn(NamedTuple):
 
 
 def sample(numbers: np.ndarray, seconds: np.ndarray) -> Sample:
-    """Return a sample of these numbers, at least one, none of them NaN. `seconds`: when each was measured.
+    """Return a sample of these numbers, at least one, none of them NaN. `seconds`: when each was measured, in order.
 
-    Days are stretches of 24 hours since the first number, so that a period of a day has one day whenever it begins.
+    Days are stretches of 24 hours, so that a period of a day has one day whenever it begins. They are cut in the middle
+    between two tests.
     """
-    since = seconds.astype(np.int64) - int(seconds.min())
-    days = (
-        np.maximum(since - 1, 0) // _DAY_SECONDS
-    )  # the times are rounded to seconds: 24 hours sharp are less in truth
+    times = seconds.astype(np.int64)
+    apart = int(np.median(np.diff(times))) if len(times) > 1 else 0
+    days = (times - times[0] + min(apart, _DAY_SECONDS) // 2) // _DAY_SECONDS
     found = np.unique(days)
     count = min(len(found), MOST_BLOCKS)
     block_of = np.arange(len(found)) * count // len(found)

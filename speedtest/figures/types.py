@@ -78,7 +78,7 @@ class Estimate(Spread, frozen=True):
     """A spread, and how well it is known."""
 
     days: int
-    """How many of the stretches of 24 hours since the first of these tests have a test."""
+    """How many stretches of 24 hours since the first of these tests have a test."""
     interval: Interval | None
     """Of the median; null where tests or days are too few for one."""
     too_few: TooFew | None

@@ -93,6 +93,12 @@ def test_an_interval_lies_within_the_tests_and_around_their_median(
         assert found.least <= found.interval.low <= found.median <= found.interval.high <= found.most
 
 
+def test_a_test_a_day_at_about_the_same_time_is_one_a_day() -> None:
+    chance = np.random.default_rng(2)
+    times = np.arange(30) * DAY + chance.integers(0, 120, size=30)
+    assert estimate([float(each) for each in range(30)], times).days == 30
+
+
 def test_equal_tests_leave_no_doubt() -> None:
     found = estimate([100.0] * 240, seconds(10, 24))
     assert found.interval
