@@ -42,6 +42,11 @@ class Figures(NamedTuple):
     upload_latency_ms: float | None
 
 
+def of(row: object) -> Figures:
+    """Return the figures of a row that has them as attributes."""
+    return Figures(*(getattr(row, name) for name in Figures._fields))
+
+
 class _Points(NamedTuple):
     limits: Sequence[float]
     points: Sequence[int]

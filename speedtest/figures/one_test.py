@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from speedtest.figures import grades, quality, state
-from speedtest.figures.grades import AimScore, Figures
+from speedtest.figures.grades import AimScore
 from speedtest.figures.quality import MARKS
 from speedtest.figures.rows import COLUMNS, Rows
 from speedtest.figures.state import Result
@@ -58,7 +58,7 @@ def of(rows: Rows, location: str, at: datetime, plan: Plan) -> OneTest | None:
     row = (good if len(good) else found).head(1)
     (result,) = state.results(row)
     extra = _fields(row["extra"].iloc[0])
-    figures = Figures(**{name: getattr(result, name) for name in Figures._fields})
+    figures = grades.of(result)
     marked = quality.marks(row, plan.download_mbps, plan.isps).iloc[0]
     rise = grades.increase(figures)
     confidence = extra.get("confidence") or ""

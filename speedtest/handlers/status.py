@@ -152,6 +152,8 @@ def _show_line(found: "LineUptime", now: datetime) -> None:
     if found.watch:
         out.print(line("watch", _watch(found.watch, now)))
     out.print(line("last test", _last(found.last, now), _style(found.last)))
+    if found.last and (bloat := _bufferbloat(found.last)):
+        out.print(line("bufferbloat", bloat))
     if found.last and found.last.isp:
         tunnel = " (tunnel)" if found.last.vpn else ""
         address = f", {found.last.external_ip}" if found.last.external_ip else ""
@@ -198,6 +200,15 @@ def _last(last: "Result | None", now: datetime) -> str:
     else:
         told = f"{last.status}, {last.error_kind or 'no reason given'}" + (f": {last.error}" if last.error else "")
     return f"{_when(last.timestamp, now)}, {program}: {told}"
+
+
+def _bufferbloat(last: "Result") -> str | None:
+    """Return the grade of the last test, None if it did not measure the latency under both loads."""
+    from speedtest.figures import grades  # noqa: PLC0415 (help and completion do not need it)
+    from speedtest.report import knowledge  # noqa: PLC0415 (the same)
+
+    rise = grades.increase(grades.of(last))
+    return None if rise is None else knowledge.rise_of_one(rise)
 
 
 def _style(last: "Result | None") -> str:

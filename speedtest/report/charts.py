@@ -13,7 +13,7 @@ import msgspec
 
 from speedtest.figures.types import Bin, Failures, Hour, Summary
 from speedtest.figures.watched import ProbeBin
-from speedtest.report import axes, words
+from speedtest.report import axes, knowledge, words
 from speedtest.values import amounts
 
 WIDE, NARROW = 760, 350
@@ -203,7 +203,8 @@ def week(found: list[Hour], width: int) -> Chart:
 
 def _hour(each: Hour) -> str:
     day = "" if each.weekday is None else f"{_WEEKDAYS[each.weekday]} "
-    return f"{day}{each.hour}:00: {amounts.amount(each.download_mbps)} Mbit/s, {amounts.count(each.tests, 'test')}"
+    few = " (too few)" if knowledge.is_few(each.tests) else ""
+    return f"{day}{each.hour}:00: {amounts.amount(each.download_mbps)} Mbit/s, {amounts.count(each.tests, 'test')}{few}"
 
 
 def _when(start: datetime, frame: _Time) -> str:

@@ -168,7 +168,7 @@ def templates(*more: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Callable[..., str]] = {
+    filters: dict[str, Callable[..., object]] = {
         "amount": amounts.amount,
         "availability": amounts.availability,
         "count": amounts.count,
@@ -178,6 +178,7 @@ def templates(*more: Path) -> jinja2.Environment:
         "harmless": words.harmless,
         "rise": knowledge.rise,
         "instant": words.instant,
+        "is_few": knowledge.is_few,
         "known": knowledge.known,
         "range_of": knowledge.range_of,
         "share_known": knowledge.share,

@@ -1,10 +1,12 @@
 """How well a figure is known, in words: the same in report, page, `compare` and the terminal."""
 
-from speedtest.figures import grades
+from speedtest.figures import grades, intervals
 from speedtest.figures.types import Bufferbloat, Comparison, Difference, Estimate, Interval, Kept, Side
 from speedtest.report import words
 from speedtest.values import amounts
 
+_MIDDLE = 0.5
+_MEAN_OF = f"mean of download and upload; {grades.SCALE}"
 _NAMES = {
     "download_mbps": ("download", "Mbit/s"),
     "upload_mbps": ("upload", "Mbit/s"),
@@ -17,6 +19,11 @@ _NAMES = {
 def interval(found: Interval) -> str:
     """Return an interval, such as `95 %: 29 to 46`."""
     return f"95 %: {amounts.amount(found.low)} to {amounts.amount(found.high)}"
+
+
+def is_few(tests: int) -> bool:
+    """Return whether so many tests are too few for a median."""
+    return not intervals.are_enough(tests, _MIDDLE)
 
 
 def known(of: Estimate) -> str:
@@ -38,7 +45,12 @@ def range_of(of: Estimate) -> str:
 def rise(of: Bufferbloat) -> str:
     """Return by how much the latency rises under load, and whose scale grades it."""
     size = f"+{amounts.amount(of.increase.median)} ms ({known(of.increase)})"
-    return f"{size}, mean of download and upload; {grades.SCALE}"
+    return f"{size}, {_MEAN_OF}"
+
+
+def rise_of_one(increase_ms: float) -> str:
+    """Return the bufferbloat of one test: its grade, and whose scale it is."""
+    return f"{grades.bufferbloat(increase_ms)}: +{amounts.amount(increase_ms)} ms, {_MEAN_OF}"
 
 
 def name(difference: Difference) -> str:
