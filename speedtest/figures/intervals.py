@@ -29,12 +29,13 @@ FEWEST_DAYS = 6
 """Days that an interval over more than one day needs."""
 MOST_BLOCKS = 52
 DRAWS = 1000
+_STACK = 25
 _DAY_SECONDS = 86400
 _SEED = 20_260_101
 _TAIL = (1 - CONFIDENCE) / 2
 _FEWEST_FOR_CORRELATION = 8
 _MOST_CORRELATION = 0.85
-_WINDOW_ERRORS, _WINDOW_STEPS, _COARSE_STEPS = 8.0, 96, 64
+_WINDOW_ERRORS, _WINDOW_STEPS, _COARSE_STEPS = 6.0, 60, 32
 _ROUNDING = 1e-12
 _DEGREES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 60, math.inf)
 _STUDENT = (
@@ -65,7 +66,7 @@ class Sample(NamedTuple):
     """In ascending order."""
     unsorted: np.ndarray
     blocks: np.ndarray
-    """The block of each number of `unsorted`."""
+    """The number of the block of each number of `unsorted`."""
     block_count: int
     days: int
 
@@ -88,11 +89,12 @@ def sample(numbers: np.ndarray, seconds: np.ndarray) -> Sample:
     """
     times = seconds.astype(np.int64)
     apart = int(np.median(np.diff(times))) if len(times) > 1 else 0
-    days = (times - times[0] + min(apart, _DAY_SECONDS) // 2) // _DAY_SECONDS
-    found = np.unique(days)
-    count = min(len(found), MOST_BLOCKS)
-    block_of = np.arange(len(found)) * count // len(found)
-    return Sample(np.sort(numbers), numbers, block_of[np.searchsorted(found, days)], count, len(found))
+    times += min(apart, _DAY_SECONDS) // 2 - times[0]
+    times //= _DAY_SECONDS
+    day_of = np.concatenate([[0], np.cumsum(times[1:] != times[:-1])])
+    days = int(day_of[-1]) + 1
+    count = min(days, MOST_BLOCKS)
+    return Sample(np.sort(numbers), numbers, (day_of * count // days).astype(np.uint8), count, days)
 
 
 def of_quantile(of: Sample, part: float) -> Interval | None:
@@ -122,7 +124,7 @@ def of_share(reached: np.ndarray, of: Sample) -> Interval | None:
     hits = np.bincount(of.blocks, weights=reached, minlength=of.block_count)
     sizes = np.bincount(of.blocks, minlength=of.block_count)
     draws = _draws(of.block_count)
-    error = _error((draws @ hits) / (draws @ sizes), hits - share * sizes)
+    error = _error((draws @ hits / (draws @ sizes)).ravel(), hits - share * sizes)
     return _limits(Drawn(100 * share, 100 * error, of.block_count - 1), 0.0, 100.0)
 
 
@@ -131,13 +133,15 @@ def quantile_drawn(of: Sample, part: float) -> Drawn | None:
     if of.days < FEWEST_DAYS:
         return None
     value = quantile(of.numbers, part)
-    edges = _edges(of, part, value)
+    over = _over(of, part, value)
+    edges = _edges(of, part, over)
     cells = np.searchsorted(edges, of.unsorted)
-    counts = np.bincount(of.blocks * len(edges) + cells, minlength=of.block_count * len(edges))
+    cells += of.blocks.astype(np.int64) * len(edges)
+    counts = np.bincount(cells, minlength=of.block_count * len(edges))
     up_to = np.cumsum(counts.reshape(of.block_count, len(edges)), axis=1, dtype=np.float32)
-    below = _draws(of.block_count) @ up_to
+    below = np.concatenate(_draws(of.block_count) @ up_to)
     chosen = (below < part * below[:, -1:]).sum(axis=1)
-    return Drawn(value, _error(edges[chosen], _over(of, part, value)), of.block_count - 1)
+    return Drawn(value, _error(edges[chosen], over), of.block_count - 1)
 
 
 def difference(before: Drawn, after: Drawn) -> Interval:
@@ -205,14 +209,16 @@ def _wilson(hits: int, tests: int) -> Interval:
 
 def _over(of: Sample, part: float, value: float) -> np.ndarray:
     """Return by how much each block has more numbers below a value than its part."""
-    below = np.bincount(of.blocks, weights=of.unsorted <= value, minlength=of.block_count)
+    below = np.bincount(of.blocks[of.unsorted <= value], minlength=of.block_count)
     return below - part * np.bincount(of.blocks, minlength=of.block_count)
 
 
-def _edges(of: Sample, part: float, value: float) -> np.ndarray:
-    """Return numbers of the sample between which a draw's quantile is looked for: close ones near the quantile."""
+def _edges(of: Sample, part: float, over: np.ndarray) -> np.ndarray:
+    """Return numbers of the sample between which a draw's quantile is looked for: close ones near the quantile.
+
+    `over`: see `_over`.
+    """
     last = len(of.numbers) - 1
-    over = _over(of, part, value)
     error = math.sqrt(float(np.sum(np.square(over - over.mean())))) / len(of.numbers)
     near = part + np.linspace(-1, 1, 2 * _WINDOW_STEPS + 1) * _WINDOW_ERRORS * max(error, 1 / len(of.numbers))
     parts = np.concatenate([np.linspace(0, 1, _COARSE_STEPS + 1), near])
@@ -238,6 +244,7 @@ def _error(draws: np.ndarray, over: np.ndarray) -> float:
 
 @lru_cache(maxsize=4)
 def _draws(blocks: int) -> np.ndarray:
-    """Return how often each draw has each block."""
+    """Return how often each draw has each block, in stacks: small products of matrices start no threads."""
     chance = np.random.default_rng(_SEED)
-    return chance.multinomial(blocks, np.full(blocks, 1 / blocks), size=DRAWS).astype(np.float32)
+    drawn = chance.multinomial(blocks, np.full(blocks, 1 / blocks), size=DRAWS).astype(np.float32)
+    return drawn.reshape(-1, _STACK, blocks)
