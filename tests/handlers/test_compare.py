@@ -38,6 +38,7 @@ def compare(folder: Path, *arguments: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.slow
 def test_two_periods_differ_by_so_much_with_an_interval(lake: Path) -> None:
     found = json.loads(compare(lake, "--location", HOME, *MARCH, *FEBRUARY, "--json"))
     (engine,) = found["engines"]
@@ -56,6 +57,7 @@ def test_two_periods_differ_by_so_much_with_an_interval(lake: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_without_another_period_it_is_the_one_before_and_two_locations_have_the_same(lake: Path) -> None:
     before = json.loads(compare(lake, "--location", HOME, *MARCH, "--json"))
     assert (before["other"]["since"], before["other"]["until"]) == ("2026-03-02T00:00:00Z", "2026-03-12T00:00:00Z")
@@ -77,6 +79,7 @@ def test_programs_are_compared_with_themselves_only(lake: Path) -> None:
     assert "on one side only, so not compared: librespeed, ookla" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -91,6 +91,7 @@ def test_two_periods_can_be_compared(page: Page) -> None:
     assert all(each["finding"] == "cannot-tell" for engine in found["engines"] for each in engine["differences"])
 
 
+@pytest.mark.slow
 def test_without_rows_there_is_no_test(tmp_path: Path) -> None:
     with serving(folders(tmp_path, [])) as empty:
         assert empty.get("/api/test").status_code == 404
