@@ -80,6 +80,13 @@ def test_a_heartbeat_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_bufferbloat_of_the_last_test_is_graded(tmp_path: Path) -> None:
+    made = replace(row(timedelta(hours=1)), latency_ms=10.0, download_latency_ms=12.0, upload_latency_ms=16.0)
+    keep([made], tmp_path / "results")
+    assert said(tmp_path)["bufferbloat"].startswith("A+: +4.00 ms, mean of download and upload; scale of DSLReports")
+
+
+@pytest.mark.slow
 def test_uptime_counts_slots_and_not_attempts(tmp_path: Path) -> None:
     """In a day of ten slots, one failed, and another failed at first and succeeded at the retry."""
     rows = [row(timedelta(hours=2 * number), good=number != 3, seed=number) for number in range(10)]
