@@ -3,9 +3,6 @@
 Such a test is marked, counted, and not held against the plan. The thresholds are in `figures.thresholds`. Italy's
 official measuring program (Nemesys) refuses a test over Wi-Fi or a tunnel; regulators want a link that is faster than
 the contract's maximum.
-Such a test is marked, counted, and not held against the plan. Sources of the thresholds: Italy's official measuring
-program (Nemesys) refuses a test over Wi-Fi or a tunnel, with processors above 85 %, or beside other traffic of 10 % of
-the test's; regulators want a link that is faster than the contract's maximum.
 
 A speed above the rate that a cable's link negotiated is marked too: something else was measured, or the system tells
 the rate wrongly. The rate of Wi-Fi changes within seconds, and a tunnel or a bridge has none, so there it proves
@@ -20,9 +17,6 @@ import pandas as pd
 
 from speedtest.figures.thresholds import CPU_PERCENT, FAR_KILOMETRES, OTHER_SHARE
 
-CPU_PERCENT = 85.0
-OTHER_SHARE = 0.1
-FAR_KILOMETRES = 500.0
 ABOVE_LINK = 1.1
 """A speed above this part of the link's rate cannot be."""
 MARKS = {
