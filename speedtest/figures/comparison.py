@@ -12,7 +12,7 @@ import pandas as pd
 
 from speedtest.figures import calendar, estimates, intervals
 from speedtest.figures.coded import Numbers
-from speedtest.figures.intervals import DatedSample
+from speedtest.figures.intervals import ByDay
 from speedtest.figures.quality import QualityTally
 from speedtest.figures.rows import Pieces
 from speedtest.figures.types import Comparison, Difference, EngineDifferences, Finding, Interval, Plan, Question, Side
@@ -40,7 +40,7 @@ def compare(this: tuple[Question, Pieces], other: tuple[Question, Pieces], plan:
     )
 
 
-def _difference(quantity: str, this: DatedSample | None, other: DatedSample | None) -> Difference:
+def _difference(quantity: str, this: ByDay | None, other: ByDay | None) -> Difference:
     first, second = (None if each is None else estimates.of_sample(each) for each in (this, other))
     if this is None or other is None:
         return Difference(quantity, first, second, None, None, "cannot-tell")
@@ -91,6 +91,6 @@ class _Collected:
         asked = self._asked
         return Side(asked.location, asked.since, asked.until, self._quality.quality().tests, self._left_out)
 
-    def sample(self, engine: str, quantity: str) -> DatedSample | None:
+    def sample(self, engine: str, quantity: str) -> ByDay | None:
         of = self._engines[engine]
         return estimates.sample(of.numbers[quantity].at(slice(None)), np.asarray(of.seconds))

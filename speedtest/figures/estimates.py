@@ -40,7 +40,7 @@ def estimate(numbers: np.ndarray, seconds: np.ndarray) -> Estimate | None:
     return of_sample(found) if found else None
 
 
-def sample(numbers: np.ndarray, seconds: np.ndarray) -> intervals.DatedSample | None:
+def sample(numbers: np.ndarray, seconds: np.ndarray) -> intervals.ByDay | None:
     """Return the numbers with their days, None if there is none."""
     is_there = ~np.isnan(numbers)
     return intervals.sample(numbers[is_there], seconds[is_there]) if is_there.any() else None
@@ -63,7 +63,7 @@ def bufferbloat(idle: np.ndarray, down: np.ndarray, up: np.ndarray, seconds: np.
     return Bufferbloat(found, grades.bufferbloat(found.median)) if found else None
 
 
-def of_sample(of: intervals.DatedSample) -> Estimate:
+def of_sample(of: intervals.ByDay) -> Estimate:
     """Return the spread of a sample, and how well it is known."""
     tests = len(of.numbers)
     interval = intervals.of_quantile(of, _MIDDLE)

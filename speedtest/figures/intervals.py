@@ -59,7 +59,7 @@ _STUDENT = (
 """Student's distribution at 97.5 %, by degrees of freedom."""
 
 
-class DatedSample(NamedTuple):
+class ByDay(NamedTuple):
     """Numbers, and the block of days of each."""
 
     numbers: np.ndarray
@@ -81,7 +81,7 @@ class Drawn(NamedTuple):
     """Degrees of freedom: how well the error is known."""
 
 
-def sample(numbers: np.ndarray, seconds: np.ndarray) -> DatedSample:
+def sample(numbers: np.ndarray, seconds: np.ndarray) -> ByDay:
     """Return a sample of these numbers, at least one, none of them NaN. `seconds`: when each was measured, in order.
 
     Days are stretches of 24 hours, so that a period of a day has one day whenever it begins. They are cut in the middle
@@ -94,10 +94,10 @@ def sample(numbers: np.ndarray, seconds: np.ndarray) -> DatedSample:
     day_of = np.concatenate([[0], np.cumsum(times[1:] != times[:-1])])
     days = int(day_of[-1]) + 1
     count = min(days, MOST_BLOCKS)
-    return DatedSample(np.sort(numbers), numbers, (day_of * count // days).astype(np.uint8), count, days)
+    return ByDay(np.sort(numbers), numbers, (day_of * count // days).astype(np.uint8), count, days)
 
 
-def of_quantile(of: DatedSample, part: float) -> Interval | None:
+def of_quantile(of: ByDay, part: float) -> Interval | None:
     """Return the interval of a quantile (0.5 is the median), None if the tests or the days are too few."""
     if not are_enough(len(of.numbers), part):
         return None
@@ -108,7 +108,7 @@ def of_quantile(of: DatedSample, part: float) -> Interval | None:
     return Interval(float(of.numbers[first - 1]), float(of.numbers[last - 1]))
 
 
-def of_share(reached: np.ndarray, of: DatedSample) -> Interval | None:
+def of_share(reached: np.ndarray, of: ByDay) -> Interval | None:
     """Return the interval of a share in percent. `reached`: whether each number of `of.unsorted` counts.
 
     Within a day it is that of Wilson (1927), from as many tests as the median needs.
@@ -128,7 +128,7 @@ def of_share(reached: np.ndarray, of: DatedSample) -> Interval | None:
     return _limits(Drawn(100 * share, 100 * error, of.block_count - 1), 0.0, 100.0)
 
 
-def quantile_drawn(of: DatedSample, part: float) -> Drawn | None:
+def quantile_drawn(of: ByDay, part: float) -> Drawn | None:
     """Return a quantile and those of the draws, None if the days are too few."""
     if of.days < FEWEST_DAYS:
         return None
@@ -207,13 +207,13 @@ def _wilson(hits: int, tests: int) -> Interval:
     return Interval(max(100 * (middle - half), 0.0), min(100 * (middle + half), 100.0))
 
 
-def _over(of: DatedSample, part: float, value: float) -> np.ndarray:
+def _over(of: ByDay, part: float, value: float) -> np.ndarray:
     """Return by how much each block has more numbers below a value than its part."""
     below = np.bincount(of.blocks[of.unsorted <= value], minlength=of.block_count)
     return below - part * np.bincount(of.blocks, minlength=of.block_count)
 
 
-def _edges(of: DatedSample, part: float, over: np.ndarray) -> np.ndarray:
+def _edges(of: ByDay, part: float, over: np.ndarray) -> np.ndarray:
     """Return numbers of the sample between which a draw's quantile is looked for: close ones near the quantile.
 
     `over`: see `_over`.
