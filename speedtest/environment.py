@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     watch_targets: tuple[str, ...]
     speedtest_wait_for_idle_mbps: float | None
     speedtest_after_outage: bool
+    router_ask: bool
+    """Whether the router is asked what it knows of the line."""
     quiet_hours: Hours | None
     data_budget_gb_per_month: float | None
     deliver_to: str | None

@@ -157,6 +157,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             numbers.number(MOST_MBPS, above_0=True),
         ),
         Variable("SPEEDTEST_AFTER_OUTAGE", "1", "0 or 1", numbers.switch),
+        Variable("ROUTER_ASK", "0", "0 or 1", numbers.switch),
         Variable(
             "QUIET_HOURS",
             None,

@@ -10,6 +10,7 @@ from speedtest.daemon import data_use, memory, schedule
 from speedtest.daemon.circumstances import BEFORE_SECONDS, Circumstances, Look, look, other_traffic_mbps
 from speedtest.daemon.clock import Clock, Reading
 from speedtest.daemon.clock_watch import ClockWatch, dated
+from speedtest.daemon.household import Household
 from speedtest.daemon.schedule import Memory
 from speedtest.daemon.watch import LineBefore, Watch
 from speedtest.engines.engine import Target
@@ -39,6 +40,7 @@ class Attempts:
         clock: Clock,
         dates: ClockWatch,
         watch: Watch | None,
+        household: Household,
         environment: Mapping[str, str],
         stop: Stop,
         remember: Callable[[], None],
@@ -50,10 +52,11 @@ class Attempts:
         self._clock = clock
         self._dates = dates
         self._watch = watch
+        self._household = household
         self._environment = environment
         self._stop = stop
         self._remember = remember
-        self.earlier: Look | None = None
+        self._earlier: Look | None = None
         """A look at the counters from a few seconds before the next attempt."""
         self._count_lost(None)
         self._slot: Slot
@@ -82,6 +85,11 @@ class Attempts:
                 if row.status == "ok":
                     yield from self._confirm(item, row)
                     return
+
+    def look_early(self) -> None:
+        """Look at the counters, this machine's and the router's, a few seconds before the next attempt."""
+        self._earlier = look()
+        self._household.look_early()
 
     def _measure(self, item: str) -> Generator[Measurement, None, Measurement | None]:
         """Make an attempt, and one more at once if the pinned server is gone; None if it may not start."""
@@ -119,8 +127,9 @@ class Attempts:
             self._programs[item] = programs.find_one(item, self._environment, self._stop) or self._programs[item]
         self._memory.running = self._programs[item].engine.name
         self._remember()
+        self._household.begin()
         before = self._look()
-        with Circumstances(self._settings, self.earlier) as around, LineBefore(self._watch) as line:
+        with Circumstances(self._settings, self._earlier) as around, LineBefore(self._watch) as line:
             row = speedtest.run(
                 self._programs[item],
                 self._settings,
@@ -136,6 +145,7 @@ class Attempts:
             self._count_lost(around.moved)
         else:
             row = dated(replace(around.told(row), line=line.state), before, self._look())
+            row = self._household.told(row)
             row = schedule.with_count(row, around.moved, self._memory)
             self._note(row)
         self._slot = replace(self._slot, attempt=self._slot.attempt + 1)
@@ -169,17 +179,19 @@ class Attempts:
         """Wait until little else moves over the test's interface, at most a third of the interval; False at a stop."""
         began = self._clock.monotonic()
         longest = min(self._settings.sleep_seconds * MOST_OF_AN_INTERVAL, slot.ends - began)
-        looks = [self.earlier] if self.earlier else []
+        looks = [self._earlier] if self._earlier else []
         while True:
             looks = [*looks, look()][-round(BEFORE_SECONDS / IDLE_SECONDS) - 1 :]
             waited = self._clock.monotonic() - began
             mbps = other_traffic_mbps(self._settings, looks[0], looks[-1])
             is_quiet = len(looks) > 1 and (mbps or 0.0) <= (self._settings.speedtest_wait_for_idle_mbps or 0.0)
+            if is_quiet and (house := self._household.busy_mbps()) is not None:
+                mbps, is_quiet = house, house <= (self._settings.speedtest_wait_for_idle_mbps or 0.0)
             if is_quiet or waited + IDLE_SECONDS > longest:
                 break
             if self._clock.wait(IDLE_SECONDS):
                 return False
-        self.earlier = looks[0]
+        self._earlier = looks[0]
         if waited > 2 * IDLE_SECONDS:
             how = (
                 "now it is quiet" if is_quiet else f"{mbps or 0.0:.1f} Mbit/s still move: the test starts all the same"
@@ -194,7 +206,7 @@ class Attempts:
             return False
         if self._clock.wait(max(seconds - BEFORE_SECONDS, 0)):
             return False
-        self.earlier = look()
+        self.look_early()
         return not self._clock.wait(min(seconds, BEFORE_SECONDS))
 
     def _where(self, item: str) -> Target:

@@ -11,14 +11,16 @@ from msgspec.structs import replace
 from speedtest.daemon import data_use, memory, schedule
 from speedtest.daemon.aligned import AlignedTicks
 from speedtest.daemon.attempts import Attempts
-from speedtest.daemon.circumstances import BEFORE_SECONDS, look
+from speedtest.daemon.circumstances import BEFORE_SECONDS
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
 from speedtest.daemon.deliveries import Deliveries
 from speedtest.daemon.due import Ticks
 from speedtest.daemon.errands import Errand
+from speedtest.daemon.household import Household
 from speedtest.daemon.outages import Outages
 from speedtest.daemon.publishers import Publishers
+from speedtest.daemon.router import Router
 from speedtest.daemon.schedule import BUSY, Memory
 from speedtest.data import heartbeat, partitions, results
 from speedtest.data.heartbeat import Heartbeat
@@ -61,7 +63,9 @@ class Daemon:
         self.ticks = AlignedTicks(settings, clock) if settings.sleep_align else Ticks(settings, clock)
         self.waiting = RowQueue(settings.result_dir)
         self._dates = ClockWatch(clock, settings.result_dir)
-        self.outages = Outages(settings, clock, self._dates)
+        self._router = Router(settings, stop, environment)
+        household = Household(self._router)
+        self.outages = Outages(settings, clock, self._dates, household=household)
         self._memory = remembered
         self._refused: set[str] = set()
         self._attempts = Attempts(
@@ -71,6 +75,7 @@ class Daemon:
             clock=clock,
             dates=self._dates,
             watch=self.outages.watch,
+            household=household,
             environment=environment,
             stop=stop,
             remember=self._remember,
@@ -109,7 +114,7 @@ class Daemon:
             if left > BEFORE_SECONDS:
                 longest = min(longest, left - BEFORE_SECONDS)
             elif left > BEFORE_SECONDS / 2:  # a wait may end a moment early: the look stands then
-                self._attempts.earlier = look()
+                self._attempts.look_early()
             if self.clock.wait(min(left, longest)):
                 return False
             self._look()
@@ -160,8 +165,12 @@ class Daemon:
                 self.keep(replace(measurement, slot=None, attempt=None, interval_seconds=None))
 
     def begin(self) -> None:
-        """Begin to watch the line, after making rows of the outages that an earlier run left behind."""
+        """Begin to watch the line, after making rows of the outages that an earlier run left behind.
+
+        The router is looked for in the background.
+        """
         self.outages.begin()
+        self._router.begin()
 
     def release(self) -> None:
         """Move the rows that an earlier run held to their days, with the dates they have."""
@@ -232,6 +241,7 @@ class Daemon:
     def close(self) -> None:
         """Wait for the work in the background, which a stop ends early; then save the waiting rows, or print them."""
         self.outages.end()
+        self._router.end()
         self._conversion.join()
         self._deliveries.join()
         self._publishers.join()

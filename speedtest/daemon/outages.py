@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
+from speedtest.daemon.household import AfterOutage, Household
 from speedtest.daemon.watch import Watch
 from speedtest.data import files, heartbeat, results, watch_state
 from speedtest.data.partitions import held_folder
@@ -30,9 +31,17 @@ LEAST_SECONDS, UP_SECONDS = 60.0, 30.0
 class Outages:
     """The watch over the line, its file, and the rows of its outages."""
 
-    def __init__(self, settings: Settings, clock: Clock, dates: ClockWatch, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        dates: ClockWatch,
+        watch: Watch | None = None,
+        household: Household | None = None,
+    ) -> None:
         """Watch nothing yet. With `WATCH_SECONDS=0` there is no watch, but outages of an earlier run are kept."""
         self._settings, self._clock, self._dates = settings, clock, dates
+        self._household = household
         self.watch = watch
         if watch is None and settings.watch_seconds:
             self.watch = Watch.here(settings, clock, self.note)
@@ -62,11 +71,18 @@ class Outages:
         Return whether all these outages are durable, as rows or in the file.
         """
         if self.watch:
+            after = self._ask_router()
             with self._saving:
                 ended = self.watch.take_ended()
-                self._unsaved += [self._row(outage) for outage in ended]
+                self._unsaved += [self._row(outage, after=after) for outage in ended]
             self.is_test_due |= any(outage.seconds >= LEAST_SECONDS for outage in ended)
         return self._save() if self.waits else True
+
+    def _ask_router(self) -> AfterOutage | None:
+        """Ask the router if an outage has ended. The watch goes on meanwhile, and its file has the outage."""
+        if self._household and self.watch and self.watch.has_ended():
+            return self._household.after_outage()
+        return None
 
     def take_due_test(self) -> bool:
         """Return whether a test after an outage is due now; once for each."""
@@ -184,14 +200,20 @@ class Outages:
         for outage in left.open:
             self._unsaved.append(self._row(replace(outage, words=f"{outage.words}; {unknown}"), left))
 
-    def _row(self, outage: LineOutage, left: WatchState | None = None) -> Unsaved:
+    def _row(self, outage: LineOutage, left: WatchState | None = None, after: AfterOutage | None = None) -> Unsaved:
         """Return the row of an outage. One of an earlier start of the machine keeps the date it had."""
         now = self._dates.look()
         by_elapsed = left is None or (left.boot is not None and left.boot == heartbeat.boot_id())
         if by_elapsed:
             started_at = now.wall - timedelta(seconds=now.elapsed - outage.started_elapsed)
             outage = replace(outage, started_at=started_at)
+        words, fields = "", dict[str, str]()
+        if after:
+            started_ago = now.elapsed - outage.started_elapsed
+            words, fields = after.of(started_ago, started_ago - outage.seconds, now.wall)
+        outage = replace(outage, words=outage.words + words)
         measurement = self._measurement(outage, now.synced if by_elapsed or left is None else left.synced)
+        measurement = replace(measurement, raw=measurement.raw | fields)
         name = f"outage-{outage.id}"
         row = results.encode(measurement, held=self._dates.hold(measurement, name) if by_elapsed else None)
         path = results.path(row, self._settings.result_dir, f"_{name}").relative_to(self._settings.result_dir)

@@ -146,6 +146,10 @@ class Watch:
             self._judge.news.clear()
             return news
 
+    def has_ended(self) -> bool:
+        """Return whether `take_ended` has outages to return."""
+        return bool(self._judge.ended)
+
     def take_ended(self) -> list[LineOutage]:
         """Return the outages that are over, once, oldest first."""
         with self._lock:

@@ -12,7 +12,8 @@ import msgspec
 import typer
 
 from speedtest import environment, logging as logs, programs
-from speedtest.daemon import surroundings
+from speedtest.daemon import router, surroundings
+from speedtest.daemon.router import RouterAnswer
 from speedtest.daemon.surroundings import Surroundings
 from speedtest.data import probe
 from speedtest.engines import ENGINES
@@ -34,7 +35,7 @@ def check(
 
     Prints each setting with its value, its origin and its default, the speed-test programs found, whether each folder
     can be written, and what the watch probes from here and how. Measures nothing. If DELIVER_TO is set, puts and reads
-    an empty object there; sends nothing else.
+    an empty object there; with ROUTER_ASK=1, asks the router. Sends nothing else.
 
     Exit codes: 0 all is well, 1 the store of DELIVER_TO cannot be reached now, 69 no speed-test program found, 78 wrong
     configuration, a folder cannot be written, or the store refuses these settings.
@@ -50,7 +51,8 @@ def check(
     found = list(programs.find_all(settings, os.environ, Stop()).values())
     explained = environment.explain(settings, os.environ, ENGINES)
     sent = Sent(_try_store(settings), [visit.standing_of(settings, name) for name in settings.receivers])
-    (_say_json if as_json else _say)(explained, refused, found, surroundings.look(settings), sent)
+    seen = Seen(explained, refused, found, surroundings.look(settings), sent, _asked(settings))
+    (_say_json if as_json else _say)(seen)
     if refused["RESULT_DIR"] or refused["UPLOAD_DIR"]:
         exits.end(exits.MISCONFIGURED, "a folder cannot be written: change its owner or mode, or choose another folder")
     if (delivery := sent.delivery) and delivery.why_not:
@@ -91,21 +93,38 @@ def _try_store(settings: Settings) -> StoreSeen | None:
     return StoreSeen(settings.deliver_to)
 
 
-def _say(
-    explained: list[Explained],
-    refused: dict[str, str | None],
-    found: list[Program],
-    around: Surroundings,
-    sent: Sent,
-) -> None:
-    lines = [(each.name, f"{each.value or 'not set'}{_origin(each)}") for each in explained]
-    lines += [(f"{name} writable", f"no: {why}" if why else "yes") for name, why in refused.items()]
-    if delivery := sent.delivery:
+class Seen(msgspec.Struct, frozen=True):
+    """All that is shown."""
+
+    explained: list[Explained]
+    refused: dict[str, str | None]
+    """Why a folder cannot be written, by its variable; None if it can."""
+    found: list[Program]
+    around: Surroundings
+    sent: Sent
+    answer: RouterAnswer | None
+    """What the router says; None if it is not asked."""
+
+
+def _asked(settings: Settings) -> RouterAnswer | None:
+    """Ask the router, if ROUTER_ASK says so."""
+    if not settings.router_ask:
+        return None
+    address, why = router.asked_address(settings)
+    if address is None:
+        return RouterAnswer(problems=(why,))
+    return router.look(address, Stop(), router.child_environment(os.environ))
+
+
+def _say(seen: Seen) -> None:
+    lines = [(each.name, f"{each.value or 'not set'}{_origin(each)}") for each in seen.explained]
+    lines += [(f"{name} writable", f"no: {why}" if why else "yes") for name, why in seen.refused.items()]
+    if delivery := seen.sent.delivery:
         lines.append(("DELIVER_TO reachable", f"no: {delivery.why_not}" if delivery.why_not else "yes"))
-    lines += [("program", f"{each.path} ({each.engine.name} {each.version})") for each in found]
-    lines += [] if found else [("program", "none")]
-    lines += [(each.name, each.words_for(lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC")) for each in sent.receivers]
-    for name, value in [*lines, *_around(around)]:
+    lines += [("program", f"{each.path} ({each.engine.name} {each.version})") for each in seen.found]
+    lines += [] if seen.found else [("program", "none")]
+    lines += [(each.name, each.words_for(lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC")) for each in seen.sent.receivers]
+    for name, value in [*lines, *_around(seen.around), *_of_router(seen.answer)]:
         sys.stdout.write(f"{name:<34}{value}\n")
 
 
@@ -125,6 +144,14 @@ def _around(around: Surroundings) -> list[tuple[str, str]]:
     ]
 
 
+def _of_router(answer: RouterAnswer | None) -> list[tuple[str, str]]:
+    """Return what the router answers, and why it does not answer the rest."""
+    if answer is None:
+        return [("the router tells", "not asked: ROUTER_ASK=1 asks it")]
+    told = router.words(answer) if bytes(answer.known) else "nothing"
+    return [("the router tells", told), *(("the router does not tell", why) for why in answer.problems)]
+
+
 def _origin(each: Explained) -> str:
     """Return where a value comes from and which default it replaces."""
     if each.origin == "default":
@@ -132,21 +159,18 @@ def _origin(each: Explained) -> str:
     return f" ({each.origin}; default {each.default or 'not set'})"
 
 
-def _say_json(
-    explained: list[Explained],
-    refused: dict[str, str | None],
-    found: list[Program],
-    around: Surroundings,
-    sent: Sent,
-) -> None:
+def _say_json(seen: Seen) -> None:
     whole = {
-        "settings": {each.name: each.value for each in explained},
-        "variables": explained,
-        "writable": {name: not why for name, why in refused.items()},
-        "programs": [{"engine": each.engine.name, "version": each.version, "path": str(each.path)} for each in found],
-        "line": around,
-        "delivery": sent.delivery,
-        "receivers": sent.receivers,
+        "settings": {each.name: each.value for each in seen.explained},
+        "variables": seen.explained,
+        "writable": {name: not why for name, why in seen.refused.items()},
+        "programs": [
+            {"engine": each.engine.name, "version": each.version, "path": str(each.path)} for each in seen.found
+        ],
+        "line": seen.around,
+        "delivery": seen.sent.delivery,
+        "receivers": seen.sent.receivers,
+        "router": router.shown(seen.answer) if seen.answer else None,
     }
     sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
 
