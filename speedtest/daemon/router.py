@@ -137,17 +137,20 @@ class Router:
         self._known, self._silences = None, 0
         self.begin()
 
-    def _find(self) -> None:
+    def find(self) -> RouterAnswer:
+        """Look for the router's services now, and return what it says."""
         address, why = asked_address(self._settings)
         answer = look(address, self._stop, self._environment) if address else RouterAnswer(problems=(why,))
+        self._address, self._known = address, answer.known if bytes(answer.known) else None
+        return answer
+
+    def _find(self) -> None:
+        answer = self.find()
         if self._stop.requested:
             return
-        self._address = address
-        if not bytes(answer.known):
+        if not self._known:
             self._tell_silence(answer)
-            return
-        self._known = answer.known
-        if self._told is not True:
+        elif self._told is not True:
             self._told = True
             events.info("router_answers", "the router tells what it knows of the line: %s", words(answer))
 

@@ -19,6 +19,8 @@ from speedtest import logging as logs, programs, speedtest
 from speedtest.daemon import memory, schedule
 from speedtest.daemon.circumstances import Circumstances
 from speedtest.daemon.clock import is_synchronised
+from speedtest.daemon.household import Household
+from speedtest.daemon.router import Router
 from speedtest.data import results
 from speedtest.data.row_queue import RowQueue
 from speedtest.engines.progress import Listener
@@ -81,7 +83,11 @@ def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurem
     remembered = memory.recall(settings.result_dir)
     watching = LiveBar(console.console(errors=True), program.engine.name)
     listener = Listener(program.engine.progress, watching.tell) if program.engine.progress else None
+    household = Household(Router(settings, stop, os.environ))
+    if settings.router_ask:
+        household.router.find()
     with watching.shown():
+        household.begin()
         with Circumstances(settings) as around:
             slot, sieve = Slot(datetime.now(UTC)), listener if console.watched() else None
             measurement = speedtest.run(program, settings, slot, os.environ, stop, sieve=sieve)
@@ -89,7 +95,7 @@ def _measure(program: Program, settings: Settings, stop: Stop) -> tuple[Measurem
             assumed = schedule.assumed(remembered, program.engine.name)
             _count(assumed if around.moved is None else around.moved, settings.result_dir)
             return None
-        measurement = schedule.with_count(around.told(measurement), around.moved, remembered)
+        measurement = household.told(schedule.with_count(around.told(measurement), around.moved, remembered))
         _count(schedule.counted(measurement), settings.result_dir)
         measurement = msgspec.structs.replace(
             measurement, slot=None, attempt=None, interval_seconds=None, clock_synced=clock_synced
