@@ -143,7 +143,11 @@ class Home:
 
     def command(self, *arguments: str) -> list[str]:
         """Return a command that runs in the home, with its resolver and its own `/sys`."""
-        return ["ip", "netns", "exec", self._names["home"], *arguments]
+        return self.command_in("home", *arguments)
+
+    def command_in(self, place: str, *arguments: str) -> list[str]:
+        """Return a command that runs in one of the places."""
+        return ["ip", "netns", "exec", self._names[place], *arguments]
 
     def start(
         self,

@@ -21,14 +21,14 @@ class Line:
 
     def __init__(self) -> None:
         self.connected_since = time.monotonic() - 1000
-        self.address = "203.0.113.7"
+        self.address = "198.51.100.7"
         self.link_down, self.link_up = 41_957_000, 10_192_000
         self.bytes_down, self.bytes_up = 7_000_000_000, 900_000_000
         self.status = "Connected"
 
     def reconnect(self) -> None:
         self.connected_since = time.monotonic()
-        self.address = "203.0.113.99"
+        self.address = "198.51.100.99"
 
     @property
     def uptime(self) -> int:
