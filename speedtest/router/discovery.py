@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 
-from speedtest.router.web import Host, Place, Refused
+from speedtest.router.web import Host, UnusableAnswer, WebPlace
 
 PORT = 1900
 GROUP = "239.255.255.250"
@@ -19,7 +19,7 @@ KINDS = (
     "urn:dslforum-org:device:InternetGatewayDevice:1",
 )
 """What is asked for: a gateway by UPnP, and one by TR-064."""
-USUAL = (Place(49000, "/igddesc.xml"), Place(5000, "/rootDesc.xml"), Place(49000, "/tr64desc.xml"))
+USUAL = (WebPlace(49000, "/igddesc.xml"), WebPlace(5000, "/rootDesc.xml"), WebPlace(49000, "/tr64desc.xml"))
 """Where FRITZ!Boxes (port 49000) and OpenWrt's miniupnpd (5000) have their descriptions."""
 ONE_SECONDS, ALL_SECONDS = 1.0, 2.5
 """How long answers from the router alone, and those of the group, are waited for."""
@@ -30,9 +30,9 @@ _LONGEST = 2048
 _LOCATION = re.compile(rb"(?im)^location:[ \t]*(\S{1,300})[ \t]*\r?$")
 
 
-def places(host: Host, problems: list[str]) -> Iterator[Place]:
+def places(host: Host, problems: list[str]) -> Iterator[WebPlace]:
     """Yield where descriptions may be, each once. What is refused goes to `problems`."""
-    seen: dict[Place, None] = {}
+    seen: dict[WebPlace, None] = {}
     for address, seconds in ((host.address, ONE_SECONDS), (GROUP, ALL_SECONDS)):
         found = _told(host, address, min(seconds, host.left), problems)
         for place in found:
@@ -44,9 +44,9 @@ def places(host: Host, problems: list[str]) -> Iterator[Place]:
     yield from (place for place in USUAL if place not in seen)
 
 
-def _told(host: Host, address: str, seconds: float, problems: list[str]) -> list[Place]:
+def _told(host: Host, address: str, seconds: float, problems: list[str]) -> list[WebPlace]:
     """Ask an address by SSDP; return where the router's descriptions are, IGD before TR-064."""
-    found: dict[Place, None] = {}
+    found: dict[WebPlace, None] = {}
     end = time.monotonic() + seconds
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         try:
@@ -68,7 +68,7 @@ def _told(host: Host, address: str, seconds: float, problems: list[str]) -> list
                 continue
             try:
                 found[host.place(location[1].decode("ascii", "replace"))] = None
-            except Refused as why:
+            except UnusableAnswer as why:
                 problems.append(str(why))
                 continue
             end = min(end, time.monotonic() + GRACE_SECONDS)

@@ -23,8 +23,8 @@ from collections.abc import Sequence
 from typing import NoReturn, override
 
 from speedtest.router import discovery, questions
-from speedtest.router.questions import Fields, Known, Service
-from speedtest.router.web import Host, Refused
+from speedtest.router.questions import KnownServices, RouterFields, RouterService
+from speedtest.router.web import Host, UnusableAnswer
 
 SECONDS = 12.0
 WIDE = 64
@@ -53,15 +53,16 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(os.EX_USAGE)
 
 
-def _known(text: str) -> Known:
+def _known(text: str) -> KnownServices:
     try:
         common, connections, *rest = json.loads(text)
-        return Known(Service(*common) if common else None, tuple(Service(*each) for each in connections), *rest)
+        services = tuple(RouterService(*each) for each in connections)
+        return KnownServices(RouterService(*common) if common else None, services, *rest)
     except TypeError as error:
         raise ValueError(text) from error
 
 
-def _ask(host: Host, known: Known | None, problems: list[str]) -> Fields:
+def _ask(host: Host, known: KnownServices | None, problems: list[str]) -> RouterFields:
     """Ask the known services, else those of the first description whose services answer."""
     if known:
         return _of(host, known, problems)
@@ -71,7 +72,7 @@ def _ask(host: Host, known: Known | None, problems: list[str]) -> Fields:
             break
         try:
             known = questions.services(host, place)
-        except Refused as why:
+        except UnusableAnswer as why:
             problems.append(str(why))
             continue
         except OSError as error:
@@ -83,7 +84,7 @@ def _ask(host: Host, known: Known | None, problems: list[str]) -> Fields:
     return {}
 
 
-def _of(host: Host, known: Known, problems: list[str]) -> Fields:
+def _of(host: Host, known: KnownServices, problems: list[str]) -> RouterFields:
     at = time.monotonic()
     key = os.environ.get(KEY, "").encode()
     fields = questions.ask(host, known, key, problems)

@@ -10,7 +10,7 @@ import hmac
 from typing import Any, NamedTuple
 
 from speedtest.router import xml
-from speedtest.router.web import NEEDS_PASSWORD, OK, Answer, Host, Place, Refused
+from speedtest.router.web import NEEDS_PASSWORD, OK, Host, HttpAnswer, UnusableAnswer, WebPlace
 
 MOST_CONNECTIONS = 4
 _BIT32 = 1 << 32
@@ -19,11 +19,11 @@ _MOST_BITS = 10**12
 _LONGEST_UPTIME = 20 * 366 * 86400
 _DIGITS = 20
 
-type Fields = dict[str, Any]
+type RouterFields = dict[str, Any]
 """What the router said, by the names that `program` documents."""
 
 
-class Service(NamedTuple):
+class RouterService(NamedTuple):
     """A service that can be asked."""
 
     kind: str
@@ -31,39 +31,39 @@ class Service(NamedTuple):
     path: str
 
 
-class Known(NamedTuple):
+class KnownServices(NamedTuple):
     """Where the router's services are; what a first run finds, a later one is given."""
 
-    common: Service | None = None
+    common: RouterService | None = None
     """Counts bytes, and knows the link's rates."""
-    connections: tuple[Service, ...] = ()
+    connections: tuple[RouterService, ...] = ()
     """Know since when the WAN is connected. A router may have several, of which one is in use."""
     name: str | None = None
     wide: bool = True
     """Whether it is asked for counters of 64 bits; a router that does not know the question is not asked again."""
 
 
-def services(host: Host, at: Place) -> Known:
-    """Read a description. Raises Refused, OSError."""
+def services(host: Host, at: WebPlace) -> KnownServices:
+    """Read a description. Raises UnusableAnswer, OSError."""
     answer = host.get(at)
     if answer.status != OK:
-        raise Refused(f"{host.address}:{at.port}{at.path} was answered {answer.status}")
+        raise UnusableAnswer(f"{host.address}:{at.port}{at.path} was answered {answer.status}")
     told = xml.description(answer.body)
     base = host.place(told.base) if told.base else at
-    found = [Service(each.kind, *host.place(each.url, base)) for each in told.services if _role(each.kind)]
+    found = [RouterService(each.kind, *host.place(each.url, base)) for each in told.services if _role(each.kind)]
     common = next((each for each in found if _role(each.kind) == "common"), None)
     connections = [each for each in found if _role(each.kind) == "connection"][:MOST_CONNECTIONS]
     if not found:
-        raise Refused(f"{host.address}:{at.port}{at.path} describes no WAN connection")
-    return Known(common, tuple(connections), told.name)
+        raise UnusableAnswer(f"{host.address}:{at.port}{at.path} describes no WAN connection")
+    return KnownServices(common, tuple(connections), told.name)
 
 
-def ask(host: Host, known: Known, key: bytes, problems: list[str]) -> Fields:
+def ask(host: Host, known: KnownServices, key: bytes, problems: list[str]) -> RouterFields:
     """Return what the router says; what it does not say, or what cannot be true, is left out.
 
     `key` makes the digest of the external address, which itself is neither returned nor kept.
     """
-    fields: Fields = {}
+    fields: RouterFields = {}
     if known.common:
         rates = _values(host, known.common, "GetCommonLinkProperties", problems)
         fields["link_down_mbps"] = _rate(rates.get("NewLayer1DownstreamMaxBitRate"))
@@ -84,7 +84,7 @@ def ask(host: Host, known: Known, key: bytes, problems: list[str]) -> Fields:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _bytes(host: Host, known: Known, common: Service, problems: list[str]) -> Fields:
+def _bytes(host: Host, known: KnownServices, common: RouterService, problems: list[str]) -> RouterFields:
     """Return the bytes that the whole house has moved, and how many bits the counters have."""
     wide = _values(host, common, "GetAddonInfos", None) if known.wide else {}
     down = _number(wide.get("NewX_AVM_DE_TotalBytesReceived64"))
@@ -98,7 +98,7 @@ def _bytes(host: Host, known: Known, common: Service, problems: list[str]) -> Fi
     return {"bytes_down": down, "bytes_up": up, "counter_bits": 32 if max(down, up) < _BIT32 else 64}
 
 
-def _values(host: Host, service: Service, action: str, problems: list[str] | None) -> dict[str, str]:
+def _values(host: Host, service: RouterService, action: str, problems: list[str] | None) -> dict[str, str]:
     """Ask one question; an empty answer if there is none, and the reason in `problems`."""
     try:
         answer = _asked(host, service, action)
@@ -106,7 +106,7 @@ def _values(host: Host, service: Service, action: str, problems: list[str] | Non
             return xml.values(answer.body)
         needs = " and needs a password, which is never asked for" if answer.status in NEEDS_PASSWORD else ""
         why = f"the router answered {action} with {answer.status}{needs}"
-    except Refused as refused:
+    except UnusableAnswer as refused:
         why = f"{action}: {refused}"
     except OSError as error:
         why = f"{action}: {'no answer in time' if isinstance(error, TimeoutError) else error.strerror or error}"
@@ -115,14 +115,14 @@ def _values(host: Host, service: Service, action: str, problems: list[str] | Non
     return {}
 
 
-def _asked(host: Host, service: Service, action: str) -> Answer:
+def _asked(host: Host, service: RouterService, action: str) -> HttpAnswer:
     body = (
         '<?xml version="1.0"?>\r\n<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" '
         's:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"><s:Body>'
         f'<u:{action} xmlns:u="{service.kind}"></u:{action}></s:Body></s:Envelope>\r\n'
     )
     headers = ['Content-Type: text/xml; charset="utf-8"', f'SOAPAction: "{service.kind}#{action}"']
-    return host.post(Place(service.port, service.path), headers, body.encode("ascii"))
+    return host.post(WebPlace(service.port, service.path), headers, body.encode("ascii"))
 
 
 def _role(kind: str) -> str | None:

@@ -24,18 +24,18 @@ _CHUNKED = re.compile(rb"(?im)^transfer-encoding:.*chunked")
 _PORTS = range(1, 65536)
 
 
-class Refused(Exception):
+class UnusableAnswer(Exception):
     """A router's answer that is not used; the words say why."""
 
 
-class Place(NamedTuple):
+class WebPlace(NamedTuple):
     """Where a service of the router is: a port and a path. The host is always the router's address."""
 
     port: int
     path: str
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """An answer: its status and its body."""
 
     status: int
@@ -55,30 +55,33 @@ class Host:
         """How many seconds are left, 0 if none."""
         return max(self._deadline - time.monotonic(), 0.0)
 
-    def place(self, url: str, base: Place | None = None) -> Place:
-        """Return where a URL leads; one without a host is relative to `base`. Raises Refused for another host."""
+    def place(self, url: str, base: WebPlace | None = None) -> WebPlace:
+        """Return where a URL leads; one without a host is relative to `base`.
+
+        Raises UnusableAnswer if it leads to another host.
+        """
         try:
             around = f"http://{self.address}:{base.port}{base.path}" if base else ""
             parts = urlsplit(urljoin(around, url.strip()))
             port = parts.port or 80
         except ValueError as error:
-            raise Refused(f"the router names a URL that cannot be read: {url[:80]!r}") from error
+            raise UnusableAnswer(f"the router names a URL that cannot be read: {url[:80]!r}") from error
         if parts.scheme != "http" or parts.hostname != self.address:
-            raise Refused(f"the router points to another host, which is not asked: {url[:80]!r}")
+            raise UnusableAnswer(f"the router points to another host, which is not asked: {url[:80]!r}")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if port not in _PORTS or not (path.isascii() and path.isprintable()) or " " in path:
-            raise Refused(f"the router names a URL that cannot be read: {url[:80]!r}")
-        return Place(port, path)
+            raise UnusableAnswer(f"the router names a URL that cannot be read: {url[:80]!r}")
+        return WebPlace(port, path)
 
-    def get(self, place: Place) -> Answer:
-        """Fetch a document. Raises Refused, OSError."""
+    def get(self, place: WebPlace) -> HttpAnswer:
+        """Fetch a document. Raises UnusableAnswer, OSError."""
         return self._exchange(place, "GET", [], b"")
 
-    def post(self, place: Place, headers: list[str], body: bytes) -> Answer:
-        """Send a document and return what was answered. Raises Refused, OSError."""
+    def post(self, place: WebPlace, headers: list[str], body: bytes) -> HttpAnswer:
+        """Send a document and return what was answered. Raises UnusableAnswer, OSError."""
         return self._exchange(place, "POST", headers, body)
 
-    def _exchange(self, place: Place, method: str, headers: list[str], body: bytes) -> Answer:
+    def _exchange(self, place: WebPlace, method: str, headers: list[str], body: bytes) -> HttpAnswer:
         end = min(self._deadline, time.monotonic() + QUIET_SECONDS)
         head = [
             f"{method} {place.path} HTTP/1.1",
@@ -101,7 +104,7 @@ def _left(end: float) -> float:
     return left
 
 
-def _answer(wire: socket.socket, end: float) -> Answer:
+def _answer(wire: socket.socket, end: float) -> HttpAnswer:
     """Read an answer to its end: its length, its last chunk, or the end of the connection."""
     received = b""
     while not _is_whole(received):
@@ -111,16 +114,16 @@ def _answer(wire: socket.socket, end: float) -> Answer:
             break
         received += chunk
         if len(received) > LONGEST_ANSWER:
-            raise Refused(f"the router's answer has more than {LONGEST_ANSWER} bytes")
+            raise UnusableAnswer(f"the router's answer has more than {LONGEST_ANSWER} bytes")
     head, _, body = received.partition(b"\r\n\r\n")
     status = _STATUS.match(head)
     if not status:
-        raise Refused(f"the router does not answer with HTTP: {received[:40]!r}")
+        raise UnusableAnswer(f"the router does not answer with HTTP: {received[:40]!r}")
     if _CHUNKED.search(head):
         body = _joined(body)
     elif length := _LENGTH.search(head):
         body = body[: int(length[1])]
-    return Answer(int(status[1]), body)
+    return HttpAnswer(int(status[1]), body)
 
 
 def _is_whole(received: bytes) -> bool:
@@ -134,14 +137,14 @@ def _is_whole(received: bytes) -> bool:
 
 
 def _joined(body: bytes) -> bytes:
-    """Return the chunks of a body as one. Raises Refused if a chunk has no length."""
+    """Return the chunks of a body as one. Raises UnusableAnswer if a chunk has no length."""
     joined = b""
     while body:
         line, _, body = body.partition(b"\r\n")
         try:
             size = int(line.partition(b";")[0], 16)
         except ValueError as error:
-            raise Refused("the router's answer has a chunk without a length") from error
+            raise UnusableAnswer("the router's answer has a chunk without a length") from error
         if size <= 0:
             break
         joined, body = joined + body[:size], body[size:].removeprefix(b"\r\n")

@@ -10,13 +10,13 @@ A description (UPnP Device Architecture, section 2) has `service` elements with 
 from typing import NamedTuple
 from xml.parsers import expat
 
-from speedtest.router.web import Refused
+from speedtest.router.web import UnusableAnswer
 
 MOST_ELEMENTS, DEEPEST, LONGEST_TEXT = 5000, 30, 1000
 LONGEST_NAME = 60
 
 
-class Service(NamedTuple):
+class DescribedService(NamedTuple):
     """A service of the router: its type, and the URL for questions as the router writes it."""
 
     kind: str
@@ -30,12 +30,12 @@ class Description(NamedTuple):
     """The model, such as FRITZ!Box 7590."""
     base: str | None
     """The URL that others are relative to, in old descriptions."""
-    services: list[Service]
+    services: list[DescribedService]
 
 
 def description(document: bytes) -> Description:
-    """Return what a description says. Raises Refused."""
-    services: list[Service] = []
+    """Return what a description says. Raises UnusableAnswer."""
+    services: list[DescribedService] = []
     kind = url = ""
     name = base = None
     for element, text in _elements(document):
@@ -45,7 +45,7 @@ def description(document: bytes) -> Description:
             case "controlURL":
                 url = text
             case "service":
-                services.append(Service(kind, url))
+                services.append(DescribedService(kind, url))
                 kind = url = ""
             case "modelName" | "friendlyName" if name is None:
                 name = printable(text)
@@ -57,7 +57,7 @@ def description(document: bytes) -> Description:
 
 
 def values(document: bytes) -> dict[str, str]:
-    """Return the values of an answer by name. Raises Refused."""
+    """Return the values of an answer by name. Raises UnusableAnswer."""
     return {element: text for element, text in _elements(document) if element.startswith("New") and text}
 
 
@@ -76,7 +76,7 @@ def _elements(document: bytes) -> list[tuple[str, str]]:
         nonlocal count
         count += 1
         if count > MOST_ELEMENTS or len(open_texts) >= DEEPEST:
-            raise Refused("the router's answer has too many elements")
+            raise UnusableAnswer("the router's answer has too many elements")
         open_texts.append([])
 
     def end(name: str) -> None:
@@ -87,7 +87,7 @@ def _elements(document: bytes) -> list[tuple[str, str]]:
             open_texts[-1].append(piece[:LONGEST_TEXT])
 
     def refuse(*_: object) -> None:
-        raise Refused("the router's answer has a document type, which is not read")
+        raise UnusableAnswer("the router's answer has a document type, which is not read")
 
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = begin, end, text
@@ -95,7 +95,7 @@ def _elements(document: bytes) -> list[tuple[str, str]]:
     try:
         parser.Parse(document, True)  # noqa: FBT003 (expat takes no names)
     except expat.ExpatError as error:
-        raise Refused(f"the router's answer is not XML: {error}") from error
+        raise UnusableAnswer(f"the router's answer is not XML: {error}") from error
     except (LookupError, ValueError) as error:  # an encoding that Python does not know
-        raise Refused(f"the router's answer is in an unknown encoding: {error}") from error
+        raise UnusableAnswer(f"the router's answer is in an unknown encoding: {error}") from error
     return found

@@ -37,7 +37,7 @@ from speedtest.daemon import household
 from speedtest.daemon.household import AfterOutage
 from speedtest.daemon.router import RouterAnswer
 from speedtest.router import discovery, program, xml
-from speedtest.router.web import Host, Place, Refused
+from speedtest.router.web import Host, UnusableAnswer, WebPlace
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 _numbers = itertools.count(1)
@@ -260,7 +260,7 @@ def test_any_answer_is_read_or_refused(document: bytes) -> None:
     for read in (xml.values, xml.description):
         try:
             read(document)
-        except Refused:
+        except UnusableAnswer:
             continue
 
 
@@ -268,8 +268,8 @@ def test_any_answer_is_read_or_refused(document: bytes) -> None:
 @given(st.text(max_size=80) | st.from_regex(r"(http|https|file)://[a-z0-9.@:\[\]-]{1,30}/[a-z]*", fullmatch=True))
 def test_any_url_leads_to_the_router_or_nowhere(url: str) -> None:
     try:
-        place = Host("192.0.2.1", 1).place(url, Place(49000, "/a/b.xml"))
-    except Refused:
+        place = Host("192.0.2.1", 1).place(url, WebPlace(49000, "/a/b.xml"))
+    except UnusableAnswer:
         return
     assert place.path.startswith("/")
     assert place.path.isprintable()
