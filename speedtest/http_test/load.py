@@ -35,7 +35,9 @@ _LEAST = 64_000
 _MOST_GROWTH = 8
 _PIECE = 256 * 1024
 
-type Counted = Literal["received", "acknowledged", "confirmed"]
+type Counted = Literal["received", "acknowledged", "confirmed", "reported"]
+"""What counts: bytes received here, acknowledged by the far end's kernel, in requests that were answered, or received
+there as the server reports."""
 
 
 class Stretch(NamedTuple):
@@ -51,6 +53,7 @@ class Load:
 
     direction: Literal["download", "upload"]
     counted: Counted
+    over = False
 
     def __init__(self, route: Route, dialect: Dialect, connections: int = CONNECTIONS) -> None:
         """Take the server and how many connections to open."""

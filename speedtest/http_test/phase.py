@@ -8,10 +8,10 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
-from speedtest.http_test.latency import Probe, RoundTrips
-from speedtest.http_test.load import Counted, Load, Stretch
+from speedtest.http_test.latency import RoundTrips
+from speedtest.http_test.load import Counted, Stretch
 from speedtest.http_test.trouble import Trouble
 from speedtest.values.samples import Samples
 
@@ -34,6 +34,56 @@ _TOLD_EACH = 2
 _BITS = 8e-6
 
 type Confidence = Literal["high", "medium", "low"]
+
+
+class Moving(Protocol):
+    """A load in one direction, as `load.Load` is one."""
+
+    counted: Counted
+    trouble: Trouble | None
+    cuts: int
+
+    @property
+    def direction(self) -> Literal["download", "upload"]:
+        """Which way the data moves."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """Whether the server has ended it in good order, so that no more will come."""
+        ...
+
+    def start(self) -> None:
+        """Begin to move data."""
+        ...
+
+    def stop(self) -> None:
+        """End, and wait for that."""
+        ...
+
+    def moved(self) -> int:
+        """Return the bytes moved so far."""
+        ...
+
+    def spans(self) -> Sequence[Stretch]:
+        """Return the requests that were answered, where only these count."""
+        ...
+
+
+class Trips(Protocol):
+    """Round trips that are measured beside a load."""
+
+    def stop(self, since: float) -> RoundTrips | None:
+        """End, and return the figures of those begun after `since`, on the monotonic clock."""
+        ...
+
+
+class Trier(Protocol):
+    """Starts to measure round trips beside a load, as `latency.Probe` does."""
+
+    def loaded(self) -> Trips:
+        """Start."""
+        ...
 
 
 class Mark(NamedTuple):
@@ -63,7 +113,7 @@ class Measured(NamedTuple):
 
 
 def measure(
-    load: Load, probe: Probe, seconds: float, trip_ms: float, tell: Callable[[float, float, float], None]
+    load: Moving, probe: Trier, seconds: float, trip_ms: float, tell: Callable[[float, float, float], None]
 ) -> Measured:
     """Measure in one direction for up to so many seconds after the warm-up. Raises Trouble.
 
@@ -87,7 +137,7 @@ def measure(
 
 
 def _watch(
-    load: Load, started: float, warm_up: float, seconds: float, tell: Callable[[float, float, float], None]
+    load: Moving, started: float, warm_up: float, seconds: float, tell: Callable[[float, float, float], None]
 ) -> tuple[list[Mark], bool]:
     """Sample until the time is over, or until the speed is steady, which the second value says.
 
@@ -106,6 +156,8 @@ def _watch(
         if len(marks) % _TOLD_EACH == 0:
             since = warm_up if marks[-1].seconds > warm_up + _PART_SECONDS else 0.0
             tell(min(marks[-1].seconds / whole, 1.0), rate(marks, since), rate(marks, marks[-1].seconds - 0.5))
+        if load.over:  # the last sample has a moment after the end
+            return marks[:-1], False
         if load.counted != "confirmed" and is_steady(marks, warm_up):
             return marks, True
     return marks, False
@@ -155,7 +207,7 @@ def _spread(spans: Sequence[Stretch], started: float, times: Sequence[float]) ->
 
 
 def _measured(
-    load: Load, marks: Sequence[Mark], warm_up: float, loaded: RoundTrips | None, *, steady: bool
+    load: Moving, marks: Sequence[Mark], warm_up: float, loaded: RoundTrips | None, *, steady: bool
 ) -> Measured:
     first = next((mark for mark in marks if mark.seconds >= warm_up), marks[-1])
     seconds = marks[-1].seconds - first.seconds

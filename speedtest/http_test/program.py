@@ -16,21 +16,19 @@ and `mbps`, `now_mbps` or `latency_ms`.
 """
 
 import argparse
-import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, NoReturn, override
+from typing import NoReturn, override
 
-from speedtest.http_test import dialects, tcp_info, trace
+from speedtest.http_test import dialects, printed, tcp_info, trace
 from speedtest.http_test.dialects import Found
-from speedtest.http_test.latency import Probe, RoundTrips
+from speedtest.http_test.latency import Probe
 from speedtest.http_test.load import CONNECTIONS, Download, Load, Upload
-from speedtest.http_test.phase import SECONDS, Measured, measure
+from speedtest.http_test.phase import SECONDS, measure
+from speedtest.http_test.printed import Fields
 from speedtest.http_test.route import Route
 from speedtest.http_test.trouble import Trouble
 from speedtest.http_test.wire import Cut
@@ -44,9 +42,6 @@ MOST_SECONDS = 300
 LONGEST_WAIT_SECONDS = 5.0
 """A server that asks for so short a pause gets it, and is asked again; a longer one is a failure."""
 
-type Fields = dict[str, Any]
-"""What is printed, nested."""
-
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Measure, print and exit."""
@@ -56,19 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         _Test(asked, found).run()
     except (Trouble, Cut, TimeoutError, OSError) as error:
-        _print(found | _told(error))
+        printed.show(found | printed.of_error(error))
         sys.exit(1)
-    found["cost"] = _cost(time.monotonic() - began)
-    _print(found)
+    found["cost"] = printed.cost(time.monotonic() - began)
+    printed.show(found)
     sys.exit(0)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(prog="python -m speedtest.http_test", description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = Parser(prog="python -m speedtest.http_test", description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"speedsnake-http {VERSION}")
     parser.add_argument("--server", type=_url, default=PUBLIC_SERVER, metavar="URL")
-    parser.add_argument("--seconds", type=_whole(MOST_SECONDS), default=SECONDS, help="the most for each direction")
-    parser.add_argument("--connections", type=_whole(MOST_CONNECTIONS), default=CONNECTIONS)
+    parser.add_argument("--seconds", type=whole(MOST_SECONDS), default=SECONDS, help="the most for each direction")
+    parser.add_argument("--connections", type=whole(MOST_CONNECTIONS), default=CONNECTIONS)
     parser.add_argument("--ip-version", type=int, choices=(4, 6))
     parser.add_argument("--source", metavar="ADDRESS", help="the address of this machine to measure from")
     parser.add_argument("--count", choices=("acknowledged", "confirmed"), help="what of an upload counts")
@@ -76,14 +71,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Reads arguments. A mistake ends the program with 64 and a line."""
+
     @override
     def error(self, message: str) -> NoReturn:
         sys.stderr.write(f"{message}\n")
         sys.exit(os.EX_USAGE)
 
 
-def _whole(most: int) -> Callable[[str], int]:
+def whole(most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from 1 to `most`."""
+
     def read(text: str) -> int:
         number = int(text)
         if not 1 <= number <= most:
@@ -141,7 +140,7 @@ class _Test:
 
     def _latency(self, probe: Probe) -> float:
         idle = probe.idle(lambda part, ms: self._tell("latency", part, latency_ms=ms))
-        self._found["idle"] = _trips(idle)
+        self._found["idle"] = printed.of_trips(idle)
         return idle.median
 
     def _upload(self, server: Found) -> Upload:
@@ -157,61 +156,16 @@ class _Test:
         except Trouble:
             self._found[load.direction] = {"moved_bytes": load.moved()} | _of_load(load)
             raise
-        self._found[load.direction] = _of(measured) | _of_load(load)
+        self._found[load.direction] = printed.of(measured) | _of_load(load)
         self._found.setdefault("samples", {})[load.direction] = pack(measured.samples)
 
     def _tell(self, step: str, part: float, **figures: float) -> None:
         if self._asked.live:
-            _print({"progress": step, "part": round(part, 3)} | {name: round(f, 3) for name, f in figures.items()})
-
-
-def _of(measured: Measured) -> Fields:
-    fields: Fields = {
-        "mbps": round(measured.mbps, 4),
-        "seconds": round(measured.seconds, 2),
-        "moved_bytes": measured.moved,
-        "counted": measured.counted,
-        "steady": measured.steady,
-        "deviation_percent": round(measured.deviation_percent, 2),
-        "confidence": measured.confidence,
-    }
-    return fields | ({"loaded": _trips(measured.loaded)} if measured.loaded else {})
+            printed.show(
+                {"progress": step, "part": round(part, 3)} | {name: round(f, 3) for name, f in figures.items()}
+            )
 
 
 def _of_load(load: Load) -> Fields:
     fields: Fields = {"requests": load.requests, "cuts": load.cuts, "refreshed": load.refreshed}
     return fields | ({"retransmitted_bytes": load.retransmitted} if isinstance(load, Upload) else {})
-
-
-def _trips(trips: RoundTrips) -> Fields:
-    names = {"median_ms": trips.median, "p95_ms": trips.p95, "jitter_ms": trips.jitter}
-    fields: Fields = {name: None if ms is None else round(ms, 3) for name, ms in names.items()}
-    return fields | {"count": trips.count}
-
-
-def _told(error: Exception) -> Fields:
-    if isinstance(error, Trouble):
-        fields: Fields = {"error": error.words, "kind": error.kind}
-        if error.retry_after is not None:
-            fields["retry_after_seconds"] = round(error.retry_after)
-        return fields
-    if isinstance(error, TimeoutError):
-        return {"error": "the server did not answer in time", "kind": "timeout"}
-    return {"error": f"the connection was cut: {error}", "kind": "exit"}
-
-
-def _cost(seconds: float) -> Fields:
-    """Return what the test cost this machine: a busy machine measures itself and not the line."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    cost: Fields = {"cores": round((used.ru_utime + used.ru_stime) / seconds, 3)}
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-    except OSError:
-        return cost
-    peak = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")), None)
-    return cost | ({"peak_mib": round(int(peak) / 1024, 1)} if peak else {})
-
-
-def _print(fields: Fields) -> None:
-    sys.stdout.write(json.dumps(fields) + "\n")
-    sys.stdout.flush()

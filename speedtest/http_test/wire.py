@@ -126,6 +126,26 @@ class Wire:
         body, self._rest = self._rest[: response.length], self._rest[response.length :]
         return body
 
+    def body(self, response: Response, most: int) -> bytes:
+        """Return a body of at most so many bytes, however its length is told. Raises Cut, Trouble."""
+        if response.length is None and not response.chunked:
+            return self._rest_of_stream(most)
+        body = b""
+        for size in self._chunks() if response.length is None else (response.length,):
+            if len(body) + size > most:
+                raise Trouble("malformed", f"{self.route.authority} sent a body of more than {most} bytes")
+            while len(self._rest) < size:
+                self._more(began=True)
+            body, self._rest = body + self._rest[:size], self._rest[size:]
+        return body
+
+    def _rest_of_stream(self, most: int) -> bytes:
+        while size := self._receive(_CHUNK):
+            self._rest += self._buffer[:size]
+            if len(self._rest) > most:
+                raise Trouble("malformed", f"{self.route.authority} sent a body of more than {most} bytes")
+        return self._rest
+
     def _exactly(self, left: int) -> None:
         taken = self._rest[:left]
         self._rest = self._rest[len(taken) :]
