@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speedtest_engine: tuple[str, ...]
     speedtest_server: dict[str, str]
     """By engine."""
+    speedtest_second_opinion: str | None
+    """The engine that now and then measures after another."""
     speedtest_server_id: tuple[str, ...]
     speedtest_interface: str | None
     speedtest_ip_version: int | None
@@ -143,7 +145,8 @@ def read(environment: Mapping[str, str], engines: Engines, parts: frozenset[Part
     if "measuring" in parts:
         wrong += _wrong_together(values) + targets.refusals(arguments, engines)
         try:
-            values["speedtest_server"] = targets.settle(server, values.get("speedtest_engine", ()), engines)
+            second = values.get("speedtest_second_opinion")
+            values["speedtest_server"] = targets.settle(server, values.get("speedtest_engine", ()), engines, second)
         except ValueError as error:
             wrong.append(str(error))
     if wrong:

@@ -85,6 +85,12 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
         ),
         Variable("SPEEDTEST_SERVER", None, targets.ALLOWED_SERVERS, targets.servers),
         Variable(
+            "SPEEDTEST_SECOND_OPINION",
+            None,
+            " or ".join(targets.SECOND_OPINIONS),
+            targets.second_opinion,
+        ),
+        Variable(
             "SPEEDTEST_SERVER_ID",
             None,
             "a server's number, such as 12345, or several, separated by commas",

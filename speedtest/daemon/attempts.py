@@ -6,7 +6,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from speedtest import programs, speedtest
-from speedtest.daemon import data_use, memory, schedule
+from speedtest.daemon import data_use, memory, schedule, second_opinion
 from speedtest.daemon.circumstances import BEFORE_SECONDS, Circumstances, Look, look, other_traffic_mbps
 from speedtest.daemon.clock import Clock, Reading
 from speedtest.daemon.clock_watch import ClockWatch, dated
@@ -62,6 +62,7 @@ class Attempts:
         self._slot: Slot
         self._pinned = True
         self._turn = 0
+        self._second = settings.speedtest_second_opinion
 
     def of(self, slot: Slot) -> Iterator[Measurement]:
         """Yield each row of a slot as soon as it exists: at least one, unless the daemon is told to stop.
@@ -85,6 +86,21 @@ class Attempts:
                 if row.status == "ok":
                     yield from self._confirm(item, row)
                     return
+
+    def second_opinion(self) -> Measurement | None:
+        """Measure again with one stream, if that is wanted, due and allowed; the row belongs to no slot."""
+        if not self._second or self._refusal() or schedule.is_paused(self._memory, self._second, self._clock.now()):
+            return None
+        is_public = self._second not in self._settings.speedtest_server
+        if is_public and not second_opinion.is_due(self._memory, self._clock.now()):
+            return None
+        program = programs.find_one(self._second, self._environment, self._stop)
+        if program is None:
+            return None
+        if is_public:
+            second_opinion.note(self._memory, self._clock.now())
+        row = self._attempt(program, speedtest.target(program.engine, self._settings, self._turn))
+        return row and replace(row, slot=None, attempt=None, interval_seconds=None)
 
     def look_early(self) -> None:
         """Look at the counters, this machine's and the router's, a few seconds before the next attempt."""
@@ -125,13 +141,17 @@ class Attempts:
             return None
         if not self._programs[item].is_unchanged():
             self._programs[item] = programs.find_one(item, self._environment, self._stop) or self._programs[item]
-        self._memory.running = self._programs[item].engine.name
+        return self._attempt(self._programs[item], where)
+
+    def _attempt(self, program: Program, where: Target) -> Measurement | None:
+        """Measure, and note what it cost; None if a stop was requested meanwhile."""
+        self._memory.running = program.engine.name
         self._remember()
         self._household.begin()
         before = self._look()
         with Circumstances(self._settings, self._earlier) as around, LineBefore(self._watch) as line:
             row = speedtest.run(
-                self._programs[item],
+                program,
                 self._settings,
                 self._slot,
                 self._environment,

@@ -143,11 +143,18 @@ class Daemon:
         """
         self._beat(slot.ends)
         seen = self.outages.watch.since_last_slot() if self.outages.watch else {}
+        status = None
         for measurement in self._attempts.of(slot):
             yield replace(measurement, **seen)
+            status = measurement.status
             seen.clear()
             self.outages.keep()
             self._beat(max(slot.ends, self.clock.monotonic()))
+        if status == "ok" and self.settings.speedtest_second_opinion:
+            second = self._attempts.second_opinion()
+            self._remember()  # also when the next one is due
+            if second:
+                yield second
         if self.outages.watch and seen:  # a stop has ended the slot without a row
             self.outages.watch.carry(seen["watched_seconds"] or 0.0, seen["down_seconds"] or 0.0)
 
@@ -186,7 +193,9 @@ class Daemon:
         path = self.waiting.keep(results.encode(measurement, held=self._dates.hold(measurement)))
         _log(measurement, str(path) if path else None)
         self._publishers.want()
-        if measurement.status == "skipped":
+        is_second = measurement.slot is None and measurement.engine == self.settings.speedtest_second_opinion
+        if measurement.status == "skipped" or is_second:
+            self._remember()
             return
         self._heartbeat.last_attempt = measurement.started_at
         if measurement.status == "ok":

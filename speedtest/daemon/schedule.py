@@ -59,6 +59,9 @@ class Memory(msgspec.Struct, kw_only=True):
     """The last good test by engine: what is assumed of one whose bytes nothing tells."""
     running: str | None = None
     """The engine that was started last, until its bytes are counted: after a crash they are assumed."""
+    second_opinions: list[Annotated[datetime, msgspec.Meta(tz=True)]] = []
+    """When the last public tests of `daemon.second_opinion` began."""
+    second_opinion_due: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     slots_measured: int = 0
     """How many slots had an attempt. Pinned servers take turns by it."""
 

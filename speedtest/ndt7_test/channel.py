@@ -29,7 +29,8 @@ from speedtest.version import VERSION
 SUBPROTOCOL = Subprotocol("net.measurementlab.ndt.v7")
 LARGEST_MESSAGE = 1 << 24
 """The largest message that the protocol allows."""
-NORMAL_ENDS = (None, 1000, 1001, 1005)
+NORMAL_ENDS = (1000, 1001, 1005)
+"""Codes of a goodbye in good order: done, going away, none given (RFC 6455, section 7.4)."""
 CLOSE_SECONDS = 1.0
 _CHUNK = 256 * 1024
 _LONGEST_TEXT = 64 * 1024
@@ -81,7 +82,7 @@ class Channel:
             self._protocol.receive_eof()
         self._take_events()
         self._flush()
-        return bool(data) and self._protocol.state is State.OPEN
+        return bool(data) and self._protocol.state is not State.CLOSED
 
     def write(self, data: memoryview, seconds: float) -> int:
         """Send as much as the system takes, waiting at most so many seconds; return how many bytes. Raises Cut."""
@@ -150,7 +151,7 @@ class Channel:
             if event.opcode is Opcode.TEXT and len(event.data) <= _LONGEST_TEXT:
                 self._take(event)
             elif event.opcode is Opcode.CLOSE:
-                self.over = self._protocol.close_code in NORMAL_ENDS
+                self._take_goodbye()
         if error := self._protocol.parser_exc:
             if isinstance(error, EOFError):
                 raise Cut("the server closed the connection in the middle", began=True)
@@ -169,6 +170,13 @@ class Channel:
             self.told = told
             if (trip := number(info.get("RTT"))) and trip > 0:
                 self.trips.append((time.monotonic(), trip / 1000))
+
+    def _take_goodbye(self) -> None:
+        goodbye = self._protocol.close_rcvd
+        if goodbye and goodbye.code not in NORMAL_ENDS:
+            why = f"{goodbye.code} {''.join(filter(str.isprintable, goodbye.reason))}".strip()
+            raise Cut(f"the server ended the test in the middle ({why})", began=True)
+        self.over = True
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():

@@ -24,7 +24,7 @@ _GROWS_AFTER = 16
 
 
 class Stream:
-    """One direction over one channel, from `start` to `stop`."""
+    """One direction over one channel, from `start` to `stop`: a download, unless a subclass says otherwise."""
 
     counted: Counted = "received"
 
@@ -62,8 +62,9 @@ class Stream:
         return []
 
     def trips_since(self, since: float) -> RoundTrips | None:
-        """Return the figures of the round trips after `since`."""
-        found = [ms for at, ms in (self.channel.trips or self.trips) if at >= since]
+        """Return the figures of the round trips after `since`, as the side that sends the load sees them."""
+        trips = self.trips if self.direction == "upload" and self.trips else self.channel.trips
+        found = [ms for at, ms in trips if at >= since]
         return summarised(found) if found else None
 
     def _run(self) -> None:
@@ -80,7 +81,7 @@ class Stream:
             cut_short(self.channel.socket)
 
     def _move(self) -> None:
-        while not self._stopping.is_set() and self.channel.read(_READ_SECONDS):
+        while not self._stopping.is_set() and not self.over and self.channel.read(_READ_SECONDS):
             self._look()
 
     def _look(self) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 LONGEST_SERVER = 500
 ALLOWED_SERVERS = "a server, or ENGINE=SERVER for each engine that takes one, separated by commas"
 ALLOWED_ARGUMENTS = "ENGINE=ARGUMENTS for one or more engines, separated by commas, such as iperf3=--window 4M"
+SECOND_OPINIONS = ("ndt7",)
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@%-]{0,63}")
 
 
@@ -57,6 +58,13 @@ def engines(known: Engines) -> Callable[[str], tuple[str, ...]]:
         return names
 
     return read
+
+
+def second_opinion(text: str) -> str:
+    """Read `SPEEDTEST_SECOND_OPINION`: an engine with one stream, where others use several."""
+    if text not in SECOND_OPINIONS:
+        raise ValueError(text)
+    return text
 
 
 def servers(text: str) -> str:
@@ -129,17 +137,24 @@ def refusals(found: Mapping[str, tuple[str, ...]], known: Engines) -> list[str]:
     ]
 
 
-def settle(text: str | None, chosen: Sequence[str], known: Engines) -> dict[str, str]:
+def settle(
+    text: str | None, chosen: Sequence[str], known: Engines, second_opinion: str | None = None
+) -> dict[str, str]:
     """Return the server of each chosen engine that has one; `text` is the value of `SPEEDTEST_SERVER`.
+
+    The engine of a second opinion may have a server too, and needs none. It must be named: a single server without an
+    engine is for one that measures always.
 
     Raises ValueError with the complete message if a server fits no engine, or if an engine's server is missing.
     """
     names = [name for name in known if known[name].auto] if "auto" in chosen else chosen
     takers = {name: place for name in names if name in known and (place := known[name].place)}
     found = {} if text is None else _by_engine(text, takers, known)
+    if second_opinion and second_opinion in known and (place := known[second_opinion].place):
+        takers = {second_opinion: place} | takers
     for name, place in takers.items():
         server = found.get(name, "")
-        if (name in found or place.needed) and not place.fits(server):
+        if (name in found or (place.needed and name in names)) and not place.fits(server):
             raise ValueError(f"SPEEDTEST_SERVER={server!r} is not allowed for {name}: it must be {place.allowed}")
     return found
 
