@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from speedtest.figures import evidence, zones
+import msgspec
+
+from speedtest.figures import evidence, router_link, zones
 from speedtest.figures.evidence import Evidence
 from speedtest.figures.rows import Rows
 from speedtest.figures.summary import summarise
@@ -52,7 +54,13 @@ def by_zone(  # noqa: PLR0913 (what `questions` needs, and the time)
 
 def summaries(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[Summary]:
     """Return the answer to each question."""
-    return [summarise(rows.pieces(each.since, each.until, each.location, each.isp), each, plan) for each in asked]
+    return [answer(rows, each, plan) for each in asked]
+
+
+def answer(rows: Rows, asked: Question, plan: Plan) -> Summary:
+    """Return the answer to a question. Raises the errors of `Rows.of`."""
+    summary = summarise(rows.pieces(asked.since, asked.until, asked.location, asked.isp), asked, plan)
+    return msgspec.structs.replace(summary, router=router_link.of(rows, asked.location, summary.last, plan))
 
 
 def with_evidence(rows: Rows, asked: Sequence[Question], plan: Plan) -> list[tuple[Summary, Evidence]]:

@@ -102,6 +102,18 @@ class Rows:
         """
         return self._read(since, until, location, isp, self._opened)
 
+    def extras(self, since: datetime, until: datetime, location: str) -> list[str]:
+        """Return `extra` of each test of a short period that has it. Raises the errors of `of`."""
+        read = lake.read(
+            since=since,
+            until=until,
+            location=location,
+            columns=["extra"],
+            upload_dir=self.folders.upload_dir,
+            result_dir=self.folders.result_dir,
+        )
+        return [str(text) for text in read["extra"].dropna()]
+
     def pieces(self, since: datetime, until: datetime, location: str, isp: str | None = None) -> "Pieces":
         """Return the rows that `of` returns, a month at a time. Raises its errors, now and while pieces are read."""
         opened = self._opened if until - since <= self._kept else TableCache()

@@ -15,6 +15,7 @@ from speedtest.data.heartbeat import Heartbeat
 from speedtest.data.watch_state import WatchState
 from speedtest.figures import calendar, slots, span
 from speedtest.figures.rows import Rows
+from speedtest.values.targets import SECOND_OPINIONS
 
 _DAY = timedelta(days=1)
 _LOOKED_BACK = timedelta(days=32)
@@ -161,7 +162,7 @@ def of(rows: Rows, location: str, now: datetime) -> LineState:
 def of_rows(frame: pd.DataFrame, location: str, now: datetime, result_dir: Path) -> LineState:
     """Return the state of a location, computed from its newest rows. RESULT_DIR tells whether it is measured there."""
     frame = frame[frame["status"] != "outage"]
-    tests = frame[frame["status"].isin(("ok", "failed"))]
+    tests = _first_opinions(frame[frame["status"].isin(("ok", "failed"))])
     good = tests[tests["status"] == "ok"]
     last = next(iter(results(tests.tail(1))), None)
     known = frame[frame["status"].isin(slots.STATUSES)]
@@ -185,6 +186,12 @@ def of_rows(frame: pd.DataFrame, location: str, now: datetime, result_dir: Path)
         data_bytes_of_month=int(frame.loc[is_of_month, "data_bytes"].sum()),
     )
     return at(line, now, result_dir)
+
+
+def _first_opinions(tests: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the tests with one stream that came after another: they are no state of the line."""
+    is_second = tests["engine"].isin(SECOND_OPINIONS) & tests["slot"].isna()
+    return tests[~is_second]
 
 
 def at(line: LineState, now: datetime, result_dir: Path) -> LineState:

@@ -22,6 +22,7 @@ from speedtest.figures.rows import Pieces
 from speedtest.figures.slots import Outage, Slots, SlotTally
 from speedtest.figures.types import EngineFigures, Failures, Plan, Question, Summary
 from speedtest.figures.watched import WatchTally
+from speedtest.values.targets import SECOND_OPINIONS
 
 MOST_BINS = 120
 MOST_ENGINES = 6
@@ -156,10 +157,13 @@ class _Tally:
         )
 
     def _of_engines(self, plan: Plan, zone: ZoneInfo) -> Iterator[EngineFigures]:
-        """Yield the figures of the engines with the most successful tests, and forget the tests."""
-        names = [name for tests in (self._good, self._tested) for name, _ in tests.most_common()]
-        for name in list(dict.fromkeys(names))[:MOST_ENGINES]:
-            yield self._engines.pop(name).figures(plan, zone)
+        """Yield the figures of the engines with the most successful tests, and forget the tests.
+
+        An engine with one stream comes last, and is not held against the plan.
+        """
+        names = dict.fromkeys(name for tests in (self._good, self._tested) for name, _ in tests.most_common())
+        for name in sorted(names, key=lambda name: name in SECOND_OPINIONS)[:MOST_ENGINES]:
+            yield self._engines.pop(name).figures(Plan() if name in SECOND_OPINIONS else plan, zone)
 
     def _of_slots(self, asked: Question) -> tuple[Slots, list[Outage], int]:
         """Return the slots, the longest outages, and how many outages there were."""

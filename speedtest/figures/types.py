@@ -140,6 +140,17 @@ class Failures(msgspec.Struct, frozen=True):
     kinds: list[str]
 
 
+class RouterLink(msgspec.Struct, frozen=True, kw_only=True):
+    """The rates of the router's link, in Mbit/s."""
+
+    tests: int
+    """Rows of the last day in which the router told them."""
+    down_mbps: float | None
+    up_mbps: float | None
+    below_plan: bool
+    """Whether one of them is lower than what the plan promises."""
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one line over one period."""
 
@@ -169,6 +180,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     watch: Watched | None
     """What the watch saw; null if nobody watched."""
     quality: Quality
+    router: RouterLink | None = None
+    """What the router told of its link on the last day; null if it was not asked."""
     bin_seconds: int
     engines: list[EngineFigures]
     """The one with the most successful tests first. The report's first sentences are about that one."""

@@ -20,8 +20,8 @@ from markupsafe import Markup
 from speedtest import logging as logs
 from speedtest.data.parquet import Damaged
 from speedtest.data.partitions import Folders
+from speedtest.figures import questions
 from speedtest.figures.rows import OF_A_SUMMARY, Rows
-from speedtest.figures.summary import summarise
 from speedtest.figures.types import Plan, Question, Summary
 from speedtest.page import server
 from speedtest.page.asked import Query, is_fresh, settled
@@ -175,7 +175,7 @@ class Computer:
             elsewhere=self._rows.elsewhere(asked.location, None if since == begun else since, until),
         )
         try:
-            return summarise(self._rows.pieces(since, until, asked.location, asked.isp), question, self._plan)
+            return questions.answer(self._rows, question, self._plan)
         finally:
             pa.default_memory_pool().release_unused()
 

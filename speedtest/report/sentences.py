@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from speedtest.figures.providers import ProviderChange
 from speedtest.figures.quality import MARKS
 from speedtest.figures.types import Far, Summary
-from speedtest.report import words
+from speedtest.report import diagnosis, words
 from speedtest.values import amounts
 
 PLACES = {
@@ -132,6 +132,7 @@ def notes(summary: Summary) -> list[str]:
 
 
 def _notes(summary: Summary) -> Iterator[str]:
+    yield from diagnosis.notes(summary)
     other = summary.slots.failed - summary.slots.down
     if other:
         yield (

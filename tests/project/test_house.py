@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probing": {"engines", "values", "measurement"},
     "data": {"engines", "environment", "values", "logging", "measurement"},
     "engines": {"values", "logging", "measurement", "process"},
+    "ndt7_test": {"http_test", "values", "version"},
     "http_test": {"values", "version"},
     "router": set(),
     "environment": {"values", "variables"},
