@@ -41,12 +41,14 @@ class Ndt7Server:
         seconds: float = 10.0,
         refusal: Refusal | None = None,
         certificate: trustme.LeafCert | None = None,
+        host: str = "127.0.0.1",
         located: Callable[["Ndt7Server"], Response] | None = None,
     ) -> None:
         self.asked: list[Request] = []
         self.sent = self.received = 0
         self.ends: list[int | None] = []
         self._fault, self._of, self._seconds, self._refusal, self._located = fault, of, seconds, refusal, located
+        self._host = host
         context = None
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -54,7 +56,7 @@ class Ndt7Server:
         self._tls = context is not None
         self._server: Server = serve(
             self._serve,
-            "127.0.0.1",
+            host,
             0,
             ssl=context,
             subprotocols=None if fault == "another protocol" else [SUBPROTOCOL],  # type: ignore[list-item] # pyrefly: ignore
@@ -75,7 +77,7 @@ class Ndt7Server:
 
     @property
     def authority(self) -> str:
-        host = "localhost" if self._tls else "127.0.0.1"
+        host = "localhost" if self._tls and self._host == "127.0.0.1" else self._host
         return f"{host}:{self._server.socket.getsockname()[1]}"
 
     @property
