@@ -21,13 +21,19 @@ _DAY = timedelta(seconds=SECONDS_PER_DAY)
 def is_due(memory: Memory, now: datetime) -> bool:
     """Return whether a public test may be made now. The first time it draws when the first one is due.
 
-    A time that is impossibly late is drawn again: the clock was set back after it.
+    A time that is impossibly late is drawn again: the clock was set back after it. So is one on which the last 24 hours
+    have four tests already: if it waited for their end, tests would come at the same hours of each day.
     """
     due = memory.second_opinion_due
     if due is None or due - now > timedelta(seconds=LONGEST_GAP_SECONDS):
         memory.second_opinion_due = now + _gap()
         return False
-    return now >= due and len(_of_the_last_day(memory, now)) < MOST_A_DAY
+    if now < due:
+        return False
+    if len(_of_the_last_day(memory, now)) >= MOST_A_DAY:
+        memory.second_opinion_due = now + _gap()
+        return False
+    return True
 
 
 def note(memory: Memory, now: datetime) -> None:
