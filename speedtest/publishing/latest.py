@@ -16,6 +16,7 @@ from speedtest.data.watch_state import WatchState
 from speedtest.publishing import rows
 from speedtest.publishing.ledger import FOLDER
 from speedtest.publishing.rows import PublishedRow
+from speedtest.values.targets import SECOND_OPINIONS
 
 _LOOKED_AT = 200
 """How many of the newest files are searched for a test: skipped slots have a row too."""
@@ -94,7 +95,12 @@ def watch(result_dir: Path, location: str, now: datetime) -> WatchState | None:
 
 
 def _first(found: Iterator[PublishedRow], *statuses: str) -> PublishedRow | None:
-    return next((row for row in found if row.values.get("status") in statuses), None)
+    return next((row for row in found if row.values.get("status") in statuses and not _is_second(row)), None)
+
+
+def _is_second(row: PublishedRow) -> bool:
+    """Return whether a row is a second opinion, with one stream: that is not how the line does."""
+    return row.values.get("engine") in SECOND_OPINIONS and row.values.get("slot") is None
 
 
 def _newest(result_dir: Path, location: str, part: str) -> Iterator[PublishedRow]:
