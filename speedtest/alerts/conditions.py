@@ -34,7 +34,7 @@ class Lasting(msgspec.Struct, kw_only=True):
     told: bool = False
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class TestVerdict(msgspec.Struct, frozen=True):
     """What one test says of a condition."""
 
     at: datetime
@@ -52,7 +52,7 @@ class KnownConditions(msgspec.Struct, kw_only=True):
     """When the newest test started that was judged."""
     lasting: dict[str, Lasting] = {}
     """By name: the kind, and for an outage its id."""
-    verdicts: dict[str, list[Verdict]] = {}
+    verdicts: dict[str, list[TestVerdict]] = {}
     """By kind: those since the condition began or ended, at most M."""
     failed_slot: datetime | None = None
     """The slot of the newest test, if that failed."""

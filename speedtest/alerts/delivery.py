@@ -21,7 +21,7 @@ type Send = Callable[[Channel, AlertEvent, Path | None], ChannelAnswer]
 """Sends an event, with the file that goes with it, and returns what the channel answered."""
 
 
-class Delivery:
+class AlertDelivery:
     """The events that wait, and the channels that they go to."""
 
     def __init__(self, outbox: Outbox, channels: Sequence[Channel], now: datetime) -> None:

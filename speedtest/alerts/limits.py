@@ -30,7 +30,7 @@ LEAST_PROBES = 20
 _WAYS = ("download", "upload")
 
 
-class Said(msgspec.Struct, frozen=True):
+class TestSays(msgspec.Struct, frozen=True):
     """What a test says of one condition."""
 
     kind: str
@@ -56,7 +56,7 @@ class Limits:
         self.off = {kind for kind, limit in limits.items() if not limit}
         """The kinds that have no limit."""
 
-    def of(self, row: AlertRow) -> Iterator[Said]:
+    def of(self, row: AlertRow) -> Iterator[TestSays]:
         """Yield what a test says."""
         if row["status"] != "ok" or is_doubtful(row, self._settings.plan_download_mbps):
             return
@@ -90,16 +90,16 @@ class Limits:
             case _:
                 return f"{settings.alert_above_loss_percent:g} %"
 
-    def _speed(self, kind: str, row: AlertRow, limits: tuple[float | None, ...]) -> Iterator[Said]:
+    def _speed(self, kind: str, row: AlertRow, limits: tuple[float | None, ...]) -> Iterator[TestSays]:
         found = [(way, row[f"{way}_mbps"], limit) for way, limit in zip(_WAYS, limits, strict=True)]
         judged = [(mbps, limit) for _, mbps, limit in found if mbps is not None and limit]
         if judged:
             figures = ", ".join(f"{way} {amounts.amount(mbps)} Mbit/s" for way, mbps, _ in found if mbps is not None)
-            yield Said(kind, any(mbps < limit for mbps, limit in judged), figures)
+            yield TestSays(kind, any(mbps < limit for mbps, limit in judged), figures)
 
-    def _above(self, kind: str, found: float | None, limit: float | None, unit: str) -> Iterator[Said]:
+    def _above(self, kind: str, found: float | None, limit: float | None, unit: str) -> Iterator[TestSays]:
         if found is not None and limit is not None:
-            yield Said(kind, found > limit, f"{amounts.amount(found)} {unit}")
+            yield TestSays(kind, found > limit, f"{amounts.amount(found)} {unit}")
 
     def _usual(self, row: AlertRow) -> tuple[float | None, ...]:
         """Return the median speeds of the same engine in the same hours of the four weeks before a test."""

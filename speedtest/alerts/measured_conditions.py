@@ -10,7 +10,7 @@ from datetime import datetime
 
 from speedtest.alerts import words
 from speedtest.alerts.changes import Changes
-from speedtest.alerts.conditions import Lasting, Verdict, Words
+from speedtest.alerts.conditions import Lasting, TestVerdict, Words
 from speedtest.alerts.limits import Limits
 from speedtest.alerts.rows import AlertRow
 from speedtest.values import amounts
@@ -44,7 +44,7 @@ def judge(changes: Changes, tests: Sequence[AlertRow]) -> None:
         _failing(changes, rows)
         for row in rows:
             for said in limits.of(row):
-                verdict = Verdict(row["started_at"], said.is_bad, said.figures)
+                verdict = TestVerdict(row["started_at"], said.is_bad, said.figures)
                 _count(changes, said.kind, verdict, limits.words(said.kind))
         changes.known.cursor = rows[-1]["started_at"]
 
@@ -63,7 +63,7 @@ def _failing(changes: Changes, rows: list[AlertRow]) -> None:
     if good is None and last["line"] == "down":
         return
     row = good or last
-    _count(changes, "failing", Verdict(row["started_at"], good is None, _outcome(row)), None)
+    _count(changes, "failing", TestVerdict(row["started_at"], good is None, _outcome(row)), None)
 
 
 def _outcome(row: AlertRow) -> str:
@@ -72,7 +72,7 @@ def _outcome(row: AlertRow) -> str:
     return words.said(f"{row['engine']} ({row['error_kind']}): {row['error'] or 'no words'}")
 
 
-def _count(changes: Changes, kind: str, verdict: Verdict, limit: str | None) -> None:
+def _count(changes: Changes, kind: str, verdict: TestVerdict, limit: str | None) -> None:
     """Count one more test; begin or end the condition if that makes it so."""
     some, of = changes.settings.alert_tests
     lasting = changes.known.lasting.get(kind)

@@ -18,7 +18,7 @@ from speedtest.alerts import (
 )
 from speedtest.alerts.changes import Changes
 from speedtest.alerts.channel import ChannelAnswer
-from speedtest.alerts.delivery import Delivery, Send
+from speedtest.alerts.delivery import AlertDelivery, Send
 from speedtest.alerts.outbox import Outbox
 from speedtest.alerts.rows import AlertRow
 from speedtest.daemon import schedule
@@ -62,7 +62,7 @@ def run(settings: Settings, now: datetime, send: Send, ping: Ping) -> None:
     is_down = watch is not None and watch.state == "down"
     if not is_down:
         _ping(settings, changes, found.newest, ping, outbox)
-    delivery = Delivery(outbox, channels, now)
+    delivery = AlertDelivery(outbox, channels, now)
     is_quiet = settings.alert_quiet and schedule.is_quiet(settings, now)
     up_since = watch.since if watch and watch.state == "up" else None
     if not (is_down or is_quiet) and delivery.has_due(up_since):
@@ -113,7 +113,13 @@ def _said(row: AlertRow, changes: Changes) -> tuple[str, bool]:
 
 
 def _write_wake(  # noqa: PLR0913 (what the next time depends on)
-    settings: Settings, outbox: Outbox, changes: Changes, delivery: Delivery, watch: WatchState | None, *, waits: bool
+    settings: Settings,
+    outbox: Outbox,
+    changes: Changes,
+    delivery: AlertDelivery,
+    watch: WatchState | None,
+    *,
+    waits: bool,
 ) -> None:
     """Note when the next run is due though nothing new has come."""
     now = changes.now

@@ -73,7 +73,8 @@ def read(  # noqa: PLR0913 (each narrows the query, all by name)
     cannot be read.
     """
     asked = _Asked(since, until, location, upload_dir, result_dir)
-    return _table(asked, columns, opened).to_pandas(types_mapper=nullable().get)
+    names = SCHEMA.names if columns is None else list(columns)
+    return _table(asked, names, opened).to_pandas(types_mapper=nullable().get)
 
 
 def nullable() -> "dict[pa.DataType, pd.api.extensions.ExtensionDtype]":
@@ -88,29 +89,11 @@ def read_table(  # noqa: PLR0913 (each narrows the query, all by name)
     since: datetime | date | None = None,
     until: datetime | date | None = None,
     location: str | Iterable[str] | None = None,
-    columns: Iterable[str] | None = None,
-    upload_dir: str | os.PathLike[str] | None = None,
-    result_dir: str | os.PathLike[str] | None = None,
-) -> pa.Table:
-    """Return what `read` returns as an Arrow table, without pandas: 50 MiB and half a second less."""
-    return _table(_Asked(since, until, location, upload_dir, result_dir), columns, None)
-
-
-def _table(asked: "_Asked", columns: Iterable[str] | None, opened: TableCache | None) -> pa.Table:
-    names = SCHEMA.names if columns is None else list(columns)
-    return _table(asked, names, opened).to_pandas(types_mapper=_NULLABLE.get)
-
-
-def read_table(  # noqa: PLR0913 (each narrows the query, all by name)
-    *,
-    since: datetime | date | None = None,
-    until: datetime | date | None = None,
-    location: str | Iterable[str] | None = None,
     columns: Iterable[str],
     upload_dir: str | os.PathLike[str] | None = None,
     result_dir: str | os.PathLike[str] | None = None,
 ) -> pa.Table:
-    """Return the rows that `read` returns as an Arrow table."""
+    """Return the rows that `read` returns as an Arrow table, without pandas: 50 MiB and half a second less."""
     return _table(_Asked(since, until, location, upload_dir, result_dir), list(columns), None)
 
 
