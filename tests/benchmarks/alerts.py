@@ -257,13 +257,14 @@ class Week:
         for number in range(self._days * 144):
             due = START + SLOT * number
             yield due + timedelta(seconds=40), lambda due=due: self._line.keep(*rows(self.script, due))
-            if number % 144 == 1:
-                yield due + timedelta(seconds=50), lambda due=due: child(lambda: self._convert(due))
         for start, seconds in self.script.outages:
             if seconds > 66:
                 yield start + timedelta(seconds=65), lambda: None
             end = start + timedelta(seconds=seconds)
             yield end + timedelta(seconds=5), lambda start=start, s=seconds: self._line.keep(outage(start, s))
+        for day in range(self._days):
+            over = START + timedelta(days=day + 1, minutes=11)
+            yield over, lambda over=over: child(lambda: self._convert(over))
         for hour in range(24):
             yield START + timedelta(days=self._days, hours=hour, minutes=5), lambda: None
 
