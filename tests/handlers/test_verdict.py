@@ -168,7 +168,7 @@ def test_an_unknown_engine_is_refused_with_the_nearest_one(tmp_path: Path) -> No
 def test_only_the_last_year_is_looked_at_unless_more_is_asked_for(tmp_path: Path) -> None:
     contract(tmp_path, figures(minimum=50))
     old = every(datetime(2023, 3, 1), 60, [90.0] * 240)  # noqa: DTZ001 (a wall time)
-    keep([*old, bad(at(MONDAY, "12:00"))], tmp_path)
+    keep([*old, *(bad(at(MONDAY + timedelta(days=day), "12:00")) for day in range(3))], tmp_path)
     found = verdict(tmp_path, "eu-minimum")
     assert found["overall"] == "insufficient"
     assert "--since looks further back" in found["notices"][0]["text"]
