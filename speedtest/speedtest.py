@@ -45,6 +45,10 @@ class Slot(msgspec.Struct, frozen=True):
     attempt: int = 1
     ends: float = math.inf
     """When the next slot is due, by the monotonic clock."""
+    campaign: str | None = None
+    """The measuring campaign that it belongs to."""
+    patience: float = 0.0
+    """Of a campaign: how long the test may wait for a quiet line, in seconds."""
 
 
 def target(engine: Engine, settings: Settings, turn: int) -> Target:

@@ -23,6 +23,8 @@ from speedtest.speedtest import Slot
 events = Events(__name__)
 
 IDLE_SECONDS = 1.0
+CAMPAIGN_IDLE_MBPS = 1.0
+"""More than this makes the test of a campaign wait, if SPEEDTEST_WAIT_FOR_IDLE_MBPS does not say another rate."""
 MOST_OF_AN_INTERVAL = 1 / 3
 """How long a test waits for a quiet line, and how often it looks."""
 
@@ -68,7 +70,8 @@ class Attempts:
         if why := self._refusal():
             yield replace(schedule.skipped(slot, why, self._settings), clock_synced=self._dates.look().synced)
             return
-        if self._settings.speedtest_wait_for_idle_mbps and not self._wait_for_idle(slot):
+        limit = self._settings.speedtest_wait_for_idle_mbps or (CAMPAIGN_IDLE_MBPS if slot.campaign else None)
+        if limit and not self._wait_for_idle(slot, limit):
             return
         self._slot, self._pinned, self._turn = slot, True, self._memory.slots_measured
         self._memory.slots_measured += 1
@@ -165,16 +168,20 @@ class Attempts:
         self._memory.running = None
         data_use.warn(self._settings, before, schedule.gigabytes(self._memory, now))
 
-    def _wait_for_idle(self, slot: Slot) -> bool:
-        """Wait until little else moves over the test's interface, at most a third of the interval; False at a stop."""
+    def _wait_for_idle(self, slot: Slot, limit: float) -> bool:
+        """Wait until little else moves over the test's interface; False at a stop.
+
+        Waits at most a third of the interval, or as long as the campaign lets this test wait.
+        """
         began = self._clock.monotonic()
-        longest = min(self._settings.sleep_seconds * MOST_OF_AN_INTERVAL, slot.ends - began)
+        most = slot.patience if slot.campaign else self._settings.sleep_seconds * MOST_OF_AN_INTERVAL
+        longest = min(most, slot.ends - began)
         looks = [self.earlier] if self.earlier else []
         while True:
             looks = [*looks, look()][-round(BEFORE_SECONDS / IDLE_SECONDS) - 1 :]
             waited = self._clock.monotonic() - began
             mbps = other_traffic_mbps(self._settings, looks[0], looks[-1])
-            is_quiet = len(looks) > 1 and (mbps or 0.0) <= (self._settings.speedtest_wait_for_idle_mbps or 0.0)
+            is_quiet = len(looks) > 1 and (mbps or 0.0) <= limit
             if is_quiet or waited + IDLE_SECONDS > longest:
                 break
             if self._clock.wait(IDLE_SECONDS):

@@ -1,7 +1,6 @@
 """The daemon's state between cycles, and the steps of a cycle."""
 
 import itertools
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -11,6 +10,8 @@ from msgspec.structs import replace
 from speedtest.daemon import data_use, memory, schedule
 from speedtest.daemon.aligned import AlignedTicks
 from speedtest.daemon.attempts import Attempts
+from speedtest.daemon.campaign import LOOK_SECONDS as CAMPAIGN_LOOK_SECONDS, Campaign
+from speedtest.daemon.campaign_ticks import CampaignTicks
 from speedtest.daemon.circumstances import BEFORE_SECONDS, look
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
@@ -58,7 +59,9 @@ class Daemon:
         self.settings = settings
         self.clock = clock
         self.stop = stop
-        self.ticks = AlignedTicks(settings, clock) if settings.sleep_align else Ticks(settings, clock)
+        self.campaign = Campaign(settings, clock)
+        normal = AlignedTicks(settings, clock) if settings.sleep_align else Ticks(settings, clock)
+        self.ticks = CampaignTicks(normal, self.campaign, clock)
         self.waiting = RowQueue(settings.result_dir)
         self._dates = ClockWatch(clock, settings.result_dir)
         self.outages = Outages(settings, clock, self._dates)
@@ -100,11 +103,14 @@ class Daemon:
 
     def wait_for_next_slot(self) -> bool:
         """Wait until the next slot is due; False if a stop was requested."""
+        self.campaign.look()
         self._beat(self.ticks.next_due)
         self._publish()
         while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
             longest = LOOK_SECONDS if self.settings.sleep_align or self._dates.holds else math.inf
             if self.outages.watch or self._publishers:
+            longest = LOOK_SECONDS if self.settings.sleep_align or self._dates.holds else CAMPAIGN_LOOK_SECONDS
+            if self.outages.watch:
                 longest = min(longest, OUTAGE_SECONDS)
             if left > BEFORE_SECONDS:
                 longest = min(longest, left - BEFORE_SECONDS)
@@ -113,6 +119,7 @@ class Daemon:
             if self.clock.wait(min(left, longest)):
                 return False
             self._look()
+            self.campaign.look()
             self.outages.keep()
             self._measure_after_outage(left)
             self._publish()
@@ -139,10 +146,12 @@ class Daemon:
         self._beat(slot.ends)
         seen = self.outages.watch.since_last_slot() if self.outages.watch else {}
         for measurement in self._attempts.of(slot):
-            yield replace(measurement, **seen)
+            yield replace(measurement, **seen, campaign=slot.campaign)
+            self.campaign.note(slot, measurement)
             seen.clear()
             self.outages.keep()
             self._beat(max(slot.ends, self.clock.monotonic()))
+        self.campaign.settle(slot)
         if self.outages.watch and seen:  # a stop has ended the slot without a row
             self.outages.watch.carry(seen["watched_seconds"] or 0.0, seen["down_seconds"] or 0.0)
 

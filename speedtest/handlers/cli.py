@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from speedtest.handlers.campaign import campaign
 from speedtest.handlers.check import check
 from speedtest.handlers.contract import contract
 from speedtest.handlers.demo import demo
@@ -148,6 +149,7 @@ command.add(
     "CONTRACT_FILE=contract.toml speedsnake verdict --profile de-bnetza --json | jq .overall",
 )
 command.add(app, export, "speedsnake export --since 30d -o month.csv", "speedsnake export --format json | jq length")
+command.add(app, campaign, "speedsnake campaign --profile de-bnetza --start 2026-03-02", "speedsnake campaign status")
 command.add(app, convert, "speedsnake convert")
 command.add(app, deliver, "DELIVER_TO=s3://my-bucket/uploads speedsnake deliver")
 command.add(app, check, "speedsnake check", "speedsnake check --json | jq .programs")

@@ -1,0 +1,35 @@
+"""Why a successful test does not count in a campaign: something else may have made it slow.
+
+The thresholds are those of `figures.quality`, which names their sources. What is not known refuses nothing.
+"""
+
+from speedtest.measurement import Measurement
+
+CPU_PERCENT = 85.0
+OTHER_SHARE = 0.1
+_VPN = "interface_isVpn"
+
+
+def unfit(row: Measurement, link_mbps: float | None) -> str | None:
+    """Return why this successful test does not count, None if it does. `link_mbps`: the maximum of the contract."""
+    return _unfit_link(row, link_mbps) or _unfit_moment(row)
+
+
+def _unfit_link(row: Measurement, link_mbps: float | None) -> str | None:
+    if row.link == "wifi":
+        return "it was measured over Wi-Fi: connect this machine by cable"
+    if row.link == "cellular":
+        return "it was measured over a cellular network: connect this machine by cable"
+    if row.link == "tunnel" or row.raw.get(_VPN) == "true":
+        return "it was measured through a tunnel (VPN): end it for the campaign"
+    if row.link_mbps is not None and link_mbps is not None and row.link_mbps < link_mbps:
+        return f"the link of this machine has {row.link_mbps:g} Mbit/s, less than the contract's {link_mbps:g}"
+    return None
+
+
+def _unfit_moment(row: Measurement) -> str | None:
+    if row.other_bytes is not None and row.data_bytes and row.other_bytes >= OTHER_SHARE * row.data_bytes:
+        return f"other traffic moved {row.other_bytes / row.data_bytes:.0%} of the test's bytes"
+    if row.cpu_percent is not None and row.cpu_percent > CPU_PERCENT:
+        return f"the processors of this machine were {row.cpu_percent:g} % busy"
+    return None
