@@ -12,7 +12,7 @@ import msgspec
 
 from speedtest.campaigns import local
 from speedtest.campaigns.order import Outcome, Planned
-from speedtest.campaigns.samples import Block, Sample
+from speedtest.campaigns.samples import Block, LegalSample
 
 _LEAD = timedelta(seconds=5)
 """How long before its start a test is planned at the latest."""
@@ -22,7 +22,7 @@ _MOST_DAYS = 60
 """How far a plan looks ahead."""
 
 
-class Plan(msgspec.Struct, frozen=True):
+class SamplePlan(msgspec.Struct, frozen=True):
     """What is still to be made."""
 
     tests: tuple[Planned, ...]
@@ -44,7 +44,7 @@ class _Day(msgspec.Struct, frozen=True):
         return self.counted + len(self.tests)
 
 
-def plan(sample: Sample, start: date, outcomes: Iterable[Outcome], now: datetime) -> Plan:
+def plan(sample: LegalSample, start: date, outcomes: Iterable[Outcome], now: datetime) -> SamplePlan:
     """Return what is still to be made, after what became of the tests so far."""
     by_day: dict[date, list[Outcome]] = {}
     for outcome in sorted(outcomes, key=lambda outcome: outcome.due):
@@ -63,10 +63,10 @@ def plan(sample: Sample, start: date, outcomes: Iterable[Outcome], now: datetime
         if coming:
             kept = _with(sample, kept, coming) or kept
     tests = tuple(test for each in kept for test in each.tests)
-    return Plan(tests, sum(each.counted for each in kept), complete=not tests and _is_enough(sample, kept))
+    return SamplePlan(tests, sum(each.counted for each in kept), complete=not tests and _is_enough(sample, kept))
 
 
-def spoilt(sample: Sample, outcomes: Sequence[Outcome], now: datetime) -> list[date]:
+def spoilt(sample: LegalSample, outcomes: Sequence[Outcome], now: datetime) -> list[date]:
     """Return the days with tests that are no measuring days and cannot become any."""
     found: list[date] = []
     for day, group in itertools.groupby(sorted(outcomes, key=lambda outcome: outcome.due), _day_of):
@@ -83,11 +83,11 @@ def _days_from(day: date) -> Iterable[date]:
     return (local.next_day(day, number) for number in itertools.count())
 
 
-def _is_enough(sample: Sample, kept: Sequence[_Day]) -> bool:
+def _is_enough(sample: LegalSample, kept: Sequence[_Day]) -> bool:
     return len(kept) >= sample.days and sum(each.expected for each in kept) >= sample.enough
 
 
-def _with(sample: Sample, kept: list[_Day], day: _Day) -> list[_Day] | None:
+def _with(sample: LegalSample, kept: list[_Day], day: _Day) -> list[_Day] | None:
     """Return the days with one more, without those that are now too old; None if it is too near to the last."""
     if kept:
         last = kept[-1]
@@ -97,7 +97,7 @@ def _with(sample: Sample, kept: list[_Day], day: _Day) -> list[_Day] | None:
     return [each for each in kept if (day.day - each.day).days < sample.within] + [day]
 
 
-def _day(sample: Sample, day: date, outcomes: Sequence[Outcome], now: datetime | None) -> _Day | None:
+def _day(sample: LegalSample, day: date, outcomes: Sequence[Outcome], now: datetime | None) -> _Day | None:
     """Return what a day holds and needs; None if it can be no measuring day. `now` None: the day is over."""
     counted = 0
     tests: list[Planned] = []
@@ -121,7 +121,7 @@ def _day(sample: Sample, day: date, outcomes: Sequence[Outcome], now: datetime |
     return _Day(day, first, counted, tuple(tests))
 
 
-def _standing(sample: Sample, block: Block, outcomes: Sequence[Outcome]) -> list[Outcome]:
+def _standing(sample: LegalSample, block: Block, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return the tests of a block that stand: those that count; of an unbroken block, all since it was last broken."""
     if not block.unbroken:
         return [outcome for outcome in outcomes if outcome.result == "counted"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 
 from speedtest.campaigns import local
-from speedtest.campaigns.days import Plan
+from speedtest.campaigns.days import SamplePlan
 from speedtest.campaigns.order import Outcome, Planned
 
 OF_AN_HOUR = 4
@@ -21,7 +21,7 @@ _LEAD = timedelta(seconds=5)
 _WHOLE = timedelta(hours=72)
 
 
-def plan(start: date, outcomes: Iterable[Outcome], now: datetime) -> Plan:
+def plan(start: date, outcomes: Iterable[Outcome], now: datetime) -> SamplePlan:
     """Return what is still to be made, after what became of the tests so far."""
     made = sorted(outcomes, key=lambda outcome: outcome.due)
     first = start
@@ -33,7 +33,7 @@ def plan(start: date, outcomes: Iterable[Outcome], now: datetime) -> Plan:
         first = local.next_day(first)
 
 
-def _plan(begin: datetime, outcomes: list[Outcome], now: datetime) -> Plan | None:
+def _plan(begin: datetime, outcomes: list[Outcome], now: datetime) -> SamplePlan | None:
     """Return the plan of the sample that begins at this instant; None if it cannot be completed any more."""
     counted = Counter(local.hour_of(outcome.due) for outcome in outcomes if outcome.result == "counted")
     done = {outcome.due for outcome in outcomes}
@@ -46,7 +46,7 @@ def _plan(begin: datetime, outcomes: list[Outcome], now: datetime) -> Plan | Non
             open_hours[hour] -= 1
     if any(open_hours.values()):
         return None
-    return Plan(tuple(tests), sum(min(number, OF_AN_HOUR) for number in counted.values()), complete=not tests)
+    return SamplePlan(tuple(tests), sum(min(number, OF_AN_HOUR) for number in counted.values()), complete=not tests)
 
 
 def _quarters(begin: datetime) -> Iterator[datetime]:

@@ -16,7 +16,7 @@ from speedtest.data.files import replace
 ORDER_NAME = "campaign.json"
 PROGRESS_NAME = ".campaign.json"
 
-type Result = Literal["counted", "failed", "refused", "skipped", "missed"]
+type OutcomeKind = Literal["counted", "failed", "refused", "skipped", "missed"]
 """What became of a planned test. `refused`: it succeeded, but something else may have made it slow. `missed`: there was
 no daemon, or it was busy."""
 
@@ -43,7 +43,7 @@ class Outcome(msgspec.Struct, kw_only=True, frozen=True):
     due: datetime
     block: int = 0
     """The block of its day that it was planned for."""
-    result: Result
+    result: OutcomeKind
     why: str | None = None
     """Why it does not count."""
     ended: datetime
@@ -57,7 +57,7 @@ class Planned(msgspec.Struct, frozen=True, order=True):
     """The block of its day."""
 
 
-class Progress(msgspec.Struct, kw_only=True):
+class CampaignProgress(msgspec.Struct, kw_only=True):
     """How far a campaign is."""
 
     id: str
@@ -77,7 +77,7 @@ def write_order(order: Order, result_dir: Path) -> None:
     _write(order, result_dir / ORDER_NAME)
 
 
-def write_progress(progress: Progress, result_dir: Path) -> None:
+def write_progress(progress: CampaignProgress, result_dir: Path) -> None:
     """Replace `.campaign.json`. Raises OSError if the disk refuses it."""
     _write(progress, result_dir / PROGRESS_NAME)
 
@@ -87,20 +87,20 @@ def read_order(result_dir: Path) -> Order | None:
     return _read(result_dir / ORDER_NAME, Order)
 
 
-def read_progress(result_dir: Path, order: Order) -> Progress:
+def read_progress(result_dir: Path, order: Order) -> CampaignProgress:
     """Return how far this campaign is; at its beginning if the file is missing or about another.
 
     Raises OSError or msgspec.MsgspecError.
     """
-    found = _read(result_dir / PROGRESS_NAME, Progress)
-    return found if found and found.id == order.id else Progress(id=order.id)
+    found = _read(result_dir / PROGRESS_NAME, CampaignProgress)
+    return found if found and found.id == order.id else CampaignProgress(id=order.id)
 
 
-def _write(what: Order | Progress, path: Path) -> None:
+def _write(what: Order | CampaignProgress, path: Path) -> None:
     replace(path, msgspec.json.format(msgspec.json.encode(what), indent=2) + b"\n", durable=True)
 
 
-def _read[Kind: (Order, Progress)](path: Path, kind: type[Kind]) -> Kind | None:
+def _read[Kind: (Order, CampaignProgress)](path: Path, kind: type[Kind]) -> Kind | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:

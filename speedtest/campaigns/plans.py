@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 from speedtest.campaigns import days, hours, local
-from speedtest.campaigns.days import Plan
+from speedtest.campaigns.days import SamplePlan
 from speedtest.campaigns.order import Outcome
 from speedtest.campaigns.samples import SAMPLES
 
 
-def of(profile: str, start: date, outcomes: Iterable[Outcome], now: datetime) -> Plan:
+def of(profile: str, start: date, outcomes: Iterable[Outcome], now: datetime) -> SamplePlan:
     """Return what is still to be made for the sample of this profile, which must be in `SAMPLES`."""
     sample = SAMPLES[profile]
     if sample.kind == "hours":
@@ -23,7 +23,7 @@ def spoilt(profile: str, outcomes: Sequence[Outcome], now: datetime) -> list[dat
     return [] if sample.kind == "hours" else days.spoilt(sample, outcomes, now)
 
 
-def missing(plan: Plan) -> str:
+def missing(plan: SamplePlan) -> str:
     """Return what is missing, in words."""
     if not plan.tests:
         return "nothing is missing"

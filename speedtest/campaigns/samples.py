@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-type Kind = Literal["days", "hours"]
+type SampleKind = Literal["days", "hours"]
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -31,7 +31,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a test that was not made spoils all before it."""
 
 
-class Sample(msgspec.Struct, frozen=True, kw_only=True):
+class LegalSample(msgspec.Struct, frozen=True, kw_only=True):
     """A sample: blocks of tests on several days."""
 
     rule: str
@@ -40,7 +40,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """The official tool, which is what counts. None: there is none."""
     url: str
     """Where that tool is, or the regulator's page."""
-    kind: Kind = "days"
+    kind: SampleKind = "days"
     """`hours`: four tests in each clock hour of a day, and not blocks on several days."""
     blocks: tuple[Block, ...] = ()
     days: int = 1
@@ -70,8 +70,8 @@ def _hours(first: int, last: int) -> tuple[Block, ...]:
     return tuple(Block(first=f"{hour:02}:10", latest=f"{hour:02}:50") for hour in range(first, last + 1))
 
 
-SAMPLES: Mapping[str, Sample] = {
-    "de-bnetza": Sample(
+SAMPLES: Mapping[str, LegalSample] = {
+    "de-bnetza": LegalSample(
         rule="30 tests: 10 on each of 3 days within 14, a free day between two; 5 from 11:00 on and 5 from 19:00 on",
         tool="Breitbandmessung Desktop-App",
         url="https://breitbandmessung.de",
@@ -85,7 +85,7 @@ SAMPLES: Mapping[str, Sample] = {
         enough=30,
         patience=120.0,
     ),
-    "cz-ctu": Sample(
+    "cz-ctu": LegalSample(
         rule="6 tests of one day, 15 minutes apart",
         tool="NetTest, certified mode",
         url="https://nettest.ctu.gov.cz",
@@ -93,7 +93,7 @@ SAMPLES: Mapping[str, Sample] = {
         of_a_day=6,
         enough=6,
     ),
-    "hr-hakom": Sample(
+    "hr-hakom": LegalSample(
         rule="3 tests at 20:00 on 3 days within 5, at least 24 hours apart",
         tool="HAKOMetar",
         url="https://www.hakom.hr",
@@ -104,7 +104,7 @@ SAMPLES: Mapping[str, Sample] = {
         enough=3,
         near=0.0,
     ),
-    "it-nemesys": Sample(
+    "it-nemesys": LegalSample(
         rule="96 tests: one in each quarter of an hour of 24 hours; what is missing, in the same hour of the next 48",
         tool="Ne.Me.Sys.",
         url="https://www.misurainternet.it",
@@ -112,7 +112,7 @@ SAMPLES: Mapping[str, Sample] = {
         enough=96,
         near=0.0,
     ),
-    "eu-minimum": Sample(
+    "eu-minimum": LegalSample(
         rule="20 tests on 3 days, 5 of them from 19:00 to 23:00 (a choice of SpeedSnake, not of the law)",
         tool="the official measuring tool of the country, where there is one",
         url="https://berec.europa.eu",
@@ -126,7 +126,7 @@ SAMPLES: Mapping[str, Sample] = {
         of_a_day=5,
         enough=20,
     ),
-    "nl-acm": Sample(
+    "nl-acm": LegalSample(
         rule="10 tests on 3 days or more within 7, at most 4 a day, around 8:00, 12:00, 16:00 and 20:00",
         tool=None,
         url="https://www.acm.nl",
@@ -136,7 +136,7 @@ SAMPLES: Mapping[str, Sample] = {
         of_a_day=2,
         enough=10,
     ),
-    "at-rtr": Sample(
+    "at-rtr": LegalSample(
         rule="3 cycles on 3 days within 14, each 9 tests that are 15 minutes apart; 18 of the 27 must succeed",
         tool="RTR-Netztest, certified measurement",
         url="https://www.netztest.at",
@@ -145,7 +145,7 @@ SAMPLES: Mapping[str, Sample] = {
         of_a_day=6,
         enough=18,
     ),
-    "us-caf": Sample(
+    "us-caf": LegalSample(
         rule="a test in each hour from 18:00 to midnight on 7 days in a row; 35 of the 42 must succeed",
         tool=None,
         url="https://www.fcc.gov",

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 
 from speedtest.campaigns import local, order, plans
-from speedtest.campaigns.days import Plan
+from speedtest.campaigns.days import SamplePlan
 from speedtest.campaigns.fit import unfit
-from speedtest.campaigns.order import Order, Outcome, Planned, Progress, Result
-from speedtest.campaigns.samples import SAMPLES, Sample
+from speedtest.campaigns.order import CampaignProgress, Order, Outcome, OutcomeKind, Planned
+from speedtest.campaigns.samples import SAMPLES, LegalSample
 from speedtest.daemon.clock import Clock
 from speedtest.environment import Settings
 from speedtest.logging import Events
@@ -42,10 +42,10 @@ class Campaign:
         self._path = settings.result_dir / order.ORDER_NAME
         self._version: tuple[int, int] | None = None
         self._order: Order | None = None
-        self._progress = Progress(id="")
-        self._plan = Plan((), 0)
+        self._progress = CampaignProgress(id="")
+        self._plan = SamplePlan((), 0)
         self._running: Planned | None = None
-        self._best: tuple[Result, str | None] | None = None
+        self._best: tuple[OutcomeKind, str | None] | None = None
         self._refused = False
 
     @property
@@ -121,7 +121,7 @@ class Campaign:
         self._replan()
 
     @property
-    def _sample(self) -> Sample:
+    def _sample(self) -> LegalSample:
         return SAMPLES[self._order.profile if self._order else "eu-minimum"]
 
     def _marked(self, slot: Slot) -> Slot:
@@ -132,7 +132,7 @@ class Campaign:
 
     def _load(self) -> None:
         """Read the order and how far it is. One that cannot be read is told once, and nothing is measured for it."""
-        self._order, self._plan, self._running = None, Plan((), 0), None
+        self._order, self._plan, self._running = None, SamplePlan((), 0), None
         try:
             found = order.read_order(self._settings.result_dir)
             if found is None or found.cancelled or found.location != self._settings.speedtest_location_uuid:
@@ -145,7 +145,7 @@ class Campaign:
             events.error("campaign_unreadable", "%s: there is no sample for %s", self._path, found.profile)
             return
         self._order, self._progress = found, progress
-        self._plan = Plan(tuple(progress.planned), 0)
+        self._plan = SamplePlan(tuple(progress.planned), 0)
         self._miss()
         if not progress.complete:
             events.info("campaign_planned", "%s: %s. %s", found.id, plans.missing(self._plan), self._reminder())
@@ -168,7 +168,7 @@ class Campaign:
         self._progress.outcomes.append(outcome)
 
     def _replan(self) -> None:
-        """Plan what is missing now, write it down, and say so if a day is spoilt or nothing is missing any more."""
+        """SamplePlan what is missing now, write it down, and say so if a day is spoilt or nothing is missing any more."""
         if self._order is None or self._progress.complete:
             return
         now = self._clock.now()

@@ -14,9 +14,9 @@ import msgspec
 import typer
 
 from speedtest.campaigns import local, order, plans
-from speedtest.campaigns.days import Plan
-from speedtest.campaigns.order import Order, Progress
-from speedtest.campaigns.samples import SAMPLES, Sample
+from speedtest.campaigns.days import SamplePlan
+from speedtest.campaigns.order import CampaignProgress, Order
+from speedtest.campaigns.samples import SAMPLES, LegalSample
 from speedtest.environment import Settings
 from speedtest.terminal import exits, startup
 from speedtest.terminal.command import alone
@@ -125,7 +125,7 @@ def _day(text: str | None, now: datetime) -> date:
     return day
 
 
-def _refuse_quiet_hours(settings: Settings, plan: Plan) -> None:
+def _refuse_quiet_hours(settings: Settings, plan: SamplePlan) -> None:
     from speedtest.daemon.schedule import is_quiet  # noqa: PLC0415 (help and completion do not need it)
 
     quiet = [test.due for test in plan.tests if is_quiet(settings, test.due)]
@@ -146,7 +146,9 @@ def _status(settings: Settings, now: datetime) -> None:
     if found is None:
         exits.end(os.EX_USAGE, "there is no campaign: `speedsnake campaign --profile NAME --start DATE` plans one")
     progress = order.read_progress(settings.result_dir, found)
-    plan = plans.of(found.profile, found.start, progress.outcomes, now) if found.profile in SAMPLES else Plan((), 0)
+    plan = (
+        plans.of(found.profile, found.start, progress.outcomes, now) if found.profile in SAMPLES else SamplePlan((), 0)
+    )
     _show(found, plan, progress)
 
 
@@ -158,7 +160,7 @@ def _cancel(settings: Settings, now: datetime) -> None:
     console().print(f"The campaign {found.id} is cancelled. The rows that it has measured stay.")
 
 
-def _show(found: Order, plan: Plan, progress: Progress | None = None) -> None:
+def _show(found: Order, plan: SamplePlan, progress: CampaignProgress | None = None) -> None:
     sample = SAMPLES[found.profile]
     out = console()
     out.print(line("campaign", f"{found.id}, location {found.location}"))
@@ -174,7 +176,7 @@ def _show(found: Order, plan: Plan, progress: Progress | None = None) -> None:
         out.print(line(f"{day:%a %Y-%m-%d}", f"{amounts.count(len(clocks), 'test')}: {_clocks(clocks)}"))
 
 
-def _show_progress(found: Order, progress: Progress, sample: Sample) -> None:
+def _show_progress(found: Order, progress: CampaignProgress, sample: LegalSample) -> None:
     out = console()
     counted = sum(outcome.result == "counted" for outcome in progress.outcomes)
     state = "cancelled" if found.cancelled else "complete" if progress.complete else "open"
@@ -186,7 +188,7 @@ def _show_progress(found: Order, progress: Progress, sample: Sample) -> None:
         out.print(line("spoilt days", ", ".join(map(date.isoformat, progress.spoilt)), "yellow"))
 
 
-def _by_day(plan: Plan) -> dict[date, list[datetime]]:
+def _by_day(plan: SamplePlan) -> dict[date, list[datetime]]:
     found: dict[date, list[datetime]] = {}
     for test in plan.tests:
         found.setdefault(local.day_of(test.due), []).append(test.due)

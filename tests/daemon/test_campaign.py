@@ -13,7 +13,7 @@ from daemon import rows
 from simulation import SimulatedClock, install, serve
 
 from speedtest.campaigns import order
-from speedtest.campaigns.order import Order, Progress
+from speedtest.campaigns.order import CampaignProgress, Order
 from speedtest.measurement import Measurement
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -63,7 +63,7 @@ class Simulation:
         self.clock.pass_by((end - self.clock.now()).total_seconds())
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> CampaignProgress:
         return order.read_progress(self.folder / "results", self.order)
 
     def counted(self) -> list[datetime]:

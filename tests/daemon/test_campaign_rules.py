@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from speedtest.campaigns import local, plans
 from speedtest.campaigns.fit import unfit
-from speedtest.campaigns.order import Outcome, Planned, Result
+from speedtest.campaigns.order import Outcome, OutcomeKind, Planned
 from speedtest.campaigns.samples import SAMPLES
 from speedtest.measurement import Measurement
 
@@ -63,11 +63,11 @@ def test_a_test_that_something_else_may_have_made_slow_does_not_count(columns: d
     assert words in (unfit(changed(**columns), 250.0) or "")
 
 
-def outcome(test: Planned, result: Result) -> Outcome:
+def outcome(test: Planned, result: OutcomeKind) -> Outcome:
     return Outcome(due=test.due, block=test.block, result=result, ended=test.due + timedelta(seconds=40))
 
 
-BAD: tuple[Result, ...] = ("failed", "refused", "missed", "skipped")
+BAD: tuple[OutcomeKind, ...] = ("failed", "refused", "missed", "skipped")
 BEFORE_SUMMER, BEFORE_WINTER = date(2026, 3, 27), date(2026, 10, 23)
 
 
@@ -80,7 +80,7 @@ BEFORE_SUMMER, BEFORE_WINTER = date(2026, 3, 27), date(2026, 10, 23)
     ),
 )
 def test_whatever_goes_wrong_the_sample_comes_about_by_the_rule(
-    profile: str, start: date, bad: list[tuple[int, Result]]
+    profile: str, start: date, bad: list[tuple[int, OutcomeKind]]
 ) -> None:
     wrong = dict(bad)
     outcomes: list[Outcome] = []
