@@ -25,8 +25,6 @@ from speedtest.values import amounts
 
 events = Events(__name__)
 
-LOOK_SECONDS = 600.0
-"""How often a daemon that has nothing else to do looks for an order."""
 LATE = timedelta(seconds=75)
 """A test that has not begun so long after its time is missed."""
 _EVENING, _NIGHT = "21:00", "23:30"
@@ -54,14 +52,14 @@ class Campaign:
         return self._sample.near if self._order else 0.0
 
     @property
-    def is_complete(self) -> bool:
-        """Whether an order is done, so that its verdict can be made."""
-        return self._order is not None and self._progress.complete is not None
-
-    @property
     def id(self) -> str | None:
         """The name of the campaign."""
         return self._order.id if self._order else None
+
+    @property
+    def completed(self) -> str | None:
+        """The name of the campaign if its sample is complete, so that its verdict can be made."""
+        return self._order.id if self._order and self._progress.complete else None
 
     @property
     def next_due(self) -> float:
@@ -94,9 +92,9 @@ class Campaign:
         self._running = self._plan.tests[0]
         return self._marked(slot)
 
-    def note(self, slot: Slot, row: Measurement) -> None:
-        """Note a row of a slot. The first successful one decides."""
-        if not slot.campaign or (self._best and self._best[0] in ("counted", "refused")):
+    def note(self, row: Measurement) -> None:
+        """Note a row of the running test. The first successful one decides."""
+        if self._best and self._best[0] in ("counted", "refused"):
             return
         if row.status == "ok":
             why = unfit(row, self._order.link_mbps if self._order else None)
@@ -104,11 +102,11 @@ class Campaign:
         else:
             self._best = ("skipped" if row.status == "skipped" else "failed", f"{row.error_kind}: {row.error}")
 
-    def settle(self, slot: Slot) -> None:
-        """Note that a slot is over: what became of it, and what is missing now."""
+    def settle(self) -> None:
+        """Note that the running test is over: what became of it, and what is missing now."""
         planned, best = self._running, self._best
         self._running = self._best = None
-        if not slot.campaign or planned is None or best is None or self._order is None:
+        if planned is None or best is None or self._order is None:
             return
         result, why = best
         self._add(Outcome(due=planned.due, block=planned.block, result=result, why=why, ended=self._clock.now()))
@@ -158,7 +156,12 @@ class Campaign:
             self._add(Outcome(due=test.due, block=test.block, result="missed", why=why, ended=test.due))
         if late:
             missed = amounts.count(len(late), "planned test")
-            events.warning("campaign_refused", "%s: missed %s: no daemon was running, or it was busy", self.id, missed)
+            events.warning(
+                "campaign_refused",
+                "%s: missed %s: no daemon was running, or it was busy",
+                self._order.id if self._order else None,
+                missed,
+            )
         self._replan()
 
     def _is_late(self, test: Planned) -> bool:
@@ -168,7 +171,7 @@ class Campaign:
         self._progress.outcomes.append(outcome)
 
     def _replan(self) -> None:
-        """SamplePlan what is missing now, write it down, and say so if a day is spoilt or nothing is missing any more."""
+        """Plan what is missing now, write it down, and say so if a day is spoilt or nothing is missing any more."""
         if self._order is None or self._progress.complete:
             return
         now = self._clock.now()

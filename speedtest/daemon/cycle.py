@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from speedtest.daemon import data_use, memory, schedule
 from speedtest.daemon.aligned import AlignedTicks
 from speedtest.daemon.attempts import Attempts
-from speedtest.daemon.campaign import LOOK_SECONDS as CAMPAIGN_LOOK_SECONDS, Campaign
-from speedtest.daemon.campaign_ticks import CampaignTicks
+from speedtest.daemon.campaign_ticks import LOOK_SECONDS as CAMPAIGN_LOOK_SECONDS, CampaignTicks
 from speedtest.daemon.circumstances import BEFORE_SECONDS, look
 from speedtest.daemon.clock import Clock
 from speedtest.daemon.clock_watch import ClockWatch
@@ -59,9 +58,8 @@ class Daemon:
         self.settings = settings
         self.clock = clock
         self.stop = stop
-        self.campaign = Campaign(settings, clock)
         normal = AlignedTicks(settings, clock) if settings.sleep_align else Ticks(settings, clock)
-        self.ticks = CampaignTicks(normal, self.campaign, clock)
+        self.ticks = CampaignTicks(normal, settings, clock)
         self.waiting = RowQueue(settings.result_dir)
         self._dates = ClockWatch(clock, settings.result_dir)
         self.outages = Outages(settings, clock, self._dates)
@@ -103,7 +101,7 @@ class Daemon:
 
     def wait_for_next_slot(self) -> bool:
         """Wait until the next slot is due; False if a stop was requested."""
-        self.campaign.look()
+        self.ticks.look()
         self._beat(self.ticks.next_due)
         self._publish()
         while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
@@ -119,7 +117,7 @@ class Daemon:
             if self.clock.wait(min(left, longest)):
                 return False
             self._look()
-            self.campaign.look()
+            self.ticks.look()
             self.outages.keep()
             self._measure_after_outage(left)
             self._publish()
@@ -147,11 +145,11 @@ class Daemon:
         seen = self.outages.watch.since_last_slot() if self.outages.watch else {}
         for measurement in self._attempts.of(slot):
             yield replace(measurement, **seen, campaign=slot.campaign)
-            self.campaign.note(slot, measurement)
+            self.ticks.note(slot, measurement)
             seen.clear()
             self.outages.keep()
             self._beat(max(slot.ends, self.clock.monotonic()))
-        self.campaign.settle(slot)
+        self.ticks.settle(slot)
         if self.outages.watch and seen:  # a stop has ended the slot without a row
             self.outages.watch.carry(seen["watched_seconds"] or 0.0, seen["down_seconds"] or 0.0)
 

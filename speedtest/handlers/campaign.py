@@ -146,10 +146,9 @@ def _status(settings: Settings, now: datetime) -> None:
     if found is None:
         exits.end(os.EX_USAGE, "there is no campaign: `speedsnake campaign --profile NAME --start DATE` plans one")
     progress = order.read_progress(settings.result_dir, found)
-    plan = (
-        plans.of(found.profile, found.start, progress.outcomes, now) if found.profile in SAMPLES else SamplePlan((), 0)
-    )
-    _show(found, plan, progress)
+    if found.profile not in SAMPLES:
+        exits.end(exits.FAILED, f"{settings.result_dir / order.ORDER_NAME}: there is no sample for {found.profile!r}")
+    _show(found, plans.of(found.profile, found.start, progress.outcomes, now), progress)
 
 
 def _cancel(settings: Settings, now: datetime) -> None:
