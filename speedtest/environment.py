@@ -77,6 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_url: str | None
     webhook_secret: str | None
     publish_ca_file: Path | None
+    stamp_url: str | None
     plan_download_mbps: float | None
     plan_upload_mbps: float | None
     contract_file: Path | None

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from speedtest.values import hosts, hours, names, numbers, receivers, secrets, stores, targets
+from speedtest.values import hosts, hours, names, numbers, secrets, targets, urls
 from speedtest.values.targets import Engines
 
 SHORTEST_INTERVAL_SECONDS = 0.001
@@ -194,6 +195,11 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             None,
             "the path of a file of certificates in PEM that can be read",
             targets.certificates,
+        Variable(
+            "STAMP_URL",
+            None,
+            "the URL (http or https) of a time-stamp authority that speaks RFC 3161",
+            urls.service,
         ),
         Variable("PLAN_DOWNLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),
         Variable("PLAN_UPLOAD_MBPS", None, speed, numbers.number(MOST_MBPS, above_0=True), part="plan"),

@@ -19,6 +19,7 @@ from speedtest.daemon.due import Ticks
 from speedtest.daemon.errands import Errand
 from speedtest.daemon.outages import Outages
 from speedtest.daemon.publishers import Publishers
+from speedtest.daemon.proofs import Proofs
 from speedtest.daemon.schedule import BUSY, Memory
 from speedtest.data import heartbeat, partitions, results
 from speedtest.data.heartbeat import Heartbeat
@@ -88,6 +89,7 @@ class Daemon:
         )
         self._deliveries = Deliveries(settings, clock, environment, stop)
         self._publishers = Publishers(settings, clock, environment, stop)
+        self._proofs = Proofs(settings, clock, environment, stop)
         self._heartbeat = Heartbeat(
             pid=os.getpid(),
             interval_seconds=settings.sleep_seconds,
@@ -207,6 +209,8 @@ class Daemon:
         """Start a delivery in the background if one is due and no conversion is running."""
         if not self._conversion.is_running:
             self._deliveries.look()
+        if not (self._conversion.is_running or self.waiting):
+            self._proofs.start(self.ticks.completed)
 
     def _has_complete_day(self) -> bool:
         """Look for a day to convert. Also true if a folder cannot be read: the conversion then reports why."""
@@ -242,6 +246,7 @@ class Daemon:
         self._conversion.join()
         self._deliveries.join()
         self._publishers.join()
+        self._proofs.join()
         self.waiting.save()
         if not self.outages.waits:
             self._dates.release()
