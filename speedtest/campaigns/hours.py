@@ -1,10 +1,9 @@
-"""Which tests are still to be made for a sample of four tests in each local clock hour, as Italy's rule wants it.
+"""Which tests are still to be made for a sample of one test in each quarter of each clock hour, as Italy's rule wants.
 
-The first 24 hours have one test in each quarter of an hour. What is missing then is made up in the same clock hour of
-the next 48. A sample that cannot be completed any more is left for the one that begins a day later.
+The first 24 hours have one test in each quarter of an hour. What is missing then is made up in the same quarter of the
+next 48 hours. A sample that cannot be completed any more is left for the one that begins a day later.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 
@@ -12,8 +11,7 @@ from speedtest.campaigns import local
 from speedtest.campaigns.days import SamplePlan
 from speedtest.campaigns.order import Outcome, Planned
 
-OF_AN_HOUR = 4
-_HOURS = 24
+_HOURS, _OF_AN_HOUR = 24, 4
 _QUARTER = timedelta(minutes=15)
 _INTO = timedelta(minutes=2)
 """A test begins two minutes into its quarter, so that a clock that is a little off leaves it there."""
@@ -35,18 +33,22 @@ def plan(start: date, outcomes: Iterable[Outcome], now: datetime) -> SamplePlan:
 
 def _plan(begin: datetime, outcomes: list[Outcome], now: datetime) -> SamplePlan | None:
     """Return the plan of the sample that begins at this instant; None if it cannot be completed any more."""
-    counted = Counter(local.hour_of(outcome.due) for outcome in outcomes if outcome.result == "counted")
+    counted = {_clock(outcome.due) for outcome in outcomes if outcome.result == "counted"}
     done = {outcome.due for outcome in outcomes}
-    open_hours = {hour: OF_AN_HOUR - counted[hour] for hour in range(_HOURS) if counted[hour] < OF_AN_HOUR}
+    missing = {(hour, quarter) for hour in range(_HOURS) for quarter in range(_OF_AN_HOUR)} - counted
     tests: list[Planned] = []
     for due in _quarters(begin):
-        hour = local.hour_of(due)
-        if due >= now + _LEAD and due not in done and open_hours.get(hour, 0) > 0:
+        clock = _clock(due)
+        if due >= now + _LEAD and due not in done and clock in missing:
             tests.append(Planned(due))
-            open_hours[hour] -= 1
-    if any(open_hours.values()):
-        return None
-    return SamplePlan(tuple(tests), sum(min(number, OF_AN_HOUR) for number in counted.values()), complete=not tests)
+            missing.remove(clock)
+    return None if missing else SamplePlan(tuple(tests), len(counted), complete=not tests)
+
+
+def _clock(due: datetime) -> tuple[int, int]:
+    """Return the quarter of a test by the clock on the wall: hour and quarter."""
+    hour, minute = local.clock_of(due)
+    return hour, minute * _OF_AN_HOUR // 60
 
 
 def _quarters(begin: datetime) -> Iterator[datetime]:

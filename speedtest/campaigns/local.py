@@ -17,9 +17,10 @@ def day_of(when: datetime) -> date:
     return date(local.tm_year, local.tm_mon, local.tm_mday)
 
 
-def hour_of(when: datetime) -> int:
-    """Return the local clock hour of an instant."""
-    return time.localtime(when.timestamp()).tm_hour
+def clock_of(when: datetime) -> tuple[int, int]:
+    """Return what the clock on the wall shows at an instant: hour and minute."""
+    local = time.localtime(when.timestamp())
+    return local.tm_hour, local.tm_min
 
 
 def shown(when: datetime) -> str:

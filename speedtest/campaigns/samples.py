@@ -41,7 +41,7 @@ class LegalSample(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     """Where that tool is, or the regulator's page."""
     kind: SampleKind = "days"
-    """`hours`: four tests in each clock hour of a day, and not blocks on several days."""
+    """`hours`: a test in each quarter of each clock hour, and not blocks on several days."""
     blocks: tuple[Block, ...] = ()
     days: int = 1
     """How many measuring days."""
@@ -105,7 +105,7 @@ SAMPLES: Mapping[str, LegalSample] = {
         near=0.0,
     ),
     "it-nemesys": LegalSample(
-        rule="96 tests: one in each quarter of an hour of 24 hours; what is missing, in the same hour of the next 48",
+        rule="96 tests: one in each quarter of an hour of 24 hours; what is missing, in the 48 after",
         tool="Ne.Me.Sys.",
         url="https://www.misurainternet.it",
         kind="hours",
