@@ -74,6 +74,12 @@ def verify(stamp: bytes, data: bytes, roots: list[x509.Certificate]) -> Stamp:
     return Stamp(found.tst_info.gen_time, _authority(found))
 
 
+def said(stamp: bytes) -> tuple[datetime, str]:
+    """Return the time and the authority that a stamp names, without a check. Raises NotStamped."""
+    found = _decoded(stamp, "the stamp")
+    return found.tst_info.gen_time, _authority(found)
+
+
 def roots_of(path: Path | None) -> list[x509.Certificate]:
     """Return the root certificates of a file in PEM, or those of this system. Raises NotStamped."""
     try:

@@ -8,15 +8,17 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from speedtest.data.files import whole
 from speedtest.data.partitions import Folders
 from speedtest.environment import Settings
 from speedtest.terminal import console, exits, startup
 from speedtest.terminal.command import alone
-from speedtest.terminal.options import Locations, Since, Until
+from speedtest.terminal.options import Locations, Output, Since, Until
 from speedtest.values.misspelt import nearest
 from speedtest.values.period import Unclear
 from speedtest.variables import REPORT
@@ -47,12 +49,28 @@ def verdict(  # noqa: PLR0913 (each is an option)
         bool, typer.Option("--allow-second-hand", help="Allow profiles whose rules were not read in the original.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object (docs/verdict.schema.json).")] = False,
+    output: Output = None,
+    language: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With -o: the language, such as en. Default: the country's.")
+    ] = None,
+    stamp: Annotated[
+        str | None, typer.Option(metavar="URL", help="With -o: ask this time-stamp authority (RFC 3161) for a stamp.")
+    ] = None,
+    verify: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Check a document that -o wrote, and judge its rows again.")
+    ] = None,
+    stamp_ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --verify: the root certificate of the authority, PEM.")
+    ] = None,
 ) -> None:
     """Judge the line by the rules of a country.
 
     Holds the tests against the contract in CONTRACT_FILE, by the rules of the profile. Prints the verdict of each
     rule, how the tests were chosen, and the rows that decide. Not legal advice: where an authority has its own tool,
     only that tool proves it.
+
+    With -o FILE.html or FILE.pdf, writes a document of evidence, in the language of the country, that --verify can
+    check later.
 
     Exit codes: 0 pass, 1 a file cannot be read, 3 fail, 4 insufficient, 5 not assessed, 64 wrong arguments, 78 wrong
     configuration or contract file.
@@ -66,8 +84,17 @@ def verdict(  # noqa: PLR0913 (each is an option)
     if show_list:
         _list(as_json=as_json)
         return
+    if verify:
+        _verify(verify, Folders(settings.result_dir, settings.upload_dir), stamp_ca)
+        return
     profile = _profile(name, second_hand=second_hand)
     contract = _contract(settings)
+    if output and not contract_check:
+        _check_document(output, language, stamp)
+        folders = Folders(settings.result_dir, settings.upload_dir)
+        asked = _question(folders, location or [], since, until, engine)
+        found = _document(settings, output, asked, contract, profile, language=language, stamp=stamp)
+        sys.exit(exits.VERDICTS[found.overall])
     if contract_check:
         found = judge.contract_only(contract, profile)
     else:
@@ -135,6 +162,66 @@ def _question(
     place = known[0] if known else ""
     first, last = zones.between(rows, [place] if place else [], since, until, datetime.now(UTC))
     return VerdictQuestion(location=place, since=first, until=last, engine=engine)
+
+
+def _check_document(output: Path, language: str | None, stamp: str | None) -> None:
+    """Refuse what no document can be, before anything is judged."""
+    from speedtest.evidence import words  # noqa: PLC0415 (see above)
+    from speedtest.values import urls  # noqa: PLC0415
+
+    if output.suffix not in (".html", ".pdf"):
+        exits.end(os.EX_USAGE, f"-o {output}: a document is FILE.html or FILE.pdf")
+    if language is not None and language not in words.languages():
+        exits.end(os.EX_USAGE, f"--language {console.shown(language)}: choose one of {', '.join(words.languages())}")
+    try:
+        stamp is None or urls.service(stamp)
+    except ValueError:
+        exits.end(os.EX_USAGE, f"--stamp {console.shown(stamp)} is no URL (http or https) of a time-stamp authority")
+
+
+def _document(  # noqa: PLR0913 (what is judged, by which rules, and how it is told)
+    settings: Settings,
+    output: Path,
+    asked: "VerdictQuestion",
+    contract: "Contract",
+    profile: "Profile",
+    *,
+    language: str | None,
+    stamp: str | None,
+) -> "Verdict":
+    """Write a document of evidence, and say what its checksum is."""
+    from speedtest.data.parquet import Damaged  # noqa: PLC0415 (see above)
+    from speedtest.evidence import bundle, document, making, pdf, stamps  # noqa: PLC0415
+
+    folders = Folders(settings.result_dir, settings.upload_dir)
+    try:
+        made = making.make(folders, asked, contract, profile, language=language, commit=settings.commit_hash)
+        if stamp:
+            answer = stamps.request(stamp, made.manifest.encode(), settings.speedtest_ca_file)
+            made = making.stamped(made, stamp, answer)
+        html = document.html(made)
+        with whole(output) as out:
+            out.write(pdf.pdf(html, made) if output.suffix == ".pdf" else html.encode())
+    except (Damaged, OSError, pdf.NoPdf, stamps.NotStamped) as error:
+        exits.end(exits.FAILED, f"the document could not be written to {output}: {error}")
+    console.console().print(console.line("verdict", made.verdict.summary.text, _STYLES[made.verdict.overall]))
+    console.console().print(console.line("document", output))
+    console.console().print(console.line("checksum", bundle.checksum(bundle.encode(made))))
+    return made.verdict
+
+
+def _verify(path: Path, folders: Folders, stamp_ca: Path | None) -> None:
+    """Check a document, and exit with 1 if anything in it does not hold."""
+    from speedtest.evidence import bundle, checking, stamps  # noqa: PLC0415 (see above)
+
+    styles = {"holds": "green", "fails": "red", "unknown": "yellow"}
+    try:
+        found = list(checking.check(path.read_bytes(), folders, stamp_ca))
+    except (OSError, bundle.NoDocument, stamps.NotStamped) as error:
+        exits.end(exits.FAILED, f"{path} cannot be checked: {error}")
+    for each in found:
+        console.console().print(console.line(each.what, f"{each.finds}: {each.words}", styles[each.finds]))
+    sys.exit(exits.FAILED if any(each.finds == "fails" for each in found) else exits.OK)
 
 
 def _say(found: "Verdict") -> None:
