@@ -11,7 +11,7 @@ from cryptography import x509
 from speedtest.data import manifest
 from speedtest.data.parquet import Damaged
 from speedtest.data.partitions import Folders
-from speedtest.evidence import bundle as bundles, document, making, stamp_store, stamps
+from speedtest.evidence import bundle as bundles, document, making, pdf, stamp_store, stamps
 from speedtest.evidence.bundle import Bundle
 from speedtest.verdicts.profiles import PROFILES
 
@@ -30,7 +30,8 @@ class Finding(msgspec.Struct, frozen=True):
 def check(data: bytes, folders: Folders, stamp_ca: Path | None) -> Iterator[Finding]:
     """Yield what each check has found. Raises `bundle.NoDocument`, and `stamps.NotStamped` for a wrong `stamp_ca`."""
     bundle = bundles.found_in(data)
-    roots = stamps.roots_of(stamp_ca)
+    stored = bundle.daily or (folders.result_dir / stamp_store.FOLDER).exists()
+    roots = stamps.roots_of(stamp_ca) if bundle.stamp or stored else []
     yield _text(data, bundle)
     yield _list(bundle)
     yield from _files(bundle, folders)
@@ -46,11 +47,24 @@ def _text(data: bytes, bundle: Bundle) -> Finding:
     if bundle.software != making.software():
         words = f"made by SpeedSnake {bundle.software}, not {making.software()}: its text was not compared; {digest}"
         return Finding(what, "unknown", words)
+    html = document.html(bundle)
     if data.startswith(b"%PDF-"):
-        return Finding(what, "unknown", f"the text of a PDF is not compared, only what it holds for programs; {digest}")
-    if document.html(bundle).encode() != data:
+        return _pdf(data, html, bundle, digest)
+    if html.encode() != data:
         return Finding(what, "fails", "its text is not what the verdict in it says: it was changed after it was made")
     return Finding(what, "holds", digest)
+
+
+def _pdf(data: bytes, html: str, bundle: Bundle, digest: str) -> Finding:
+    """Make the PDF again and compare. Other fonts or another WeasyPrint make other bytes of the same text."""
+    try:
+        is_same = pdf.pdf(html, bundle) == data
+    except pdf.NoPdf as why:
+        return Finding("document", "unknown", f"its text was not compared: {why}; {digest}")
+    if is_same:
+        return Finding("document", "holds", digest)
+    words = "this machine makes other bytes of it: it was changed, or fonts or WeasyPrint differ; compare its text"
+    return Finding("document", "unknown", f"{words}; {digest}")
 
 
 def _list(bundle: Bundle) -> Finding:

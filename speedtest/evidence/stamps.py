@@ -9,6 +9,7 @@ import http.client
 import ssl
 import urllib.error
 import urllib.request
+import warnings
 from datetime import datetime
 from pathlib import Path
 
@@ -85,8 +86,10 @@ def roots_of(path: Path | None) -> list[x509.Certificate]:
     try:
         if path:
             return x509.load_pem_x509_certificates(path.read_bytes())
-        found = ssl.create_default_context().get_ca_certs(binary_form=True)
-        return [x509.load_der_x509_certificate(each) for each in found]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an old root of the system has the serial number 0
+            found = ssl.create_default_context().get_ca_certs(binary_form=True)
+            return [x509.load_der_x509_certificate(each) for each in found]
     except (OSError, ValueError) as error:
         raise NotStamped(f"{path or 'this system'} has no certificates that can be read: {error}") from error
 

@@ -5,6 +5,7 @@ verdicts by their ids, see `verdicts.texts`) and `words` that stand in sentences
 verdict brings it along. A sentence that a language does not have is said in English, and never half translated.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -21,6 +22,8 @@ from speedtest.verdicts.types import Said
 
 FOLDER = Path(__file__).parent / "languages"
 ENGLISH = "en"
+_DAY, _FIGURE = re.compile(r"\d{4}-\d{2}-\d{2}"), re.compile(r"\d+\.\d+")
+_HARD_SPACE = "\u00a0"
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,9 +67,9 @@ class Words:
     def said(self, said: Said) -> str:
         """Return a sentence of the verdict; in English if this language does not have it."""
         text = self._found.said.get(said.id)
-        if text is None:
-            return harmless(said.text)
-        return harmless(text.format(**{name: self._value(value) for name, value in said.values.items()}))
+        if text is not None:
+            text = text.format(**{name: self._value(value) for name, value in said.values.items()})
+        return harmless(said.text if text is None else text).replace(" %", _HARD_SPACE + "%")
 
     def has(self, said: Said) -> bool:
         """Return whether this language has a sentence."""
@@ -97,8 +100,14 @@ class Words:
         zone = "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:5]}"
         return f"{dates.format_date(when.date(), 'medium', locale=self._locale)} {when:%H:%M:%S} {zone}"
 
-    def _value(self, value: str | float) -> str | float:
-        return self._found.words.get(value, value) if isinstance(value, str) else value
+    def _value(self, value: str | float) -> str:
+        """Return a value of a sentence as this language writes it: days and figures too."""
+        text = str(value)
+        if _DAY.fullmatch(text):
+            return self.day(text)
+        if _FIGURE.fullmatch(text):
+            return numbers.format_decimal(text, f"#,##0.{'0' * len(text.partition('.')[2])}", locale=self._locale)
+        return self._found.words.get(text, text)
 
 
 def translations(language: str) -> Mapping[str, str]:
