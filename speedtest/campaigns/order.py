@@ -72,6 +72,11 @@ class CampaignProgress(msgspec.Struct, kw_only=True):
     """When the last test that was needed was made."""
 
 
+def verdict_name(campaign: str) -> str:
+    """Return the name of the file in RESULT_DIR that a campaign's verdict goes to."""
+    return f".campaign-verdict-{campaign}.json"
+
+
 def write_order(order: Order, result_dir: Path) -> None:
     """Replace `campaign.json`. Raises OSError if the disk refuses it."""
     _write(order, result_dir / ORDER_NAME)

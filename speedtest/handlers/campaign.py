@@ -94,7 +94,7 @@ def _plan(settings: Settings, profile: str | None, start: str | None, now: datet
     if not only_show:
         settings.result_dir.mkdir(parents=True, exist_ok=True)
         order.write_order(wanted, settings.result_dir)
-    _show(wanted, plan)
+    _show(settings, wanted, plan)
     if only_show:
         console().print("Nothing is ordered: leave --show away to order it.")
     else:
@@ -148,7 +148,7 @@ def _status(settings: Settings, now: datetime) -> None:
     progress = order.read_progress(settings.result_dir, found)
     if found.profile not in SAMPLES:
         exits.end(exits.FAILED, f"{settings.result_dir / order.ORDER_NAME}: there is no sample for {found.profile!r}")
-    _show(found, plans.of(found.profile, found.start, progress.outcomes, now), progress)
+    _show(settings, found, plans.of(found.profile, found.start, progress.outcomes, now), progress)
 
 
 def _cancel(settings: Settings, now: datetime) -> None:
@@ -159,7 +159,7 @@ def _cancel(settings: Settings, now: datetime) -> None:
     console().print(f"The campaign {found.id} is cancelled. The rows that it has measured stay.")
 
 
-def _show(found: Order, plan: SamplePlan, progress: CampaignProgress | None = None) -> None:
+def _show(settings: Settings, found: Order, plan: SamplePlan, progress: CampaignProgress | None = None) -> None:
     sample = SAMPLES[found.profile]
     out = console()
     out.print(line("campaign", f"{found.id}, location {found.location}"))
@@ -169,10 +169,22 @@ def _show(found: Order, plan: SamplePlan, progress: CampaignProgress | None = No
         out.print(line("", "It is what counts before the authority. This campaign is an indication, not legal advice."))
     if progress:
         _show_progress(found, progress, sample)
+    if progress and progress.complete:
+        out.print(line("verdict", _verdict(settings, found)))
     if found.cancelled or (progress and progress.complete):
         return
     for day, clocks in _by_day(plan).items():
         out.print(line(f"{day:%a %Y-%m-%d}", f"{amounts.count(len(clocks), 'test')}: {_clocks(clocks)}"))
+
+
+def _verdict(settings: Settings, found: Order) -> str:
+    """Return the verdict at the end of a campaign, as the daemon's child wrote it."""
+    again = f"`speedsnake verdict --profile {found.profile} --location {found.location}` shows it in full"
+    try:
+        data = msgspec.json.decode((settings.result_dir / order.verdict_name(found.id)).read_bytes())
+        return f"{data['summary']['text']}; {again}"
+    except (FileNotFoundError, KeyError, TypeError):
+        return f"not made yet; {again}"
 
 
 def _show_progress(found: Order, progress: CampaignProgress, sample: LegalSample) -> None:

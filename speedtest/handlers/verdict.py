@@ -6,7 +6,8 @@ Exit codes: 0 pass, or the list was printed · 1 a file of the lake cannot be re
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -89,16 +90,16 @@ def verdict(  # noqa: PLR0913 (each is an option)
         return
     profile = _profile(name, second_hand=second_hand)
     contract = _contract(settings)
-    if output and not contract_check:
-        _check_document(output, language, stamp)
-        folders = Folders(settings.result_dir, settings.upload_dir)
-        asked = _question(folders, location or [], since, until, engine)
-        found = _document(settings, output, asked, contract, profile, language=language, stamp=stamp)
+    folders = Folders(settings.result_dir, settings.upload_dir)
+    if output:
+        _check_document(output, language, stamp, contract_check=contract_check)
+        with _told():
+            asked = _question(folders, location or [], since, until, engine)
+            found = _document(settings, output, asked, contract, profile, language=language, stamp=stamp)
         sys.exit(exits.VERDICTS[found.overall])
     if contract_check:
         found = judge.contract_only(contract, profile)
     else:
-        folders = Folders(settings.result_dir, settings.upload_dir)
         found = _judged(folders, profile, contract, lambda: _question(folders, location or [], since, until, engine))
     sys.stdout.write(encode(found).decode() + "\n") if as_json else _say(found)
     sys.exit(exits.VERDICTS[found.overall])
@@ -131,11 +132,19 @@ def _contract(settings: Settings) -> "Contract":
 def _judged(
     folders: Folders, profile: "Profile", contract: "Contract", question: Callable[[], "VerdictQuestion"]
 ) -> "Verdict":
+    from speedtest.verdicts import reading  # noqa: PLC0415 (see above)
+
+    with _told():
+        return reading.verdict(folders, question(), contract, profile)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Exit with a line for what cannot be asked, or cannot be read."""
     from speedtest.data.parquet import Damaged  # noqa: PLC0415 (see above)
-    from speedtest.verdicts import reading  # noqa: PLC0415
 
     try:
-        return reading.verdict(folders, question(), contract, profile)
+        yield
     except Unclear as unclear:
         exits.end(os.EX_USAGE, str(unclear))
     except (Damaged, OSError) as error:
@@ -164,11 +173,13 @@ def _question(
     return VerdictQuestion(location=place, since=first, until=last, engine=engine)
 
 
-def _check_document(output: Path, language: str | None, stamp: str | None) -> None:
+def _check_document(output: Path, language: str | None, stamp: str | None, *, contract_check: bool) -> None:
     """Refuse what no document can be, before anything is judged."""
     from speedtest.evidence import words  # noqa: PLC0415 (see above)
     from speedtest.values import urls  # noqa: PLC0415
 
+    if contract_check:
+        exits.end(os.EX_USAGE, "-o writes what the tests show, --contract-only looks at none: choose one of them")
     if output.suffix not in (".html", ".pdf"):
         exits.end(os.EX_USAGE, f"-o {output}: a document is FILE.html or FILE.pdf")
     if language is not None and language not in words.languages():
@@ -190,8 +201,7 @@ def _document(  # noqa: PLR0913 (what is judged, by which rules, and how it is t
     stamp: str | None,
 ) -> "Verdict":
     """Write a document of evidence, and say what its checksum is."""
-    from speedtest.data.parquet import Damaged  # noqa: PLC0415 (see above)
-    from speedtest.evidence import bundle, document, making, pdf, stamps  # noqa: PLC0415
+    from speedtest.evidence import bundle, document, making, pdf, stamps  # noqa: PLC0415 (see above)
 
     folders = Folders(settings.result_dir, settings.upload_dir)
     try:
@@ -202,7 +212,7 @@ def _document(  # noqa: PLR0913 (what is judged, by which rules, and how it is t
         html = document.html(made)
         with whole(output) as out:
             out.write(pdf.pdf(html, made) if output.suffix == ".pdf" else html.encode())
-    except (Damaged, OSError, pdf.NoPdf, stamps.NotStamped) as error:
+    except (pdf.NoPdf, stamps.NotStamped) as error:
         exits.end(exits.FAILED, f"the document could not be written to {output}: {error}")
     console.console().print(console.line("verdict", made.verdict.summary.text, _STYLES[made.verdict.overall]))
     console.console().print(console.line("document", output))
