@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 import msgspec
 
 from speedtest.campaigns import local
-from speedtest.campaigns.order import Outcome, Planned
+from speedtest.campaigns.order import Planned, PlannedOutcome
 from speedtest.campaigns.samples import Block, LegalSample
 
 _LEAD = timedelta(seconds=5)
@@ -44,9 +44,9 @@ class _Day(msgspec.Struct, frozen=True):
         return self.counted + len(self.tests)
 
 
-def plan(sample: LegalSample, start: date, outcomes: Iterable[Outcome], now: datetime) -> SamplePlan:
+def plan(sample: LegalSample, start: date, outcomes: Iterable[PlannedOutcome], now: datetime) -> SamplePlan:
     """Return what is still to be made, after what became of the tests so far."""
-    by_day: dict[date, list[Outcome]] = {}
+    by_day: dict[date, list[PlannedOutcome]] = {}
     for outcome in sorted(outcomes, key=lambda outcome: outcome.due):
         by_day.setdefault(local.day_of(outcome.due), []).append(outcome)
     today = local.day_of(now)
@@ -66,7 +66,7 @@ def plan(sample: LegalSample, start: date, outcomes: Iterable[Outcome], now: dat
     return SamplePlan(tests, sum(each.counted for each in kept), complete=not tests and _is_enough(sample, kept))
 
 
-def spoilt(sample: LegalSample, outcomes: Sequence[Outcome], now: datetime) -> list[date]:
+def spoilt(sample: LegalSample, outcomes: Sequence[PlannedOutcome], now: datetime) -> list[date]:
     """Return the days with tests that are no measuring days and cannot become any."""
     found: list[date] = []
     for day, group in itertools.groupby(sorted(outcomes, key=lambda outcome: outcome.due), _day_of):
@@ -75,7 +75,7 @@ def spoilt(sample: LegalSample, outcomes: Sequence[Outcome], now: datetime) -> l
     return found
 
 
-def _day_of(outcome: Outcome) -> date:
+def _day_of(outcome: PlannedOutcome) -> date:
     return local.day_of(outcome.due)
 
 
@@ -97,7 +97,7 @@ def _with(sample: LegalSample, kept: list[_Day], day: _Day) -> list[_Day] | None
     return [each for each in kept if (day.day - each.day).days < sample.within] + [day]
 
 
-def _day(sample: LegalSample, day: date, outcomes: Sequence[Outcome], now: datetime | None) -> _Day | None:
+def _day(sample: LegalSample, day: date, outcomes: Sequence[PlannedOutcome], now: datetime | None) -> _Day | None:
     """Return what a day holds and needs; None if it can be no measuring day. `now` None: the day is over."""
     counted = 0
     tests: list[Planned] = []
@@ -121,12 +121,12 @@ def _day(sample: LegalSample, day: date, outcomes: Sequence[Outcome], now: datet
     return _Day(day, first, counted, tuple(tests))
 
 
-def _standing(sample: LegalSample, block: Block, outcomes: Sequence[Outcome]) -> list[Outcome]:
+def _standing(sample: LegalSample, block: Block, outcomes: Sequence[PlannedOutcome]) -> list[PlannedOutcome]:
     """Return the tests of a block that stand: those that count; of an unbroken block, all since it was last broken."""
     if not block.unbroken:
         return [outcome for outcome in outcomes if outcome.result == "counted"]
     spare = block.tests - min(block.tests, sample.of_a_day)
-    standing: list[Outcome] = []
+    standing: list[PlannedOutcome] = []
     for outcome in outcomes:
         if len(standing) == block.tests:
             break
@@ -139,7 +139,7 @@ def _standing(sample: LegalSample, block: Block, outcomes: Sequence[Outcome]) ->
     return standing
 
 
-def _missing(block: Block, day: date, last: Sequence[Outcome], good: int, free: datetime) -> list[datetime]:
+def _missing(block: Block, day: date, last: Sequence[PlannedOutcome], good: int, free: datetime) -> list[datetime]:
     """Return when the tests of a block that are still needed are due; nothing if it cannot be completed.
 
     `last`: its last test, if there was one. `good`: how many stand. `free`: no test may begin before.

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from speedtest.campaigns import local
 from speedtest.campaigns.days import SamplePlan
-from speedtest.campaigns.order import Outcome, Planned
+from speedtest.campaigns.order import Planned, PlannedOutcome
 
 _HOURS, _OF_AN_HOUR = 24, 4
 _QUARTER = timedelta(minutes=15)
@@ -19,7 +19,7 @@ _LEAD = timedelta(seconds=5)
 _WHOLE = timedelta(hours=72)
 
 
-def plan(start: date, outcomes: Iterable[Outcome], now: datetime) -> SamplePlan:
+def plan(start: date, outcomes: Iterable[PlannedOutcome], now: datetime) -> SamplePlan:
     """Return what is still to be made, after what became of the tests so far."""
     made = sorted(outcomes, key=lambda outcome: outcome.due)
     first = start
@@ -31,7 +31,7 @@ def plan(start: date, outcomes: Iterable[Outcome], now: datetime) -> SamplePlan:
         first = local.next_day(first)
 
 
-def _plan(begin: datetime, outcomes: list[Outcome], now: datetime) -> SamplePlan | None:
+def _plan(begin: datetime, outcomes: list[PlannedOutcome], now: datetime) -> SamplePlan | None:
     """Return the plan of the sample that begins at this instant; None if it cannot be completed any more."""
     counted = {_clock(outcome.due) for outcome in outcomes if outcome.result == "counted"}
     done = {outcome.due for outcome in outcomes}

@@ -37,7 +37,7 @@ class Order(msgspec.Struct, kw_only=True, frozen=True):
     cancelled: datetime | None = None
 
 
-class Outcome(msgspec.Struct, kw_only=True, frozen=True):
+class PlannedOutcome(msgspec.Struct, kw_only=True, frozen=True):
     """What became of one planned test."""
 
     due: datetime
@@ -61,7 +61,7 @@ class CampaignProgress(msgspec.Struct, kw_only=True):
     """How far a campaign is."""
 
     id: str
-    outcomes: list[Outcome] = []
+    outcomes: list[PlannedOutcome] = []
     planned: list[Planned] = []
     """The tests that are still to be made."""
     spoilt: list[date] = []

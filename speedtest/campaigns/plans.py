@@ -5,11 +5,11 @@ from datetime import date, datetime
 
 from speedtest.campaigns import days, hours, local
 from speedtest.campaigns.days import SamplePlan
-from speedtest.campaigns.order import Outcome
+from speedtest.campaigns.order import PlannedOutcome
 from speedtest.campaigns.samples import SAMPLES
 
 
-def of(profile: str, start: date, outcomes: Iterable[Outcome], now: datetime) -> SamplePlan:
+def of(profile: str, start: date, outcomes: Iterable[PlannedOutcome], now: datetime) -> SamplePlan:
     """Return what is still to be made for the sample of this profile, which must be in `SAMPLES`."""
     sample = SAMPLES[profile]
     if sample.kind == "hours":
@@ -17,7 +17,7 @@ def of(profile: str, start: date, outcomes: Iterable[Outcome], now: datetime) ->
     return days.plan(sample, start, outcomes, now)
 
 
-def spoilt(profile: str, outcomes: Sequence[Outcome], now: datetime) -> list[date]:
+def spoilt(profile: str, outcomes: Sequence[PlannedOutcome], now: datetime) -> list[date]:
     """Return the days with tests that are no measuring days and cannot become any."""
     sample = SAMPLES[profile]
     return [] if sample.kind == "hours" else days.spoilt(sample, outcomes, now)

@@ -14,7 +14,7 @@ import msgspec
 from speedtest.campaigns import local, order, plans
 from speedtest.campaigns.days import SamplePlan
 from speedtest.campaigns.fit import unfit
-from speedtest.campaigns.order import CampaignProgress, Order, Outcome, OutcomeKind, Planned
+from speedtest.campaigns.order import CampaignProgress, Order, OutcomeKind, Planned, PlannedOutcome
 from speedtest.campaigns.samples import SAMPLES, LegalSample
 from speedtest.daemon.clock import Clock
 from speedtest.environment import Settings
@@ -109,7 +109,7 @@ class Campaign:
         if planned is None or best is None or self._order is None:
             return
         result, why = best
-        self._add(Outcome(due=planned.due, block=planned.block, result=result, why=why, ended=self._clock.now()))
+        self._add(PlannedOutcome(due=planned.due, block=planned.block, result=result, why=why, ended=self._clock.now()))
         if result == "counted":
             events.info("campaign_counted", "%s: %s", self._order.id, self._count())
         else:
@@ -153,7 +153,7 @@ class Campaign:
         late = [test for test in self._plan.tests if self._is_late(test)]
         for test in late:
             why = "no daemon was running, or it was busy"
-            self._add(Outcome(due=test.due, block=test.block, result="missed", why=why, ended=test.due))
+            self._add(PlannedOutcome(due=test.due, block=test.block, result="missed", why=why, ended=test.due))
         if late:
             missed = amounts.count(len(late), "planned test")
             events.warning(
@@ -167,7 +167,7 @@ class Campaign:
     def _is_late(self, test: Planned) -> bool:
         return test.due < self._clock.now() - LATE
 
-    def _add(self, outcome: Outcome) -> None:
+    def _add(self, outcome: PlannedOutcome) -> None:
         self._progress.outcomes.append(outcome)
 
     def _replan(self) -> None:

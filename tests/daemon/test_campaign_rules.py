@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from speedtest.campaigns import local, plans
 from speedtest.campaigns.fit import unfit
-from speedtest.campaigns.order import Outcome, OutcomeKind, Planned
+from speedtest.campaigns.order import OutcomeKind, Planned, PlannedOutcome
 from speedtest.campaigns.samples import SAMPLES
 from speedtest.measurement import Measurement
 
@@ -63,8 +63,8 @@ def test_a_test_that_something_else_may_have_made_slow_does_not_count(columns: d
     assert words in (unfit(changed(**columns), 250.0) or "")
 
 
-def outcome(test: Planned, result: OutcomeKind) -> Outcome:
-    return Outcome(due=test.due, block=test.block, result=result, ended=test.due + timedelta(seconds=40))
+def outcome(test: Planned, result: OutcomeKind) -> PlannedOutcome:
+    return PlannedOutcome(due=test.due, block=test.block, result=result, ended=test.due + timedelta(seconds=40))
 
 
 BAD: tuple[OutcomeKind, ...] = ("failed", "refused", "missed", "skipped")
@@ -83,7 +83,7 @@ def test_whatever_goes_wrong_the_sample_comes_about_by_the_rule(
     profile: str, start: date, bad: list[tuple[int, OutcomeKind]]
 ) -> None:
     wrong = dict(bad)
-    outcomes: list[Outcome] = []
+    outcomes: list[PlannedOutcome] = []
     now = local.instant(start, "00:00") - timedelta(hours=1)
     for number in itertools.count():
         plan = plans.of(profile, start, outcomes, now)
