@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "speedtest": {"programs", "engines"} | GROUND,
     "programs": {"engines"} | GROUND,
     "probing": {"engines", "values", "measurement"},
+    "campaigns": {"data", "measurement"},
     "data": {"engines", "environment", "values", "logging", "measurement"},
     "engines": {"values", "logging", "measurement", "process"},
     "http_test": {"values", "version"},
