@@ -10,7 +10,7 @@ from speedtest.data.manifest import Manifest
 from speedtest.data.partitions import Folders
 from speedtest.evidence import stamp_store, stamps
 from speedtest.evidence.bundle import Bundle, DocumentStamp
-from speedtest.evidence.words import ENGLISH, languages
+from speedtest.evidence.words import ENGLISH, languages, translations
 from speedtest.verdicts import reading, rows
 from speedtest.verdicts.case import Bound
 from speedtest.verdicts.contract import Contract
@@ -29,7 +29,7 @@ def make(  # noqa: PLR0913 (what is judged, by which rules, and how it is told)
     language: str | None = None,
     commit: str | None = None,
 ) -> Bundle:
-    """Return what a document says of a line. `language`: that of the profile's country, if there is a catalogue of it.
+    """Return what a document says of a line. `language`: None for that of `language_of`.
 
     Raises `data.parquet.Damaged` or OSError if a file cannot be read.
     """
@@ -43,13 +43,22 @@ def make(  # noqa: PLR0913 (what is judged, by which rules, and how it is told)
         made=made,
         software=software(),
         commit=commit,
-        language=language or (profile.language if profile.language in languages() else ENGLISH),
+        language=language or language_of(profile),
         engine=asked.engine,
         chosen=chosen,
         verdict=msgspec.structs.replace(found, files=files),
         manifest=listed.text,
         daily=tuple(stored.day for stored in stamp_store.read(folders.result_dir)),
     )
+
+
+def language_of(profile: Profile) -> str:
+    """Return the language of the profile's country if all its sentences are there, else English."""
+    if profile.language not in languages():
+        return ENGLISH
+    known = translations(profile.language)
+    is_whole = all(f"{profile.phrases.prefix}.{name}" in known for name in profile.phrases.texts)
+    return profile.language if is_whole else ENGLISH
 
 
 def stamped(bundle: Bundle, url: str, answer: bytes) -> Bundle:

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import verdicts
 from daemon import rows
 from simulation import SimulatedClock, install, serve
 
@@ -73,6 +74,14 @@ class Simulation:
         return sorted(row["started_at"].to_pydatetime().astimezone(BERLIN) for row in found)
 
 
+def judged(run: Simulation, profile: str, **speeds: float) -> tuple[str, list[date]]:
+    """Return what `speedsnake verdict` says of the rows: the verdict, and the days of its sample."""
+    verdicts.contract(run.folder, verdicts.figures("download", **speeds))
+    found = verdicts.verdict(run.folder, profile)
+    assert found["campaign"], found["rules"]
+    return found["overall"], [date.fromisoformat(day) for day in found["campaign"]["days"]]
+
+
 type Simulate = Callable[[str, str, str, str], Simulation]
 
 
@@ -116,6 +125,7 @@ def test_germany_over_the_change_to_summer_time_with_two_spoilt_days(simulate: S
     assert measured == [date(2026, 3, 28), date(2026, 3, 31), date(2026, 4, 2)]
     assert run.progress.spoilt == [date(2026, 3, 27), date(2026, 3, 30)]
     assert run.progress.complete
+    assert judged(run, "de-bnetza", maximum=110, normal=105, minimum=60) == ("fail", measured)
     assert {day.isoformat() for day in by_day} == {"2026-03-27", "2026-03-28", "2026-03-31", "2026-04-02"}
 
 
@@ -131,6 +141,7 @@ def test_croatia_never_has_less_than_24_hours_between_two_tests(simulate: Simula
     assert [f"{at:%d %H:%M}" for at in times] == ["28 20:00", "01 20:00", "02 20:00", "03 20:00"]
     assert {date(2026, 3, 30), date(2026, 3, 31)} <= set(run.progress.spoilt)
     last = times[-3:]
+    assert judged(run, "hr-hakom", minimum=100.5) == ("fail", [at.date() for at in last])
     assert all(later - earlier >= timedelta(hours=24) for earlier, later in itertools.pairwise(last))
     assert run.progress.complete
 
@@ -147,4 +158,5 @@ def test_italy_has_four_tests_in_each_clock_hour_although_one_is_left_out(simula
     assert {hour: sum(at.hour == hour for at in times) for hour in range(24)} == dict.fromkeys(range(24), 4)
     assert times[-1] - times[0] < timedelta(hours=72)
     assert {at.date().isoformat() for at in times if at.hour == 2} == {"2026-03-30"}
+    assert judged(run, "it-nemesys", minimum=99.5)[0] == "pass"
     assert run.progress.complete

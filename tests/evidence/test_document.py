@@ -14,6 +14,8 @@ from speedtest.data.conversion import convert
 from speedtest.data.partitions import Folders
 from speedtest.evidence import bundle, document, words
 from speedtest.evidence.bundle import Bundle
+from speedtest.verdicts.profiles import PROFILES
+from speedtest.verdicts.texts import SHARED
 
 HOSTILE = "</script><script>alert(1)</script>\x1b[31m"
 CONTRACT = """
@@ -169,6 +171,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
         yield made
 
 
+@pytest.mark.slow
 def test_a_stamped_document_says_when_and_its_stamp_is_checked(line: Path, authority: Authority) -> None:
     path = written(line, "evidence.html", "--stamp", authority.url)
     assert "Test Time-Stamp Authority" in path.read_text()
@@ -198,3 +201,45 @@ def test_a_language_has_the_labels_of_english_and_the_values_of_each_sentence(la
     assert other.labels.keys() <= english.labels.keys()
     for name, text in other.labels.items():
         assert words.names_in(text) == words.names_in(english.labels[name]), name
+
+
+CLAIMED = {"de": ("de-bnetza", "de-tkg58"), "nl": ("nl-acm",), "it": ("it-nemesys",), "cs": ("cz-ctu",)} | {
+    "hr": ("hr-hakom",)
+}
+
+
+def sentences() -> dict[str, str]:
+    """Every English sentence of a verdict, by its id."""
+    of_profiles = {
+        f"{profile.name}.{name}": text for profile in PROFILES.values() for name, text in profile.phrases.texts.items()
+    }
+    return {**SHARED.texts, **of_profiles}
+
+
+@pytest.mark.parametrize("language", words.languages())
+def test_a_translation_is_of_a_sentence_that_exists_and_has_its_values(language: str) -> None:
+    english = sentences()
+    for name, text in words.translations(language).items():
+        assert name in english, name
+        assert words.names_in(text) == words.names_in(english[name]), name
+
+
+@pytest.mark.parametrize(("language", "profiles"), CLAIMED.items(), ids=CLAIMED)
+def test_what_is_sent_to_a_country_is_whole_in_its_language(language: str, profiles: tuple[str, ...]) -> None:
+    has = words.translations(language)
+    labels = words.catalogue(language).labels
+    assert words.catalogue("en").labels.keys() - labels.keys() <= {"utc", "server"}
+    for profile in profiles:
+        assert PROFILES[profile].language == language
+        assert [name for name in PROFILES[profile].phrases.texts if f"{profile}.{name}" not in has] == []
+
+
+def test_the_values_of_a_sentence_are_written_as_its_language_does() -> None:
+    said = SHARED.say("count.below", below=1, of=200, share="99.98")
+    assert (
+        words.Words("de").said(said)
+        == "in 1 von 200 Messungen unterschritten, der kleinste Wert beträgt 99,98\u00a0% davon"
+    )
+    checked = SHARED.say("checked", date="2026-11-26", confidence="medium-high")
+    assert "26. November 2026" in words.Words("de").said(checked)
+    assert "medio-alta" in words.Words("it").said(checked)

@@ -72,6 +72,7 @@ def test_an_authority_that_is_not_there_is_told() -> None:
         stamps.request("http://127.0.0.1:9/tsr", DATA)
 
 
+@pytest.mark.slow
 def test_the_handler_stamps_the_list_of_all_files_once_a_day(authority: Authority, tmp_path: Path) -> None:
     authority.mood = "is busy"
     keep([measured(utc(2026, 3, 2, 12))], tmp_path / "results")
@@ -93,6 +94,7 @@ def test_the_handler_stamps_the_list_of_all_files_once_a_day(authority: Authorit
     assert stamps.verify(stamp.read_bytes(), listed, stamps.roots_of(authority.root))
 
 
+@pytest.mark.slow
 def test_without_an_authority_the_handler_says_what_to_set(tmp_path: Path) -> None:
     done = run(tmp_path, "stamp")
     assert done.returncode == 78

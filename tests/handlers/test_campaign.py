@@ -75,6 +75,7 @@ def test_an_order_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert (code, "cannot be read" in text) == (1, True)
 
 
+@pytest.mark.slow
 def test_the_verdict_ends_a_complete_campaign(tmp_path: Path) -> None:
     contract(tmp_path, figures(maximum=100, normal=80, minimum=50))
     for day in (2, 4, 6):
