@@ -19,7 +19,7 @@ FOLDER = "stamps"
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.tsr")
 
 
-class Stored(msgspec.Struct, frozen=True):
+class StoredStamp(msgspec.Struct, frozen=True):
     """A list and its stamp."""
 
     day: str
@@ -48,10 +48,11 @@ def keep_stamp(result_dir: Path, day: date, stamp: bytes) -> Path:
     return path
 
 
-def read(result_dir: Path) -> list[Stored]:
+def read(result_dir: Path) -> list[StoredStamp]:
     """Return all pairs, oldest first. Raises OSError if one cannot be read."""
     folder = result_dir / FOLDER
     days = sorted(match[1] for path in folder.glob("*.tsr") if (match := _NAME.fullmatch(path.name)))
     return [
-        Stored(day, (folder / f"{day}.manifest").read_bytes(), (folder / f"{day}.tsr").read_bytes()) for day in days
+        StoredStamp(day, (folder / f"{day}.manifest").read_bytes(), (folder / f"{day}.tsr").read_bytes())
+        for day in days
     ]
