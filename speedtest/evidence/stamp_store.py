@@ -52,7 +52,8 @@ def read(result_dir: Path) -> list[StoredStamp]:
     """Return all pairs, oldest first. Raises OSError if one cannot be read."""
     folder = result_dir / FOLDER
     days = sorted(match[1] for path in folder.glob("*.tsr") if (match := _NAME.fullmatch(path.name)))
-    return [
-        StoredStamp(day, (folder / f"{day}.manifest").read_bytes(), (folder / f"{day}.tsr").read_bytes())
-        for day in days
-    ]
+    return [_read(folder, day) for day in days]
+
+
+def _read(folder: Path, day: str) -> StoredStamp:
+    return StoredStamp(day, (folder / f"{day}.manifest").read_bytes(), (folder / f"{day}.tsr").read_bytes())
