@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from speedtest.values import hosts, hours, names, numbers, receivers, secrets, stores, targets
-from speedtest.values import hosts, hours, names, numbers, secrets, targets, urls
+from speedtest.values import hosts, hours, names, numbers, receivers, secrets, stores, targets, urls
 from speedtest.values.targets import Engines
 
 SHORTEST_INTERVAL_SECONDS = 0.001
@@ -195,6 +194,7 @@ def variables(engines: Engines) -> tuple[Variable, ...]:
             None,
             "the path of a file of certificates in PEM that can be read",
             targets.certificates,
+        ),
         Variable(
             "STAMP_URL",
             None,

@@ -18,8 +18,8 @@ from speedtest.daemon.deliveries import Deliveries
 from speedtest.daemon.due import Ticks
 from speedtest.daemon.errands import Errand
 from speedtest.daemon.outages import Outages
-from speedtest.daemon.publishers import Publishers
 from speedtest.daemon.proofs import Proofs
+from speedtest.daemon.publishers import Publishers
 from speedtest.daemon.schedule import BUSY, Memory
 from speedtest.data import heartbeat, partitions, results
 from speedtest.data.heartbeat import Heartbeat
@@ -87,9 +87,9 @@ class Daemon:
             environment=environment,
             stop=stop,
         )
+        self._proofs = Proofs(settings, clock, environment, stop)
         self._deliveries = Deliveries(settings, clock, environment, stop)
         self._publishers = Publishers(settings, clock, environment, stop)
-        self._proofs = Proofs(settings, clock, environment, stop)
         self._heartbeat = Heartbeat(
             pid=os.getpid(),
             interval_seconds=settings.sleep_seconds,
@@ -107,10 +107,8 @@ class Daemon:
         self._beat(self.ticks.next_due)
         self._publish()
         while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
-            longest = LOOK_SECONDS if self.settings.sleep_align or self._dates.holds else math.inf
-            if self.outages.watch or self._publishers:
             longest = LOOK_SECONDS if self.settings.sleep_align or self._dates.holds else CAMPAIGN_LOOK_SECONDS
-            if self.outages.watch:
+            if self.outages.watch or self._publishers:
                 longest = min(longest, OUTAGE_SECONDS)
             if left > BEFORE_SECONDS:
                 longest = min(longest, left - BEFORE_SECONDS)
@@ -204,13 +202,13 @@ class Daemon:
         if not (self._conversion.is_running or self.waiting) and self._has_complete_day():
             self._conversion.start()
             self._deliveries.converted()
+        if not (self._conversion.is_running or self.waiting):
+            self._proofs.start(self.ticks.completed)
 
     def deliver(self) -> None:
         """Start a delivery in the background if one is due and no conversion is running."""
         if not self._conversion.is_running:
             self._deliveries.look()
-        if not (self._conversion.is_running or self.waiting):
-            self._proofs.start(self.ticks.completed)
 
     def _has_complete_day(self) -> bool:
         """Look for a day to convert. Also true if a folder cannot be read: the conversion then reports why."""
@@ -244,9 +242,9 @@ class Daemon:
         """Wait for the work in the background, which a stop ends early; then save the waiting rows, or print them."""
         self.outages.end()
         self._conversion.join()
+        self._proofs.join()
         self._deliveries.join()
         self._publishers.join()
-        self._proofs.join()
         self.waiting.save()
         if not self.outages.waits:
             self._dates.release()

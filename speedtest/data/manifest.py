@@ -13,8 +13,7 @@ from pathlib import Path
 import msgspec
 
 from speedtest.data import partitions
-from speedtest.data.parquet import parquet_files
-from speedtest.data.partitions import Folders
+from speedtest.data.partitions import Folders, parquet_files
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -4,8 +4,6 @@ from datetime import timedelta
 
 import msgspec
 
-from speedtest.data import partitions
-from speedtest.data.partitions import Folders, parquet_files
 from speedtest.data import manifest
 from speedtest.data.partitions import Folders
 from speedtest.figures.types import Question

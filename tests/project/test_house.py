@@ -16,8 +16,10 @@ CODE = PROJECT / "speedtest"
 GROUND = {"environment", "variables", "events", "values", "logging", "measurement", "process", "version"}
 MAY_IMPORT: dict[str, set[str]] = {
     "handlers": {
+        "campaigns",
         "daemon",
         "delivery",
+        "evidence",
         "page",
         "report",
         "figures",
@@ -32,9 +34,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     | GROUND,
     "page": {"report", "figures", "data"} | GROUND,
     "report": {"figures", "values", "logging"},
-    "daemon": {"speedtest", "programs", "engines", "data", "probing"} | GROUND,
+    "daemon": {"campaigns", "speedtest", "programs", "engines", "data", "probing"} | GROUND,
     "delivery": {"data", "environment", "values", "logging"},
     "publishing": {"data", "environment", "values", "logging", "version"},
+    "evidence": {"verdicts", "data", "logging"},
     "verdicts": {"figures", "data", "values"},
     "figures": {"data", "environment", "measurement", "values"},
     "terminal": {"data", "engines"} | GROUND,
