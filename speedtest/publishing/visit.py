@@ -113,6 +113,8 @@ def _visit(
         sent = delivery.sent
     if answer.verdict == "taken":
         standing.succeed()
+        if isinstance(asked, StateReceiver):
+            standing.last_taken = datetime.now(UTC)
         if failed_since or sent >= MANY_ROWS:
             events.info("published", "%s", done, rows=sent)
         return Visit(asked.place, done, is_well=True)

@@ -93,7 +93,11 @@ class Hook:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+                length = int(self.headers["Content-Length"] or 0)
+                body = self.rfile.read(length)
+                if len(body) < length:  # the sender was killed: this is no request
+                    self.close_connection = True
+                    return
                 request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
                 time.sleep(hook.delay)
                 status = hook.status(request) if callable(hook.status) else hook.status
