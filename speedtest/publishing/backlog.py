@@ -68,7 +68,7 @@ class Backlog:
         taken = ledger.taken
         now = datetime.now(UTC)
         taken.locations.add(address)
-        self._days = taken.open_days | {day for day, _ in days(folders.result_dir)}
+        self._days = taken.open_days | ledger.days | {day for day, _ in days(folders.result_dir)}
         if taken.looked is None or not timedelta(0) <= now - taken.looked < LOOK_AT_ALL:
             taken.looked = now
             self._days |= {

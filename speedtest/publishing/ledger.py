@@ -58,6 +58,11 @@ class Ledger:
         self._files: dict[date, set[str]] = {}
         self._read_rows()
 
+    @property
+    def days(self) -> set[date]:
+        """The days of the rows that are noted one by one. They are open, also if a kill left `open_days` behind."""
+        return set(self._of_day)
+
     def has(self, day: date, source: str) -> bool:
         """Return whether a row of an open day was taken."""
         return source in self._of_day.get(day, ())
@@ -98,7 +103,7 @@ class Ledger:
             self._write()
 
     def keep_open(self, days: set[date]) -> None:
-        """Note which days are open now, and forget the rows of all others."""
+        """Note which days are open now, and forget the rows of all others: those were looked at."""
         self.taken.open_days = days
         self._write()
         if gone := self._of_day.keys() - days:

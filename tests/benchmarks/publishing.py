@@ -189,11 +189,7 @@ def table(counts: Mapping[str, Count]) -> str:
 def is_good(counts: Iterable[Count]) -> bool:
     """Return whether no row was lost, invented or known by two ids, and none doubled but one in the window."""
     return not any(
-        found.lost
-        or found.invented
-        or found.other_ids
-        or found.doubled > found.in_window
-        or found.most_by_one_kill > 1
+        found.lost or found.invented or found.other_ids or found.doubled > found.in_window or found.most_by_one_kill > 1
         for found in counts
     )
 

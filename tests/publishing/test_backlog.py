@@ -122,6 +122,20 @@ def test_a_row_that_was_sent_as_csv_is_not_sent_again_as_parquet(place: Place) -
     assert receiver.times == [row.timestamp for row in place.saved]
 
 
+def test_rows_that_were_noted_before_a_kill_are_not_sent_again_after_their_day_was_converted(place: Place) -> None:
+    receiver = Memory()
+    place.deliver(receiver)
+    place.save(measured(utc(2026, 11, 26)), measured(TODAY))
+    receiver.requests, receiver.kills = 2, True
+    place.deliver(receiver)
+    receiver.requests, receiver.kills = 10**9, False
+    place.convert()
+    place.deliver(receiver)
+    place.an_hour_passes()
+    place.deliver(receiver)
+    assert receiver.times == [utc(2026, 11, 26), TODAY, TODAY]  # the kill came before the note of the second
+
+
 @pytest.mark.parametrize("is_converted", [False, True])
 def test_a_row_of_an_old_day_that_comes_late_is_sent(place: Place, *, is_converted: bool) -> None:
     receiver = Memory()
@@ -298,6 +312,7 @@ def test_each_row_is_taken_and_only_a_kill_lets_it_be_taken_twice(steps: list[st
     assert len({row.id for row in story.receiver.took}) == len(took)
 
 
+@pytest.mark.slow
 def test_the_notes_of_a_year_are_small(place: Place) -> None:
     receiver = Memory(most_rows=5000)
     days = (utc(2025, 11, 27) + timedelta(days=number) for number in range(0, 365, 30))
