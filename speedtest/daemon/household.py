@@ -7,6 +7,7 @@ it may have done so twice, nobody knows what moved. A counter that moved less th
 
 import math
 import threading
+import time
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -90,6 +91,7 @@ class Household:
         self._earlier: RouterAnswer | None = None
         self._asking: threading.Thread | None = None
         self._before: RouterAnswer | None = None
+        self._busy_mbps: float | None = None
         self._last_address: str | None = None
 
     def look_early(self) -> None:
@@ -102,13 +104,17 @@ class Household:
         self._earlier = self.router.ask()
 
     def busy_mbps(self) -> float | None:
-        """Return the traffic of the whole house since the last look a few seconds ago, and look now."""
+        """Return the traffic of the whole house between the last two looks that were a few seconds apart.
+
+        The router is asked again only when that long has passed.
+        """
         self._join()
+        if self._earlier and time.monotonic() - self._earlier.at < _SHORTEST:
+            return self._busy_mbps
         now = self.router.ask()
-        found = mbps(self._earlier, now) if _is_apart(self._earlier, now) else None
-        if self._earlier is None or found is not None:
-            self._earlier = now
-        return found
+        self._busy_mbps = mbps(self._earlier, now) if _is_apart(self._earlier, now) else None
+        self._earlier = now
+        return self._busy_mbps
 
     def begin(self) -> None:
         """Ask right before a test."""
@@ -136,7 +142,7 @@ class Household:
             counted.append("other_traffic_mbps")
         if counted:
             fields[COUNTED] = ",".join(counted)
-        self._earlier = self._before = None
+        self._earlier = self._before = self._busy_mbps = None
         return replace(row, raw=row.raw | fields, **changes)
 
     def after_outage(self) -> "AfterOutage":
