@@ -17,8 +17,6 @@ import pandas as pd
 
 from speedtest.figures.thresholds import ABOVE_LINK, CPU_PERCENT, FAR_KILOMETRES, OTHER_SHARE
 
-ABOVE_LINK = 1.1
-"""A speed above this part of the link's rate cannot be."""
 MARKS = {
     "wifi": "over Wi-Fi",
     "tunnel": "through a tunnel (VPN)",
