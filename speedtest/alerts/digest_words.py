@@ -9,7 +9,7 @@ from speedtest.figures import questions
 from speedtest.figures.rows import Rows
 from speedtest.figures.types import EngineFigures, Plan, Summary
 from speedtest.report import render, sentences
-from speedtest.values import amounts
+from speedtest.values import amounts, names
 
 
 def of(settings: Settings, since: datetime, until: datetime, days: int) -> tuple[Words, str | None]:
@@ -19,7 +19,7 @@ def of(settings: Settings, since: datetime, until: datetime, days: int) -> tuple
     """
     location = settings.speedtest_location_uuid
     rows = Rows(Folders(settings.result_dir, settings.upload_dir))
-    plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps)
+    plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps, names.split(settings.expect_isp))
     asked = list(questions.questions(rows, since, until, [location]))
     period = f"{since:%a %d %b %Y}" if days == 1 else f"the week from {since:%a %d %b %Y}"
     found = questions.with_evidence(rows, asked, plan)

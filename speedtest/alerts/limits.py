@@ -17,7 +17,7 @@ from speedtest.alerts.rows import AlertRow
 from speedtest.data import lake
 from speedtest.environment import Settings
 from speedtest.figures.doubt import is_doubtful
-from speedtest.values import amounts
+from speedtest.values import amounts, names
 
 USUAL_DAYS = 28
 USUAL_HOURS = 1
@@ -44,6 +44,7 @@ class Limits:
     def __init__(self, settings: Settings, zone: ZoneInfo, now: datetime) -> None:
         """Read nothing yet."""
         self._settings, self._zone, self._now = settings, zone, now
+        self._expected = names.split(settings.expect_isp)
         self.speeds = _speeds(settings)
         """Download and upload in Mbit/s; None: no limit."""
         limits = {
@@ -58,7 +59,7 @@ class Limits:
 
     def of(self, row: AlertRow) -> Iterator[LimitCheck]:
         """Yield what a test says."""
-        if row["status"] != "ok" or is_doubtful(row, self._settings.plan_download_mbps):
+        if row["status"] != "ok" or is_doubtful(row, self._settings.plan_download_mbps, self._expected):
             return
         yield from self._speed("slow", row, self.speeds)
         if self._settings.alert_below_usual_percent:

@@ -39,7 +39,7 @@ def judge(changes: Changes, tests: Sequence[AlertRow]) -> None:
     for kind in limits.off:
         changes.known.verdicts.pop(kind, None)
         changes.known.lasting.pop(kind, None)
-    for _, slot in itertools.groupby(tests, key=lambda row: row["slot"] or row["started_at"]):
+    for _, slot in itertools.groupby(tests, key=lambda row: row["slot"]):
         rows = list(slot)
         _failing(changes, rows)
         for row in rows:

@@ -36,6 +36,7 @@ _COLUMNS = (
     "other_bytes",
     "cpu_percent",
     "interface_isVpn",
+    "isp",
     "server_d",
     "extra",
 )
@@ -53,7 +54,10 @@ class NewRows(msgspec.Struct, frozen=True):
     """The rows of this line since the last run."""
 
     tests: list[AlertRow]
-    """Successful and failed ones, in the order of their starts."""
+    """Successful and failed ones of slots, in the order of their starts.
+
+    Others say less of the line: tests by hand, those right after an outage, and second opinions over one stream.
+    """
     outages: list[AlertRow]
     """Of the last days; some may have been told."""
     newest: AlertRow | None
@@ -75,7 +79,8 @@ def new(settings: Settings, known: KnownConditions, now: datetime) -> NewRows:
     is_test = pc.is_in(table["status"], pa.array(["ok", "failed"]))
     is_outage = pc.equal(table["status"], pa.scalar("outage"))
     is_later = pc.greater(table["started_at"], pa.scalar(known.cursor, SCHEMA.field("started_at").type))
-    tests = table.filter(pc.and_(is_test, is_later)).to_pylist()
+    has_slot = pc.is_valid(table["slot"])
+    tests = table.filter(pc.and_(pc.and_(is_test, has_slot), is_later)).to_pylist()
     slots = table.filter(pc.invert(is_outage))
     newest = slots.slice(max(slots.num_rows - 1, 0)).to_pylist()
     return NewRows(

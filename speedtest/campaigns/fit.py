@@ -1,12 +1,11 @@
 """Why a successful test does not count in a campaign: something else may have made it slow.
 
-The thresholds are those of `figures.quality`, which names their sources. What is not known refuses nothing.
+The thresholds are those of `values.thresholds`. What is not known refuses nothing.
 """
 
 from speedtest.measurement import Measurement
+from speedtest.values.thresholds import CPU_PERCENT, OTHER_SHARE
 
-CPU_PERCENT = 85.0
-OTHER_SHARE = 0.1
 _VPN = "interface_isVpn"
 
 

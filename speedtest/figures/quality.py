@@ -1,6 +1,6 @@
 """Which tests say little about the line, because something else may have made them slow.
 
-Such a test is marked, counted, and not held against the plan. The thresholds are in `figures.thresholds`. Italy's
+Such a test is marked, counted, and not held against the plan. The thresholds are in `values.thresholds`. Italy's
 official measuring program (Nemesys) refuses a test over Wi-Fi or a tunnel; regulators want a link that is faster than
 the contract's maximum.
 
@@ -15,7 +15,8 @@ from collections.abc import Sequence
 import msgspec
 import pandas as pd
 
-from speedtest.figures.thresholds import ABOVE_LINK, CPU_PERCENT, FAR_KILOMETRES, OTHER_SHARE
+from speedtest.figures.doubt import is_expected
+from speedtest.values.thresholds import ABOVE_LINK, CPU_PERCENT, FAR_KILOMETRES, OTHER_SHARE
 
 MARKS = {
     "wifi": "over Wi-Fi",
@@ -87,11 +88,6 @@ def marks(tests: pd.DataFrame, plan_mbps: float | None, expected: Sequence[str] 
         },
         index=tests.index,
     ).astype(bool)
-
-
-def is_expected(isp: str, expected: Sequence[str]) -> bool:
-    """Return whether a provider is one of the expected ones: its name holds one of theirs, in any case."""
-    return not expected or any(name.casefold() in isp.casefold() for name in expected)
 
 
 def _through_another(isp: pd.Series, expected: Sequence[str]) -> pd.Series:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
-from speedtest.figures.thresholds import CPU_PERCENT, OTHER_SHARE
+from speedtest.values.thresholds import CPU_PERCENT, OTHER_SHARE
 from speedtest.verdicts import algebra, case as cases, describe, local_time, row_filter, rows as line_rows
 from speedtest.verdicts.case import Bound, Case, Judged, Sample
 from speedtest.verdicts.contract import DIRECTIONS, Contract, Speeds

@@ -4,14 +4,14 @@
 2. Of a slot, the first successful attempt. A later one follows a low speed and must neither replace it nor join it.
 3. Of one engine, the one with most of these, or the one that is asked for.
 4. Not what is known to be unfit: over Wi-Fi, a cellular network or a tunnel, beside other traffic, on a busy machine,
-   on a link slower than the contract. The thresholds are those of `figures.thresholds`. Unknown is not unfit.
+   on a link slower than the contract. The thresholds are those of `values.thresholds`. Unknown is not unfit.
 """
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from speedtest.figures.thresholds import CPU_PERCENT, OTHER_SHARE
+from speedtest.values.thresholds import CPU_PERCENT, OTHER_SHARE
 from speedtest.verdicts.contract import DIRECTIONS, Contract, Direction, Speeds
 from speedtest.verdicts.rows import NEVER, Indices, LineRows, Mask
 

@@ -93,6 +93,20 @@ def test_a_test_that_something_else_made_slow_is_left_out(tmp_path: Path) -> Non
     assert line.told == []
 
 
+def test_a_test_outside_the_slots_such_as_a_second_opinion_is_left_out(tmp_path: Path) -> None:
+    line = begun(tmp_path, **SLOW)
+    rows = [good_row(START + SLOT * number, 50, slot=None) for number in range(1, 5)]
+    after(line, rows)
+    assert line.told == []
+
+
+def test_a_test_through_another_provider_is_left_out(tmp_path: Path) -> None:
+    line = begun(tmp_path, EXPECT_ISP="Telekom", **SLOW)
+    rows = [good_row(START + SLOT * number, 50, raw={"isp": "Mobile Ltd"}) for number in range(1, 5)]
+    after(line, rows)
+    assert line.told == []
+
+
 def test_slow_may_be_a_share_of_the_plan_and_an_upload(tmp_path: Path) -> None:
     line = begun(tmp_path, ALERT_BELOW_PERCENT="80", PLAN_DOWNLOAD_MBPS="250", PLAN_UPLOAD_MBPS="40")
     after(line, [good_row(START + SLOT * number, 240, 30) for number in range(1, 4)])

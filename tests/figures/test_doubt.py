@@ -14,12 +14,17 @@ ROWS = st.fixed_dictionaries(
         "other_bytes": st.sampled_from([None, 0, 9_999_999, 10_000_000, 10**9]),
         "data_bytes": st.sampled_from([None, 0, 100_000_000]),
         "cpu_percent": st.sampled_from([None, 85.0, 85.1]),
+        "download_mbps": st.sampled_from([None, 90.0, 110.1, 300.0]),
+        "upload_mbps": st.sampled_from([None, 40.0, 280.0]),
+        "isp": st.sampled_from([None, "Example Telekom AG", "Mobile Ltd"]),
         "server_d": st.sampled_from([None, 500.0, 500.1]),
     }
 )
 
 
-@given(row=ROWS, plan=st.sampled_from([None, 250.0]))
-def test_one_row_is_doubtful_as_the_views_mark_it(row: dict[str, object], plan: float | None) -> None:
+@given(row=ROWS, plan=st.sampled_from([None, 250.0]), expected=st.sampled_from([(), ("telekom",), ("a", "mobile")]))
+def test_one_row_is_doubtful_as_the_views_mark_it(
+    row: dict[str, object], plan: float | None, expected: tuple[str, ...]
+) -> None:
     frame = pd.DataFrame([row | {"vpn": row["interface_isVpn"]}])
-    assert is_doubtful(row, plan) == bool(marks(frame, plan).any(axis=1).iloc[0])
+    assert is_doubtful(row, plan, expected) == bool(marks(frame, plan, expected).any(axis=1).iloc[0])

@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "speedtest": {"programs", "engines"} | GROUND,
     "programs": {"engines"} | GROUND,
     "probing": {"engines", "values", "measurement"},
-    "campaigns": {"data", "measurement"},
+    "campaigns": {"data", "measurement", "values"},
     "data": {"engines", "environment", "values", "logging", "measurement"},
     "engines": {"values", "logging", "measurement", "process"},
     "ndt7_test": {"http_test", "values", "version"},
