@@ -72,7 +72,8 @@ main() {
       case $* in
         "")
           verb_test
-          pytest -m "not standins and not ($FAST_TESTS)"
+          pytest --numprocesses 2 --dist worksteal -m "not standins and not alone and not ($FAST_TESTS)"
+          pytest -m alone
           ;;
         --fast) verb_test ;;
         *) refuse "test takes --fast or nothing, not: $*" ;;

@@ -76,6 +76,7 @@ def cores() -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_bytes_beside_a_test_and_the_kind_of_address_are_told(tmp_path: Path, iperf3: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "iperf3").symlink_to(iperf3)

@@ -99,12 +99,14 @@ _IPERF3 = {
     "end": {"sum_sent": {"bytes": 1000}, "sum_received": {"bits_per_second": 8e6}},
 }
 _FLAT = {"timestamp": "2026-11-23T10:00:00Z", "download": 8e6, "upload": 8e6}
+_OWN = {"timestamp": "2026-11-23T10:00:00Z", "download_mbps": 8, "upload_mbps": 8}
 GOOD: dict[str, list[dict[str, Any]]] = {
     "ookla": [ookla_result(NOON)],
     "speedtest-cli": [_FLAT],
     "librespeed": [_FLAT | {"download": 8, "upload": 8}],
     "iperf3": [_IPERF3] * 4,
-    "http": [{"timestamp": "2026-11-23T10:00:00Z", "download_mbps": 8, "upload_mbps": 8}],
+    "http": [_OWN],
+    "ndt7": [_OWN],
 }
 """For each engine, the least that is a result, for each step."""
 

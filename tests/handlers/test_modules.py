@@ -19,6 +19,8 @@ PRINTED_BY = {
     "report": ["report", "--since", "30d"],
     "export": ["export", "--format", "json"],
 }
+HELP_OF = ["alert", "campaign", "compare", "contract", "deliver", "publish", "verdict"]
+"""Their own tests say what they do."""
 
 
 def without_what_passes(text: str) -> str:
@@ -97,11 +99,24 @@ def test_demo_makes_what_its_command_makes(tmp_path: Path) -> None:
     assert "rows of two lines" in module.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HELP_OF)
+def test_a_module_has_the_help_of_its_command(tmp_path: Path, name: str) -> None:
+    module = run(tmp_path, name, "--help")
+    assert (module.returncode, "Exit codes: 0" in module.stdout) == (0, True)
+
+
+def test_a_child_of_the_daemon_that_has_nothing_to_do_says_why(tmp_path: Path) -> None:
+    assert run(tmp_path, "alert_child").returncode == 0
+    assert "STAMP_URL is not set" in run(tmp_path, "stamp").stderr
+    assert "there is no campaign" in run(tmp_path, "campaign_verdict").stderr
+
+
 def test_every_handler_that_can_be_started_is_tried_here() -> None:
     folder = PROJECT / "speedtest/handlers"
     names = {path.stem for path in folder.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
     tried = set(re.findall(r'(?:run|start)\(tmp_path, "(\w+)"', Path(__file__).read_text(encoding="utf-8")))
-    assert names == tried | set(PRINTED_BY) | {"loop", "watch"}  # see test_watch_command.py
+    assert names == tried | set(PRINTED_BY) | set(HELP_OF) | {"loop", "watch"}  # see test_watch_command.py
 
 
 @pytest.mark.parametrize("beside", [True, False], ids=["checkout", "image"])

@@ -109,6 +109,7 @@ def test_a_thousand_slow_connections_delay_nobody(page: Page, record_property: C
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_more_connections_than_files_fill_no_log(tmp_path: Path) -> None:
     with serving(lake(tmp_path, days_until_now(1)), "-c", LIMITED.format(1024)) as page:
         with holding(port(page), 1200, b""):
