@@ -33,6 +33,8 @@ class OutageDay(msgspec.Struct, frozen=True, kw_only=True):
     tried: int
     last: int | None
     """Its last row with a test, which shows the state."""
+    failed: bool
+    """Whether a test failed as on a dead line."""
     is_over: bool
 
 
@@ -66,7 +68,15 @@ def _day(rows: LineRows, tests: Indices, day: date, number: int, *, is_over: boo
     elif (is_dead & (rows.slot[tests] != NEVER)).any():
         state = "out"
     last = int(tests[tells[-1]]) if len(tells) else None
-    return OutageDay(number=number, day=day, state=state, tried=len(tests), last=last, is_over=is_over)
+    return OutageDay(
+        number=number,
+        day=day,
+        state=state,
+        tried=len(tests),
+        last=last,
+        failed=bool(is_dead.any()),
+        is_over=is_over,
+    )
 
 
 def _dead(rows: LineRows) -> Mask:

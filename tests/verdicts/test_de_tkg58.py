@@ -56,6 +56,21 @@ def test_service_that_is_back_by_the_end_of_the_second_day_passes(tmp_path: Path
     assert verdict(tmp_path, "de-tkg58")["overall"] == "pass"
 
 
+def test_a_test_before_the_outage_on_the_day_of_the_report_does_not_end_it(tmp_path: Path) -> None:
+    contract(tmp_path, terms())
+    keep(up(2) + out(*range(3, 9)) + up(9), tmp_path)  # it began and was reported after the day's last test
+    found = rule(verdict(tmp_path, "de-tkg58"), "out", None)
+    assert found["verdict"] == "fail"
+    assert "5.00 + 5.00 + 10.00 + 10.00 = 30.00 EUR" in found["reason"]["text"]
+
+
+def test_service_that_came_back_on_the_day_of_the_report_passes(tmp_path: Path) -> None:
+    contract(tmp_path, terms())
+    keep([*out(2)[:2], *up(2)[2:], *up(3)], tmp_path)
+    found = rule(verdict(tmp_path, "de-tkg58"), "out", None)
+    assert (found["verdict"], "back on 2026-03-02" in found["reason"]["text"]) == ("pass", True)
+
+
 @pytest.mark.parametrize(
     ("text", "rows"),
     [

@@ -80,8 +80,8 @@ def _days(case: Case, reported: date) -> Iterator[OutageDay]:
         if ended and day.day >= ended:
             yield msgspec.structs.replace(day, state="back")
             return
-        if day.number == 0 and day.state != "back":
-            continue  # the day of the report: a test before the outage may have succeeded
+        if day.number == 0 and not (day.state == "back" and day.failed):
+            continue  # the day of the report: what succeeded may have been before the outage
         yield day
         if day.state == "back":
             return
