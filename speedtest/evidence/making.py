@@ -4,6 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from speedtest.data import lake, manifest
 from speedtest.data.manifest import Manifest
@@ -11,13 +14,17 @@ from speedtest.data.partitions import Folders
 from speedtest.evidence import stamp_store, stamps
 from speedtest.evidence.bundle import Bundle, DocumentStamp
 from speedtest.evidence.words import ENGLISH, languages, translations
-from speedtest.verdicts import reading, rows
+from speedtest.verdicts import local_time, reading, rows
 from speedtest.verdicts.case import Bound
 from speedtest.verdicts.contract import Contract
 from speedtest.verdicts.judge import judge
 from speedtest.verdicts.profile import Profile
 from speedtest.verdicts.reading import VerdictQuestion
 from speedtest.verdicts.types import LakeFiles, Verdict
+
+WRITTEN_AFTER = timedelta(seconds=5)
+"""How long after its end the row of a test is written at the latest."""
+_DAY_SECONDS = local_time.DAY // local_time.SECOND
 
 
 def make(  # noqa: PLR0913 (what is judged, by which rules, and how it is told)
@@ -78,7 +85,7 @@ def judged(  # noqa: PLR0913 (what was judged, and what narrowed it)
     chosen: tuple[Bound, ...],
     made: datetime,
 ) -> Verdict:
-    """Judge the period of a verdict again, by the rows before `made`. The files are not listed.
+    """Judge the period of a verdict again, by the rows that were there at `made`. The files are not listed.
 
     Raises `data.parquet.Damaged` or OSError if a file cannot be read.
     """
@@ -92,7 +99,7 @@ def judged(  # noqa: PLR0913 (what was judged, and what narrowed it)
         result_dir=folders.result_dir,
     )
     return judge(
-        table,
+        _ended(table, made),
         contract,
         profile,
         location=before.location or "",
@@ -101,6 +108,14 @@ def judged(  # noqa: PLR0913 (what was judged, and what narrowed it)
         engine=engine,
         chosen=frozenset(chosen),
     )
+
+
+def _ended(table: pa.Table, made: datetime) -> pa.Table:
+    """Leave out the tests that still ran at `made`: their rows came later, with a time before it."""
+    starts = pc.coalesce(table["started_at"], table["timestamp"]).cast(pa.int64()).to_numpy()
+    seconds = table["duration_seconds"].cast(pa.float64()).fill_null(pa.scalar(0.0)).to_numpy()
+    ends = starts + (np.clip(np.nan_to_num(seconds), 0, _DAY_SECONDS) * local_time.SECOND).astype(np.int64)
+    return table.filter(pa.array(ends <= local_time.instant(made - WRITTEN_AFTER)))
 
 
 def files_of(folders: Folders, found: Verdict, made: datetime) -> Manifest:

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from standins.authority import Authority
-from verdicts import LINE, at, contract, every, keep, run
+from verdicts import LINE, at, contract, every, good, keep, run
 
 from speedtest.data import partitions
 from speedtest.data.conversion import convert
@@ -113,6 +113,17 @@ def test_rows_and_conversions_that_come_later_change_nothing(line: Path) -> None
     assert not convert(Folders(line / "results", line / "uploads"), LINE, date(2031, 3, 10))
     code, found = verified(line, path)
     assert (code, found["verdict"], found["document"]) == (0, "holds", "holds")
+
+
+def test_a_test_that_runs_while_the_document_is_made_changes_nothing(line: Path) -> None:
+    now = datetime.now(UTC)
+    keep([good(now - timedelta(minutes=minutes)) for minutes in (30, 20, 10)], line)
+    path = line / "evidence.html"
+    run(line, "verdict", "--profile", "eu-minimum", "-o", str(path))
+    start = now - timedelta(seconds=10)
+    keep([good(start, timestamp=start)], line)  # many programs name the start of the test
+    code, found = verified(line, path)
+    assert (code, found["verdict"]) == (0, "holds")
 
 
 @pytest.mark.parametrize(
