@@ -1,6 +1,7 @@
 """The keys of `CONTRACT_FILE`: one table for reading, checking, asking and explaining."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from typing import Any, Literal
@@ -14,6 +15,7 @@ MOST_MBPS = 1_000_000
 MOST_MONEY = 1_000_000
 MOST_MS = 10_000
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2199, 12, 31)
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 
 type ContractSection = Literal["contract", "contract.download", "contract.upload", "dates"]
 
@@ -97,6 +99,9 @@ def _yes(text: str) -> bool:
 
 
 def _typed(text: str) -> float:
+    """Read a number. `1.000` and `1,000` may be a thousand or one: a wrong guess would be a wrong verdict."""
+    if _THOUSANDS.fullmatch(text):
+        raise ValueError(text)
     return float(text.replace(",", "."))
 
 
@@ -241,7 +246,7 @@ def _speeds(section: ContractSection) -> Iterator[ContractKey]:
             section=section,
             name=name,
             meaning=meaning,
-            allowed=f"a number of Mbit/s above 0, at most {MOST_MBPS}",
+            allowed=f"a number of Mbit/s above 0, at most {MOST_MBPS}, such as 1000 or 79.5",
             check=_number(0, MOST_MBPS),
             parse=_typed,
             countries={"required": ("US",), "next_lower_maximum": ("HR",)}.get(name, ()),

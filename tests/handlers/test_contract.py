@@ -8,6 +8,8 @@ import pytest
 from command import Terminal, speedsnake
 from verdicts import run
 
+from speedtest.verdicts.contract_keys import KEYS
+
 EXAMPLE = """
 [contract]
 provider = "Example Net"
@@ -61,6 +63,21 @@ def test_init_asks_explains_and_asks_again_for_what_is_not_allowed(tmp_path: Pat
     assert found["contract"]["upload"] == {"maximum": 40}
     assert found["contract"]["monthly_fee"] == 39.95
     assert str(found["dates"]["fault_reported"]) == "2026-03-02"
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"), [("1000", 1000), ("79,5", 79.5), ("79.50", 79.5), ("0.125", 0.125), ("1.0000", 1)]
+)
+def test_a_number_is_typed_with_a_point_or_a_comma(typed: str, value: float) -> None:
+    maximum = next(key for key in KEYS if key.path == "contract.download.maximum")
+    assert maximum.read(typed) == value
+
+
+@pytest.mark.parametrize("typed", ["1.000", "1,000", "12.500", "1.000,5", "1 000"])
+def test_a_number_that_may_be_a_thousand_or_one_is_refused(typed: str) -> None:
+    maximum = next(key for key in KEYS if key.path == "contract.download.maximum")
+    with pytest.raises(ValueError, match=typed[:1]):
+        maximum.read(typed)
 
 
 @pytest.mark.slow
