@@ -169,10 +169,13 @@ def _written(when: datetime | None) -> str | None:
 
 
 def _wired(case: Case, sample: Sample | None) -> Wired | None:
-    """Return whether the rows of the sample say that they were measured by cable."""
-    if sample is None or not len(sample.rows):
+    """Return whether the rows of the sample that count say that they were measured by cable."""
+    if sample is None:
         return None
-    known = case.rows.link.equal("ethernet")[sample.rows]
+    rows = sample.rows[case.filtered.reason[sample.rows] == FIT]
+    if not len(rows):
+        return None
+    known = case.rows.link.equal("ethernet")[rows]
     return "yes" if known.all() else "partly-recorded" if known.any() else "not-recorded"
 
 

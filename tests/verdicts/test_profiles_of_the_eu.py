@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from verdicts import at, bad, contract, every, figures, good, keep, rule, verdict
 
@@ -235,6 +236,15 @@ class TestAustria:
     def test_three_cycles(self, tmp_path: Path, cycles: list[tuple[int, int]], state: str) -> None:
         found = self.judged(tmp_path, *(self.cycle(day, count) for day, count in cycles))
         assert found["campaign"]["state"] == state
+
+    def test_a_disturbed_test_is_tried_and_not_counted(self, tmp_path: Path) -> None:
+        cycles = [self.cycle(day, 9) for day in (1, 2, 3)]
+        for cycle in cycles:
+            cycle[4] = msgspec.structs.replace(cycle[4], other_bytes=20_000_000)
+            cycle[6] = msgspec.structs.replace(cycle[6], link="wifi")
+        found = self.judged(tmp_path, *cycles)
+        assert (found["campaign"]["state"], found["wired"]) == ("complete", "yes")
+        assert [each["have"] for each in found["rules"]] == [7] * 6
 
     def test_at_4_two_cycles_on_one_day_are_one(self, tmp_path: Path) -> None:
         found = self.judged(tmp_path, self.cycle(1, 9, "08:00"), self.cycle(1, 9), self.cycle(2, 9))

@@ -17,7 +17,7 @@ from speedtest.verdicts import checks, counting, sampling
 from speedtest.verdicts.case import Case, Judged, Sample, flaw
 from speedtest.verdicts.contract import DIRECTIONS, Contract, Direction, Speeds
 from speedtest.verdicts.profile import Profile
-from speedtest.verdicts.row_filter import REASONS
+from speedtest.verdicts.row_filter import FIT, REASONS
 from speedtest.verdicts.rows import NEVER, Indices
 from speedtest.verdicts.texts import Phrases, speed
 from speedtest.verdicts.types import CampaignState, LegalSource, OfficialTool, RuleVerdict, Said
@@ -47,8 +47,11 @@ PHRASES = Phrases(
 )
 
 
+_NOT_TRIED = ("skipped", "once", "no_zone", "retest")
+
+
 class _Tried(NamedTuple):
-    """The slots in which a test that counts was made, or failed."""
+    """The slots in which a test was made, whether it counts or not."""
 
     rows: Indices
     slots: "np.ndarray[tuple[int], np.dtype[np.int64]]"
@@ -56,10 +59,11 @@ class _Tried(NamedTuple):
 
 
 def _tried(case: Case) -> _Tried:
-    """Return the slots, oldest first: of each its test that counts, else its first failed one."""
-    failed = np.flatnonzero((case.filtered.reason == REASONS.index("failed")) & (case.rows.slot != NEVER))
-    failed = failed[case.rows.zone.codes[failed] >= 0]
-    rows = np.concatenate((case.fit, failed))
+    """Return the slots, oldest first: of each its test that counts, else the first that failed or is unfit."""
+    no = [*map(REASONS.index, _NOT_TRIED), FIT]
+    others = np.flatnonzero(~np.isin(case.filtered.reason, no) & (case.rows.slot != NEVER))
+    others = others[case.rows.zone.codes[others] >= 0]
+    rows = np.concatenate((case.fit, others))
     _, firsts = np.unique(case.rows.slot[rows], return_index=True)
     found = rows[firsts]
     return _Tried(found, case.rows.slot[found], case.rows.slot_day[found])
@@ -80,7 +84,12 @@ def _cycles(case: Case) -> dict[int, Indices]:
 
 
 def _good(case: Case, rows: Indices) -> Indices:
-    return rows[case.filtered.reason[rows] < 0]
+    return rows[case.filtered.reason[rows] == FIT]
+
+
+def _flaw(case: Case, sample: Sample) -> Said | None:
+    """Return why the tests that count are of two lines or of two zones."""
+    return flaw(case.rows, Sample(groups=(_good(case, sample.rows),)))
 
 
 def _newest(case: Case) -> Sample | None:
@@ -133,7 +142,7 @@ def _figures(case: Case, sample: Sample, direction: Direction) -> Iterator[RuleV
 def _state(case: Case, sample: Sample | None) -> Said:
     if sample is None:
         return PHRASES.say("no_cycle")
-    return flaw(case.rows, sample) or PHRASES.say(
+    return _flaw(case, sample) or PHRASES.say(
         sample.state, cycles=len(sample.groups), have=len(_good(case, sample.rows))
     )
 
@@ -141,7 +150,7 @@ def _state(case: Case, sample: Sample | None) -> Said:
 def _judge(case: Case) -> Judged:
     sample = _newest(case)
     rules = [each for direction in DIRECTIONS for each in _figures(case, sample, direction)] if sample else []
-    if sample and flaw(case.rows, sample):
+    if sample and _flaw(case, sample):
         sample = Sample(groups=sample.groups, state="incomplete")
     return Judged(
         rules=rules,
