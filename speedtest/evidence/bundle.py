@@ -11,12 +11,15 @@ from datetime import datetime
 
 import msgspec
 
+from speedtest.evidence.words import languages
 from speedtest.verdicts.case import Bound
 from speedtest.verdicts.types import Verdict
 
 NAME = "speedsnake-bundle.json"
 ELEMENT = "speedsnake-bundle"
 _IN_HTML = re.compile(rb'<script type="application/json" id="speedsnake-bundle">(.*?)</script>', re.DOTALL)
+_FIRST_YEAR, _LAST_YEAR = 2, 9998
+"""Of a time, so that its days can be counted."""
 _LARGEST = 256 * 1024 * 1024
 
 
@@ -76,9 +79,23 @@ def found_in(document: bytes) -> Bundle:
     """Return the bundle of a document, HTML or PDF. Raises NoDocument."""
     data = _from_pdf(document) if document.startswith(b"%PDF-") else _from_html(document)
     try:
-        return msgspec.json.decode(data, type=Bundle)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        found = msgspec.json.decode(data, type=Bundle)
+        _check(found)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise NoDocument(f"what it holds for programs is damaged, or of another version: {error}") from error
+    return found
+
+
+def _check(found: Bundle) -> None:
+    """Raise ValueError for what no document of ours has: somebody else may have written it."""
+    if found.language not in languages():
+        raise ValueError(f"language {found.language[:20]!r}")
+    for when in (
+        found.made,
+        *(datetime.fromisoformat(text) for text in (found.verdict.since, found.verdict.until) if text),
+    ):
+        if when.tzinfo is None or not _FIRST_YEAR <= when.year <= _LAST_YEAR:
+            raise ValueError(f"time {when}")
 
 
 def _from_html(document: bytes) -> bytes:

@@ -146,6 +146,27 @@ def test_a_changed_document_is_found(line: Path, old: str, new: str, check: str)
     assert (code, found[check]) == (1, "fails")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("since", "x"),
+        ("since", "2026-01-01"),
+        ("since", "0001-01-01T00:00:00+14:00"),
+        ("until", "9999-12-31T23:00:00-14:00"),
+        ("made", "2026-01-01T00:00:00"),
+        ("language", "../../x"),
+    ],
+)
+def test_a_document_with_values_that_none_has_is_told(line: Path, name: str, value: str) -> None:
+    path = written(line)
+    text, count = re.subn(rf'"{name}":(null|"[^"]*")', f'"{name}":"{value}"', path.read_text(), count=1)
+    assert count
+    path.write_text(text)
+    ended = run(line, "verdict", "--verify", str(path))
+    assert ended.exit_code == 1
+    assert "cannot be checked: what it holds for programs is damaged" in ended.output
+
+
 def test_a_changed_row_is_found(line: Path) -> None:
     path = written(line)
     _, folder = next(iter(partitions.days(line / "results")))
