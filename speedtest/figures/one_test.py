@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -16,6 +16,8 @@ from speedtest.values import samples
 
 NEEDED = (*COLUMNS, "extra")
 """The columns that `Rows` must read."""
+_LATEST = datetime.max.replace(tzinfo=UTC) - timedelta.resolution
+"""What is later has no time behind it to read up to."""
 _CONFIDENCE = re.compile(r"high|medium|low")
 
 
@@ -51,6 +53,8 @@ def of(rows: Rows, location: str, at: datetime, plan: Plan) -> OneTest | None:
 
     `rows` must read the columns `NEEDED`. Raises the errors of `Rows.of`.
     """
+    if at > _LATEST:
+        return None
     found = rows.of(at, at + timedelta.resolution, location)
     if found.empty:
         return None

@@ -125,9 +125,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Send the bytes asked for."""
-        asked = urlsplit(self.path)
-        text = parse_qs(asked.query).get("bytes", ["0"])[-1]
-        if asked.path != "/__down":
+        path, query = self._asked()
+        text = parse_qs(query).get("bytes", ["0"])[-1]
+        if path != "/__down":
             self._answer(HTTPStatus.NOT_FOUND)
         elif not (text.isascii() and text.isdigit() and len(text) < 19):  # noqa: PLR2004 (2^63)
             self._answer(HTTPStatus.BAD_REQUEST)
@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Read the body to its end, then answer."""
         text = self.headers.get("Content-Length", "")
-        if urlsplit(self.path).path != "/__up":
+        if self._asked()[0] != "/__up":
             self._refuse(HTTPStatus.NOT_FOUND)
         elif not (text.isascii() and text.isdigit() and len(text) < 19):  # noqa: PLR2004 (2^63)
             self._refuse(HTTPStatus.LENGTH_REQUIRED)
@@ -148,6 +148,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif self._take(int(text)):
             self._answer(HTTPStatus.OK)
+
+    def _asked(self) -> tuple[str, str]:
+        """Return the path and the query; both are empty if the client sent what is no URL."""
+        try:
+            asked = urlsplit(self.path)
+        except ValueError:
+            return "", ""
+        return asked.path, asked.query
 
     def _refuse(self, status: HTTPStatus) -> None:
         """Answer without reading the body; what follows on the connection is no request, so it ends."""

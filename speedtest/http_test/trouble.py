@@ -33,9 +33,9 @@ class Trouble(Exception):
     def __init__(self, kind: TroubleKind, words: str, retry_after: float | None = None) -> None:
         """Take the kind, the words and the seconds of `Retry-After`."""
         self.kind: TroubleKind = kind
-        self.words = words
+        self.words = "".join(letter if letter.isprintable() else "?" for letter in words)
         self.retry_after = retry_after
-        super().__init__(f"{kind}: {words}")
+        super().__init__(f"{kind}: {self.words}")
 
 
 def trouble_of(asked: str, status: int, headers: Mapping[str, str], begin: bytes) -> Trouble | None:
@@ -92,7 +92,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max((when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
 
@@ -110,9 +110,13 @@ def _proxy(headers: Mapping[str, str]) -> str:
 
 
 def _elsewhere(headers: Mapping[str, str]) -> str:
-    """Return where a redirection leads, without the query: a captive portal's holds who asked."""
-    parts = urlsplit(headers.get("location", ""))
-    return f" to {parts.scheme}://{parts.netloc}{parts.path}"[:_LONGEST_SAYING] if parts.netloc else ""
+    """Return where a redirection leads, without the query and a password: a captive portal's holds who asked."""
+    try:
+        parts = urlsplit(headers.get("location", ""))
+    except ValueError:
+        return ""
+    host = parts.netloc.rpartition("@")[2]
+    return f" to {parts.scheme}://{host}{parts.path}"[:_LONGEST_SAYING] if host else ""
 
 
 def _phrase(status: int) -> str:

@@ -10,6 +10,8 @@ from speedtest.version import VERSION
 
 _LONGEST_HEAD = 32 * 1024
 _LONGEST_LINE = 1024
+_LONGEST_SIZE = 16
+"""Digits of the length of a chunk."""
 _BEGIN = 2048
 """The most bytes of a body that is read for its words."""
 _BEGIN_SECONDS = 1.0
@@ -174,7 +176,8 @@ class Wire:
         while True:
             line = self._line().partition(b";")[0].strip()
             try:
-                size = int(line, 16) if line and not line.startswith((b"+", b"-")) else -1
+                is_size = len(line) <= _LONGEST_SIZE and not line.startswith((b"+", b"-"))
+                size = int(line, 16) if is_size else -1
             except ValueError:
                 size = -1
             if size < 0:

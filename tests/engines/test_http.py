@@ -139,6 +139,42 @@ def test_a_refusal_is_a_failure_of_the_right_kind_and_never_a_speed(name: str) -
     assert "mac=" not in (row.error or "")
 
 
+OK_HEAD = b"HTTP/1.1 200 OK\r\n"
+HOSTILE_HEADS: dict[str, tuple[bytes, ErrorKind, str]] = {
+    "a place that is no URL": (
+        b"HTTP/1.1 302 Found\r\nLocation: http://[x\r\n\r\n",
+        "malformed",
+        "302 Found: a captive",
+    ),
+    "a place with a password": (
+        b"HTTP/1.1 302 Found\r\nLocation: http://user:hunter2@login.example/\r\n\r\n",
+        "malformed",
+        "302 Found to http://login.example/: a captive portal",
+    ),
+    "a date of no calendar": (
+        b"HTTP/1.1 429 No\r\nRetry-After: Mon, 01 Jan 2024 00:00:00 +99999999999999\r\nContent-Length: 0\r\n\r\n",
+        "rate-limited",
+        "429 Too Many Requests",
+    ),
+    "a chunk of endless length": (
+        OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 5000 + b"\r\n",
+        "malformed",
+        "a chunk without a length",
+    ),
+    "letters that a terminal obeys": (OK_HEAD + b"Content-Length: 5\x1b[31m\r\n\r\n", "malformed", "length: 5?[31m"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_HEADS)
+def test_a_head_that_is_made_to_break_the_program_is_told_apart_too(name: str) -> None:
+    head, kind, words = HOSTILE_HEADS[name]
+    with HttpServer(server.says(head)) as running:
+        row = measure(running.url)
+    assert (row.status, row.error_kind) == ("failed", kind), row.error
+    assert words in (row.error or "")
+    assert "hunter2" not in (row.error or "")
+
+
 STALLS: dict[str, tuple[server.Behaviour, str]] = {
     "downloads": (server.stalls("GET"), "the download stalled: nothing moved for 5 s"),
     "uploads": (server.stalls("POST"), "the upload stalled: nothing moved for 5 s"),

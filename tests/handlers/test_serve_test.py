@@ -67,6 +67,13 @@ def test_what_is_too_large_or_no_request_of_a_speed_test_is_refused(tmp_path: Pa
         assert status(url, "DELETE", "/__down") == 501
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_is_no_url_is_answered_too(tmp_path: Path, method: str) -> None:
+    with serving(tmp_path) as url, socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2][:-1]))) as wire:
+        wire.sendall(f"{method} http://[:: HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        assert wire.recv(1000).startswith(b"HTTP/1.1 404 ")
+
+
 def test_a_body_has_the_length_that_was_asked_for_and_does_not_compress(tmp_path: Path) -> None:
     with serving(tmp_path) as url, closing(connect(url)) as connection:
         for size in (0, 1, 1_000_000):

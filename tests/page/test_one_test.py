@@ -73,6 +73,7 @@ def test_a_row_that_holds_anything_is_shown_as_text(page: Page) -> None:
         ("/api/test?at=then", 400, "is not a time"),
         ("/api/test?at=2020-01-01T00:00Z", 404, "copy `timestamp` of a row"),
         ("/test?at=2020-01-01T00:00Z", 404, "copy `timestamp` of a row"),
+        ("/test?at=9999-12-31T23:59:59.999999Z", 404, "copy `timestamp` of a row"),
         ("/test?location=moon", 404, "moon"),
         ("/api/test?theme=dark", 400, "theme is not a parameter"),
         ("/api/compare?versus_location=moon", 404, "location=moon has no rows"),

@@ -103,6 +103,15 @@ def test_pauses_grow_to_a_quarter_of_an_hour_and_the_receiver_s_own_wish_is_kept
     assert found.is_due(now - timedelta(days=1), "up")  # the clock was set
 
 
+@pytest.mark.parametrize("told", ["Mon, 01 Jan 2024 00:00:00 +99999999999999", "Mon, 01 Jan 2024 00:00:00", "soon"])
+def test_a_wish_outside_the_calendar_is_a_failure_like_any_other(tmp_path: Path, told: str) -> None:
+    keep([measured(utc(2026, 11, 26))], tmp_path / "results")
+    with hook() as receiver:
+        receiver.status, receiver.headers = 429, {"Retry-After": told}
+        code, said = publish(tmp_path, "webhook", WEBHOOK_URL=receiver.url)
+    assert (code, "429" in said) == (False, True), said
+
+
 def test_a_receiver_that_failed_while_the_line_was_down_is_asked_when_it_is_back() -> None:
     now = utc(2026, 11, 27)
     found = Standing(name="webhook", place="")
