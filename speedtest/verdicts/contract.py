@@ -70,6 +70,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     download: Speeds = Speeds()
     upload: Speeds = Speeds()
     dates: Dates = Dates()
+    expected_isps: tuple[str, ...] = ()
+    """Names of the provider, as programs tell it: those of `EXPECT_ISP`, no key of the file."""
 
     def speeds(self, direction: Direction) -> Speeds:
         """Return the figures of a direction."""

@@ -36,7 +36,12 @@ class WrongContract(Exception):
         super().__init__("\n".join(lines))
 
 
-def read(path: Path | None, plan_download_mbps: float | None, plan_upload_mbps: float | None) -> Contract:
+def read(
+    path: Path | None,
+    plan_download_mbps: float | None,
+    plan_upload_mbps: float | None,
+    expected_isps: tuple[str, ...] = (),
+) -> Contract:
     """Return the contract in a file, or an empty one. Advertised speeds that it does not have are those of the plan.
 
     Raises WrongContract with all mistakes.
@@ -46,6 +51,7 @@ def read(path: Path | None, plan_download_mbps: float | None, plan_upload_mbps: 
         contract,
         download=_with_plan(contract.download, plan_download_mbps),
         upload=_with_plan(contract.upload, plan_upload_mbps),
+        expected_isps=expected_isps,
     )
 
 

@@ -4,13 +4,15 @@
 2. Of a slot, the first successful attempt. A later one follows a low speed and must neither replace it nor join it.
 3. Of one engine, the one with most of these, or the one that is asked for.
 4. Not what is known to be unfit: over Wi-Fi, a cellular network or a tunnel, beside other traffic, on a busy machine,
-   on a link slower than the contract. The thresholds are those of `values.thresholds`. Unknown is not unfit.
+   on a link slower than the contract, through another provider than `EXPECT_ISP`. The thresholds are those of
+   `values.thresholds`. Unknown is not unfit.
 """
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from speedtest.figures.doubt import is_expected
 from speedtest.values.thresholds import CPU_PERCENT, OTHER_SHARE
 from speedtest.verdicts.contract import DIRECTIONS, Contract, Direction, Speeds
 from speedtest.verdicts.rows import NEVER, Indices, LineRows, Mask
@@ -28,6 +30,7 @@ REASONS = (
     "busy",
     "other_traffic",
     "slow_link",
+    "other_provider",
     "no_figure",
 )
 """Why a row does not count, the first that is true. They are the fields of `types.Excluded`."""
@@ -106,7 +109,13 @@ def _unfit(rows: LineRows, contract: Contract) -> dict[str, Mask]:
         "busy": rows.cpu > CPU_PERCENT,
         "other_traffic": (rows.other >= OTHER_SHARE * rows.moved) & (rows.moved > 0),
         "slow_link": rows.link_mbps < fastest(contract),
+        "other_provider": _through_another(rows, contract),
     }
+
+
+def _through_another(rows: LineRows, contract: Contract) -> Mask:
+    """Return which tests tell a provider that is not the expected one, such as that of a failover."""
+    return rows.isp.equal(*(name for name in rows.isp.names if not is_expected(name, contract.expected_isps)))
 
 
 def fastest(contract: Contract) -> float:

@@ -23,6 +23,7 @@ _LEFT_OUT = {
     "busy": "on a busy machine",
     "other_traffic": "beside other traffic",
     "slow_link": "on a link slower than the contract",
+    "other_provider": "through another provider",
     "no_figure": "without the figure",
 }
 _WORDS = {

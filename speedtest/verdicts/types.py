@@ -161,6 +161,8 @@ class Excluded(msgspec.Struct, frozen=True, kw_only=True):
     """This machine's processors were too busy."""
     other_traffic: int = 0
     slow_link: int = 0
+    other_provider: int = 0
+    """Through another provider than that of `EXPECT_ISP`."""
     no_figure: int = 0
     """It did not measure what is judged."""
     rows: list[ExcludedRow] = []

@@ -170,6 +170,15 @@ class TestTheUnion:
         assert (found["overall"], found["campaign"]["failed"]) == ("pass", 4)
         assert len(found["excluded"]["rows"]) == 4
 
+    def test_a_failover_through_another_provider_is_not_held_against_the_line(self, tmp_path: Path) -> None:
+        contract(tmp_path, self.TERMS)
+        lte = {"raw": {"isp": "Mobile Ltd"}}
+        keep(every(at(MONDAY, "00:00"), 60, [60.0] * 150), tmp_path)
+        keep(every(at(MONDAY, "00:30"), 60, [5.0] * 9, **lte), tmp_path)
+        found = verdict(tmp_path, "eu-minimum", EXPECT_ISP="example net")
+        assert (found["overall"], found["excluded"]["other_provider"]) == ("pass", 9)
+        assert verdict(tmp_path, "eu-minimum")["overall"] != "pass"
+
     def test_in_belgium_ones_own_tests_are_ordinary_evidence(self, tmp_path: Path) -> None:
         found = self.judged(tmp_path, [60.0] * 200, '[contract]\ncountry = "BE"\n' + self.TERMS)
         assert not found["indicative"]
