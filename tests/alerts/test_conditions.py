@@ -18,6 +18,7 @@ from views import failed, skipped
 from speedtest.data import delivery_note, heartbeat
 from speedtest.data.delivery_note import DeliveryNote
 from speedtest.data.heartbeat import Heartbeat
+from speedtest.data.parquet import Damaged
 from speedtest.measurement import Measurement
 
 START = utc(2026, 11, 23, 10, 0, 0)
@@ -254,6 +255,46 @@ def test_a_disk_that_refuses_rows_is_told(tmp_path: Path) -> None:
         line.run(START + timedelta(minutes=minute))
     assert line.subjects == ["home: the disk refuses rows", "home: the disk takes rows again"]
     assert "Waiting: 3 rows" in text(line)
+
+
+def test_a_damaged_file_of_the_lake_is_told_and_holds_up_nothing_that_needs_no_rows(tmp_path: Path) -> None:
+    line = begun(tmp_path)
+    day = line.settings.upload_dir / "location=home" / "year=2026" / "month=11" / "day=22"
+    day.mkdir(parents=True)
+    path = day / "speedtest_001.parquet"
+    path.write_bytes(b"PAR1 torn PAR1")
+    down = START + timedelta(minutes=3)
+    line.watch(down, "down", START, [lasting(START, down)])
+    with pytest.raises(Damaged):
+        line.run(down)
+    up = down + timedelta(minutes=2)
+    line.watch(up, "up", down)
+    with pytest.raises(Damaged):
+        line.run(up)
+    assert line.subjects == [
+        "home: line down since 23 Nov 11:00",
+        "home: a file of the lake cannot be read",
+        "home: line up again after 3 min",
+    ]
+    assert str(path) in text(line, 1)
+    path.unlink()
+    line.run(down + SLOT)
+    assert line.subjects[3:] == ["home: the lake can be read again"]
+
+
+@pytest.mark.slow
+def test_a_damaged_file_that_only_the_digest_reads_holds_up_nothing_else(tmp_path: Path) -> None:
+    line = begun(tmp_path, ALERT_DIGEST="monday 08:00")
+    after(line, [good_row(utc(2026, 11, 29, 23, 0))])
+    day = line.settings.upload_dir / "location=home" / "year=2026" / "month=11" / "day=25"
+    day.mkdir(parents=True)
+    (day / "speedtest_001.parquet").write_bytes(b"PAR1 torn PAR1")
+    line.run(utc(2026, 11, 30, 5, 0))
+    assert line.told == []
+    for minute in (1, 2):
+        with pytest.raises(Damaged):
+            line.run(utc(2026, 11, 30, 7, minute))
+    assert sorted(line.subjects) == ["home: a file of the lake cannot be read", "home: days are not converted"]
 
 
 def test_a_day_that_is_not_converted_for_hours_is_told(tmp_path: Path) -> None:
