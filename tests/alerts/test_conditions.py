@@ -240,6 +240,16 @@ def test_the_data_budget_is_told_at_80_and_100_percent_and_when_tests_go_on(tmp_
     assert line.subjects[2:] == ["home: tests go on"]
 
 
+@pytest.mark.parametrize("name", ["channels.json", "conditions.json", "silence.json", ".wake.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\x00"])
+def test_a_note_that_is_not_valid_stops_no_alert(tmp_path: Path, name: str, content: bytes) -> None:
+    line = begun(tmp_path)
+    now = break_line(line, START + timedelta(minutes=3), 252)
+    (line.outbox.folder / name).write_bytes(content)
+    break_line(line, now + SLOT, 252)
+    assert [event.phase for event in line.told] == ["began", "ended"] * 2
+
+
 def test_a_disk_that_refuses_rows_is_told(tmp_path: Path) -> None:
     line = begun(tmp_path)
     for minute, waiting in enumerate((0, 3, 4, 0), 1):
