@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from alerting import LOCATION, SLOT, ToldLine, break_line, good_row, lasting, measure, outage
+from alerting import LOCATION, SLOT, HttpReceiver, ToldLine, break_line, good_row, lasting, measure, outage
 from hypothesis import given, settings, strategies as st
 from samples import keep, utc
 from views import failed, skipped
 
+from speedtest.alerts import silence
 from speedtest.data import delivery_note, heartbeat
 from speedtest.data.delivery_note import DeliveryNote
 from speedtest.data.heartbeat import Heartbeat
@@ -248,6 +249,25 @@ def test_a_note_that_is_not_valid_stops_no_alert(tmp_path: Path, name: str, cont
     (line.outbox.folder / name).write_bytes(content)
     break_line(line, now + SLOT, 252)
     assert [event.phase for event in line.told] == ["began", "ended"] * 2
+
+
+def test_a_clock_that_was_years_ahead_silences_nothing_when_it_is_right_again(tmp_path: Path) -> None:
+    with HttpReceiver() as switch:
+        line = ToldLine(tmp_path, PING_URL=f"http://{switch.address}/uuid", ALERT_DIGEST="daily 08:00")
+        wrong = START + timedelta(days=900)
+        line.run(wrong)
+        line.refuses = True
+        line.keep(good_row(wrong))
+        silence.write(line.outbox, wrong + timedelta(hours=2))
+        line.run(wrong + timedelta(days=1))
+        line.refuses = False
+        break_line(line, START, 252)
+        line.keep(good_row(START + SLOT))
+        line.run(START + SLOT + timedelta(minutes=1))
+        assert switch.calls == 2
+        assert [event.phase for event in line.of("line")] == ["began", "ended"]
+        line.run(START + timedelta(days=1))
+        assert any(event.at < START + timedelta(days=1) for event in line.of("digest"))
 
 
 def test_a_disk_that_refuses_rows_is_told(tmp_path: Path) -> None:
