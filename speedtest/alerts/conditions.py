@@ -15,6 +15,8 @@ events = Events(__name__)
 
 _FILE = "conditions.json"
 _KEPT = timedelta(days=9)
+_AHEAD = timedelta(hours=1)
+"""So far a clock may be set back without a digest or a call of PING_URL coming again."""
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -66,6 +68,14 @@ class KnownConditions(msgspec.Struct, kw_only=True):
     unsaved: list[AlertEvent] = []
     """Events whose files may not be there yet."""
 
+    def set_back(self, now: datetime) -> None:
+        """Leave no time in the future: the clock may have been wrong and set back, and nothing must wait for it."""
+        self.since, self.cursor = min(self.since, now), min(self.cursor, now)
+        if self.pinged and self.pinged > now + _AHEAD:
+            self.pinged = now
+        if self.digest_due and self.digest_due > now + _AHEAD:
+            self.digest_due = now
+
     def forget(self, now: datetime) -> None:
         """Forget outages that no row can name any more."""
         self.outages_over = {name: end for name, end in self.outages_over.items() if now - end < _KEPT}
@@ -81,7 +91,7 @@ def read(outbox: Outbox, now: datetime) -> KnownConditions:
     except msgspec.MsgspecError as error:
         events.warning("memory_lost", "%s cannot be read: %s; alerts begin anew", path, error)
         return KnownConditions(since=now, cursor=now)
-    known.cursor = min(known.cursor, now)  # the clock may have been set back
+    known.set_back(now)
     return known
 
 

@@ -28,6 +28,9 @@ class AlertDelivery:
         """Read what waits, and what is known of the channels."""
         self._outbox, self._now = outbox, now
         self._notes = outbox.notes()
+        for note in self._notes.values():
+            if note.retry and note.retry > now + LONGEST_RETRY:  # the clock was wrong, and was set back
+                note.retry = None
         for channel in channels:
             self._notes.setdefault(channel.digest, ChannelNote())
         self._channels = sorted(channels, key=lambda each: (self._note(each).refusals, each.number))

@@ -15,9 +15,13 @@ import pyarrow.compute as pc
 
 from speedtest.alerts.rows import AlertRow
 from speedtest.data import lake
+from speedtest.data.parquet import Damaged
 from speedtest.environment import Settings
 from speedtest.figures.doubt import is_doubtful
+from speedtest.logging import Events
 from speedtest.values import amounts, names
+
+events = Events(__name__)
 
 USUAL_DAYS = 28
 USUAL_HOURS = 1
@@ -118,13 +122,17 @@ class Limits:
     @cached_property
     def _history(self) -> list[AlertRow]:
         names = ["started_at", "status", "engine", "download_mbps", "upload_mbps"]
-        table = lake.read_table(
-            since=self._now - timedelta(days=USUAL_DAYS + 8),
-            location=self._settings.speedtest_location_uuid,
-            columns=names,
-            upload_dir=self._settings.upload_dir,
-            result_dir=self._settings.result_dir,
-        )
+        try:
+            table = lake.read_table(
+                since=self._now - timedelta(days=USUAL_DAYS + 8),
+                location=self._settings.speedtest_location_uuid,
+                columns=names,
+                upload_dir=self._settings.upload_dir,
+                result_dir=self._settings.result_dir,
+            )
+        except Damaged as error:
+            events.warning("file_unreadable", "nobody knows what is usual: %s", error)
+            return []
         good = pc.and_(pc.equal(table["status"], pa.scalar("ok")), pc.is_valid(table["started_at"]))
         return table.filter(good).to_pylist()
 

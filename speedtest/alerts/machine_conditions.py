@@ -12,6 +12,7 @@ from speedtest.daemon.data_use import WARN_AT
 from speedtest.daemon.schedule import Memory
 from speedtest.data import delivery_note, heartbeat, partitions
 from speedtest.data.disk_use import quarantined
+from speedtest.data.parquet import Damaged
 from speedtest.data.partitions import Folders
 from speedtest.values import amounts
 
@@ -19,13 +20,28 @@ _LATEST_CONVERSION = timedelta(hours=6)
 """A day that is over is converted after the next test. So long after that, something must be wrong."""
 
 
-def judge(changes: Changes) -> None:
-    """Take note of what is wrong with the machine, and of what is right again."""
+def judge(changes: Changes, damaged: Damaged | None = None) -> None:
+    """Take note of what is wrong with the machine, and of what is right again. `damaged`: why no row could be read."""
+    _damaged(changes, damaged)
     _budget(changes)
     _disk(changes)
     _conversion(changes)
     _delivery(changes)
     _quarantine(changes)
+
+
+def _damaged(changes: Changes, damaged: Damaged | None) -> None:
+    location = changes.location
+    facts = (("File", str(damaged.path)), ("Why", words.said(damaged.why))) if damaged else ()
+    what = f"{location}: a file of the lake cannot be read"
+    advice = f"{what}. Until you restore it or move it away, tests are not judged, or there is no digest."
+    again = Words(f"{location}: the lake can be read again", f"{location}: all files of the lake can be read again.")
+    changes.holds(
+        "damaged",
+        lambda: Lasting(kind="damaged", begun=changes.now, words=Words(what, advice, facts)),
+        lambda: again,
+        is_so=damaged is not None,
+    )
 
 
 def _budget(changes: Changes) -> None:

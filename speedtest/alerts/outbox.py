@@ -125,10 +125,17 @@ class Outbox:
         files.sweep(path for path in sorted(self.folder.glob(".*.tmp")) if "silence" not in path.name)
 
     def notes(self) -> dict[str, ChannelNote]:
-        """Return what is known of each channel, by digest. Ids of events that are gone are left out."""
+        """Return what is known of each channel, by digest. Ids of events that are gone are left out.
+
+        If that is lost, each channel gets once more what still waits: one event too many is better than none.
+        """
+        path = self.folder / "channels.json"
         try:
-            notes = msgspec.json.decode((self.folder / "channels.json").read_bytes(), type=dict[str, ChannelNote])
+            notes = msgspec.json.decode(path.read_bytes(), type=dict[str, ChannelNote])
         except FileNotFoundError:
+            return {}
+        except msgspec.MsgspecError as error:
+            events.warning("memory_lost", "%s cannot be read: %s; all that waits is sent to each channel", path, error)
             return {}
         there = {_id(path) for path in self._paths()}
         for note in notes.values():

@@ -18,10 +18,12 @@ from speedtest.alerts import (
 )
 from speedtest.alerts.changes import Changes
 from speedtest.alerts.channel import ChannelAnswer
+from speedtest.alerts.conditions import KnownConditions
 from speedtest.alerts.delivery import AlertDelivery, Send
 from speedtest.alerts.outbox import Outbox
-from speedtest.alerts.rows import AlertRow
+from speedtest.alerts.rows import AlertRow, NewRows
 from speedtest.daemon import schedule
+from speedtest.data.parquet import Damaged
 from speedtest.data.watch_state import WatchState
 from speedtest.environment import Settings
 from speedtest.logging import Events
@@ -39,7 +41,8 @@ type Ping = Callable[[str, str, bool], ChannelAnswer]
 def run(settings: Settings, now: datetime, send: Send, ping: Ping) -> None:
     """Do all that is due at this time. The caller holds the lock on the outbox.
 
-    Raises `data.parquet.Damaged` or OSError if rows cannot be read or the disk refuses to note something.
+    Raises `data.parquet.Damaged` if rows cannot be read, after all that needs no rows is done; OSError if the disk
+    refuses to read or to note something.
     """
     outbox = Outbox(settings.result_dir)
     outbox.sweep()
@@ -49,12 +52,11 @@ def run(settings: Settings, now: datetime, send: Send, ping: Ping) -> None:
     watch = line_conditions.watched(settings, now)
     silent_until = silence.read(outbox, now)
     changes = Changes(settings, known, now, tuple(each.digest for each in channels), silent_until)
-    found = rows.new(settings, known, now)
+    found, damaged = _read(settings, known, now)
     line_conditions.judge(changes, watch, found.outages)
     measured_conditions.judge(changes, found.tests)
-    machine_conditions.judge(changes)
-    if digest_due := digests.due(settings, known, now):
-        digests.add(changes, digest_due)
+    damaged = damaged or _digest(changes)
+    machine_conditions.judge(changes, damaged)
     changes.tell_untold()
     known.forget(now)
     if known.unsaved or msgspec.json.encode(known) != before:
@@ -68,6 +70,27 @@ def run(settings: Settings, now: datetime, send: Send, ping: Ping) -> None:
     if not (is_down or is_quiet) and delivery.has_due(up_since):
         delivery.send(send, up_since)
     _write_wake(settings, outbox, changes, delivery, watch, waits=is_quiet or silent_until is not None)
+    if damaged:
+        raise damaged
+
+
+def _read(settings: Settings, known: KnownConditions, now: datetime) -> tuple[NewRows, Damaged | None]:
+    """Return what has come. A file that cannot be read must not silence what needs no rows, such as a line down."""
+    try:
+        return rows.new(settings, known, now), None
+    except Damaged as error:
+        return NewRows([], [], None), error
+
+
+def _digest(changes: Changes) -> Damaged | None:
+    """Tell a digest that is due. If a file cannot be read, it stays due."""
+    due = digests.due(changes.settings, changes.known, changes.now)
+    try:
+        if due:
+            digests.add(changes, due)
+    except Damaged as error:
+        return error
+    return None
 
 
 def _save(outbox: Outbox, changes: Changes) -> None:

@@ -1,6 +1,6 @@
 """`outbox/silence.json`: until when nothing is told. `speedsnake alert silence` alone writes it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -9,6 +9,9 @@ from speedtest.logging import Events
 
 events = Events(__name__)
 
+LONGEST = timedelta(days=31)
+"""One that ends later was noted by a clock that was wrong, and counts as none."""
+_SET_BACK = timedelta(hours=1)
 _FILE = "silence.json"
 
 
@@ -33,4 +36,4 @@ def read(outbox: Outbox, now: datetime) -> datetime | None:
     except msgspec.MsgspecError as error:
         events.warning("memory_lost", "%s cannot be read: %s; alerts are not silenced", path, error)
         return None
-    return until if until > now else None
+    return until if now < until <= now + LONGEST + _SET_BACK else None

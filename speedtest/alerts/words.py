@@ -19,6 +19,7 @@ KINDS = {
     "budget-80": "80 % of the data budget used",
     "budget": "data budget used up",
     "disk": "the disk refuses rows",
+    "damaged": "a file cannot be read",
     "conversion": "days are not converted",
     "delivery": "delivery fails",
     "quarantine": "files in quarantine",

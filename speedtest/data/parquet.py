@@ -23,7 +23,7 @@ class Damaged(Exception):
 
     def __init__(self, path: Path, why: Exception) -> None:
         """Name the file and say what to do."""
-        self.path = path
+        self.path, self.why = path, str(why)
         super().__init__(
             f"{path} cannot be read ({why}): restore it or move it away; until then its day is not converted"
         )

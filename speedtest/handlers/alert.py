@@ -28,7 +28,6 @@ from speedtest.variables import REPORT
 
 _FORM = re.compile(r"(\d{1,4})(m|h|d)")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-_LONGEST = timedelta(days=31)
 
 
 class Doing(StrEnum):
@@ -182,7 +181,7 @@ def _said(seen: ChannelSeen, now: datetime) -> str:
 def _silence(settings: Settings, how_long: str) -> None:
     found = _FORM.fullmatch(how_long)
     length = int(found[1]) * _UNITS[found[2]] if found else timedelta(0)
-    if length > _LONGEST or not (found or how_long == "0"):
+    if length > silence.LONGEST or not (found or how_long == "0"):
         exits.end(os.EX_USAGE, f"{how_long!r} is no such time: write 30m, 2h or 1d, at most 31d, or 0 to end it")
     until = datetime.now(UTC) + length
     try:

@@ -4,6 +4,8 @@ Exit codes: 0 done, also if a channel refused · 1 a file cannot be read, or the
 75 another one is running · 78 wrong configuration.
 """
 
+import signal
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from speedtest.variables import REPORT
 events = Events("speedtest.handlers.alert_child")
 
 LOCK_NAME = ".lock"
+SEND_SECONDS = 60.0
+"""How long one message may take. The daemon gives all of them five minutes."""
 
 
 def main() -> None:
@@ -35,7 +39,15 @@ def main() -> None:
     except OSError as error:
         why = "could not note what to tell: %s; the next run continues, so make room or fix the disk"
         events.error("alerts_failed", why, error)
+        _tell_of_disk(settings, error)
         exits.end(exits.FAILED)
+
+
+def _tell_of_disk(settings: Settings, error: OSError) -> None:
+    """Tell PING_URL, which needs no file, that a disk that refuses the outbox holds up all else."""
+    if settings.ping_url:
+        words = f"{settings.speedtest_location_uuid}: alerts cannot be noted: {error.strerror or error}"
+        _ping(settings.ping_url, words, failed=True)
 
 
 def _run(settings: Settings) -> None:
@@ -58,13 +70,31 @@ def _run(settings: Settings) -> None:
 def _send(channel: Channel, event: AlertEvent, report: Path | None) -> ChannelAnswer:
     from speedtest.alerts import apprise_channel  # noqa: PLC0415 (only if there is something to send)
 
-    return apprise_channel.send(channel, event, report)
+    return in_time(lambda: apprise_channel.send(channel, event, report))
 
 
 def _ping(url: str, words: str, failed: bool) -> ChannelAnswer:  # noqa: FBT001 (the form of `run.Ping`)
     from speedtest.alerts import ping  # noqa: PLC0415 (the same)
 
-    return ping.send(url, words, failed=failed)
+    return in_time(lambda: ping.send(url, words, failed=failed))
+
+
+def in_time(send: Callable[[], ChannelAnswer], seconds: float = SEND_SECONDS) -> ChannelAnswer:
+    """Send, but not for longer than this: whoever answers a byte now and then must not hold up the others."""
+    words = f"it did not answer within {seconds:g} s"
+
+    def late(*_: object) -> None:
+        raise TimeoutError(words)
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)  # again, if a service swallows the first
+    try:
+        return send()
+    except TimeoutError:
+        return ChannelAnswer(is_yes=False, words=words)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 if __name__ == "__main__":

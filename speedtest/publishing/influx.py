@@ -28,6 +28,8 @@ _FIELDS = [column.name for column in schema.COMMON if column.kind != "instant" a
 ]
 _WRITTEN = re.compile(r"(/api/v2)?/write/?$|/$")
 _PARTIAL = "partial write"
+_NO_POINTS = "writing requires points"
+"""InfluxDB 2 says that of a request without points, after it has looked at token, organisation and bucket."""
 
 
 class Influx:
@@ -62,7 +64,8 @@ class Influx:
 
     def test(self) -> ReceiverAnswer:
         """Write nothing: the store says whether it may be written to."""
-        return self._write("")
+        answer = self._write("")
+        return ReceiverAnswer("taken") if _NO_POINTS in (answer.words or "") else answer
 
     def _write(self, lines: str) -> ReceiverAnswer:
         try:

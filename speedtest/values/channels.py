@@ -5,10 +5,10 @@ import re
 ALLOWED = (
     "addresses of channels as Apprise writes them, separated by spaces, such as mailto://user:password@example.net"
 )
-ALLOWED_PING = "an address that begins with https:// or http://"
+ALLOWED_PING = "an address that begins with https:// or http://, without user and password"
 _BETWEEN = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
-_PING = re.compile(r"https?://[^\s?#]+(\?[^\s#]*)?")
+_PING = re.compile(r"https?://[^\s?#/@]+(/[^\s?#]*)?(\?[^\s#]*)?")
 
 
 def urls(text: str) -> tuple[str, ...]:

@@ -10,14 +10,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from alerting import LOCATION, SLOT, ToldLine, break_line, good_row, lasting, measure, outage
+from alerting import LOCATION, SLOT, HttpReceiver, ToldLine, break_line, good_row, lasting, measure, outage
 from hypothesis import given, settings, strategies as st
 from samples import keep, utc
 from views import failed, skipped
 
+from speedtest.alerts import silence
 from speedtest.data import delivery_note, heartbeat
 from speedtest.data.delivery_note import DeliveryNote
 from speedtest.data.heartbeat import Heartbeat
+from speedtest.data.parquet import Damaged
 from speedtest.measurement import Measurement
 
 START = utc(2026, 11, 23, 10, 0, 0)
@@ -239,6 +241,35 @@ def test_the_data_budget_is_told_at_80_and_100_percent_and_when_tests_go_on(tmp_
     assert line.subjects[2:] == ["home: tests go on"]
 
 
+@pytest.mark.parametrize("name", ["channels.json", "conditions.json", "silence.json", ".wake.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\x00"])
+def test_a_note_that_is_not_valid_stops_no_alert(tmp_path: Path, name: str, content: bytes) -> None:
+    line = begun(tmp_path)
+    now = break_line(line, START + timedelta(minutes=3), 252)
+    (line.outbox.folder / name).write_bytes(content)
+    break_line(line, now + SLOT, 252)
+    assert [event.phase for event in line.told] == ["began", "ended"] * 2
+
+
+def test_a_clock_that_was_years_ahead_silences_nothing_when_it_is_right_again(tmp_path: Path) -> None:
+    with HttpReceiver() as switch:
+        line = ToldLine(tmp_path, PING_URL=f"http://{switch.address}/uuid", ALERT_DIGEST="daily 08:00")
+        wrong = START + timedelta(days=900)
+        line.run(wrong)
+        line.refuses = True
+        line.keep(good_row(wrong))
+        silence.write(line.outbox, wrong + timedelta(hours=2))
+        line.run(wrong + timedelta(days=1))
+        line.refuses = False
+        break_line(line, START, 252)
+        line.keep(good_row(START + SLOT))
+        line.run(START + SLOT + timedelta(minutes=1))
+        assert switch.calls == 2
+        assert [event.phase for event in line.of("line")] == ["began", "ended"]
+        line.run(START + timedelta(days=1))
+        assert any(event.at < START + timedelta(days=1) for event in line.of("digest"))
+
+
 def test_a_disk_that_refuses_rows_is_told(tmp_path: Path) -> None:
     line = begun(tmp_path)
     for minute, waiting in enumerate((0, 3, 4, 0), 1):
@@ -254,6 +285,46 @@ def test_a_disk_that_refuses_rows_is_told(tmp_path: Path) -> None:
         line.run(START + timedelta(minutes=minute))
     assert line.subjects == ["home: the disk refuses rows", "home: the disk takes rows again"]
     assert "Waiting: 3 rows" in text(line)
+
+
+def test_a_damaged_file_of_the_lake_is_told_and_holds_up_nothing_that_needs_no_rows(tmp_path: Path) -> None:
+    line = begun(tmp_path)
+    day = line.settings.upload_dir / "location=home" / "year=2026" / "month=11" / "day=22"
+    day.mkdir(parents=True)
+    path = day / "speedtest_001.parquet"
+    path.write_bytes(b"PAR1 torn PAR1")
+    down = START + timedelta(minutes=3)
+    line.watch(down, "down", START, [lasting(START, down)])
+    with pytest.raises(Damaged):
+        line.run(down)
+    up = down + timedelta(minutes=2)
+    line.watch(up, "up", down)
+    with pytest.raises(Damaged):
+        line.run(up)
+    assert line.subjects == [
+        "home: line down since 23 Nov 11:00",
+        "home: a file of the lake cannot be read",
+        "home: line up again after 3 min",
+    ]
+    assert str(path) in text(line, 1)
+    path.unlink()
+    line.run(down + SLOT)
+    assert line.subjects[3:] == ["home: the lake can be read again"]
+
+
+@pytest.mark.slow
+def test_a_damaged_file_that_only_the_digest_reads_holds_up_nothing_else(tmp_path: Path) -> None:
+    line = begun(tmp_path, ALERT_DIGEST="monday 08:00")
+    after(line, [good_row(utc(2026, 11, 29, 23, 0))])
+    day = line.settings.upload_dir / "location=home" / "year=2026" / "month=11" / "day=25"
+    day.mkdir(parents=True)
+    (day / "speedtest_001.parquet").write_bytes(b"PAR1 torn PAR1")
+    line.run(utc(2026, 11, 30, 5, 0))
+    assert line.told == []
+    for minute in (1, 2):
+        with pytest.raises(Damaged):
+            line.run(utc(2026, 11, 30, 7, minute))
+    assert sorted(line.subjects) == ["home: a file of the lake cannot be read", "home: days are not converted"]
 
 
 def test_a_day_that_is_not_converted_for_hours_is_told(tmp_path: Path) -> None:

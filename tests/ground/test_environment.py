@@ -181,7 +181,7 @@ BAD: dict[str, list[str]] = {
         "http://a:x/",
     ],
     "ALERT_URLS": ["topic", "json://a topic", "://h", "json://", "a\nb"],
-    "PING_URL": ["hc-ping.com/u", "ftp://h/x", "https://", "https://a b"],
+    "PING_URL": ["hc-ping.com/u", "ftp://h/x", "https://", "https://a b", "https://user:word@h/x"],
     "ALERT_AFTER_SECONDS": ["-1", "86401", "soon"],
     "ALERT_BELOW_MBPS": ["100", "100;20", "-1,5"],
     "ALERT_BELOW_PERCENT": ["0", "101", "80%"],

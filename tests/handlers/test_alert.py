@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +17,10 @@ from daemon import DaemonProcess, run, until, variables
 from samples import ookla_result
 from standins import ookla
 
+from speedtest.alerts import ping
+from speedtest.alerts.channel import ChannelAnswer
 from speedtest.alerts.outbox import Outbox
+from speedtest.handlers import alert_child
 
 
 @pytest.fixture
@@ -88,6 +93,26 @@ def test_the_child_tells_and_exits_and_one_at_a_time(tmp_path: Path, hook: HttpR
     assert sorted(process.wait(60) for process in both) in ([0, 0], [0, 75])
     assert run(tmp_path, "alert_child", programs=None, **line.environment).returncode == 0
     assert [title[:15] for title in hook.titles] == ["home: line down", "home: line up a"]
+
+
+def test_ping_url_is_told_of_a_disk_that_refuses_the_outbox(tmp_path: Path, hook: HttpReceiver) -> None:
+    line = AlertedLine(tmp_path, (), {"PING_URL": f"http://{hook.address}/{TOKEN}"})
+    line.outbox.folder.write_text("no folder")
+    assert run(tmp_path, "alert_child", programs=None, **line.environment).returncode == 1
+    ((path, body),) = hook.bodies
+    assert path == f"/{TOKEN}/fail"
+    assert body.startswith(b"home: alerts cannot be noted: ")
+
+
+def test_a_receiver_that_answers_a_byte_now_and_then_holds_up_the_others_only_for_a_while(hook: HttpReceiver) -> None:
+    over = threading.Event()
+    hook.on_call = lambda: over.wait(60)
+    try:
+        answer = alert_child.in_time(lambda: ping.send(f"http://{hook.address}/", "words", failed=False), 0.2)
+    finally:
+        over.set()
+    assert answer == ChannelAnswer(is_yes=False, words="it did not answer within 0.2 s")
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_a_child_with_nothing_to_send_loads_neither_apprise_nor_pandas(tmp_path: Path) -> None:

@@ -193,6 +193,19 @@ def test_the_token_the_bucket_and_the_path_are_sent_as_they_were_set(tmp_path: P
     assert request.headers["authorization"] == "Token t0ken=="
 
 
+def empty(receiver: Hook) -> None:
+    receiver.status = lambda request: 204 if request.body else 400
+    receiver.words = '{"code":"invalid","message":"writing requires points"}'
+
+
+def test_influxdb_2_which_refuses_a_request_without_points_passes_the_test(tmp_path: Path) -> None:
+    with hook() as receiver:
+        empty(receiver)
+        variables = {"INFLUX_URL": f"http://127.0.0.1:{receiver.port}", "INFLUX_BUCKET": "home", "INFLUX_TOKEN": "t"}
+        code, said = publish(tmp_path, "influx", test=True, **variables)
+    assert (code, "would take what is sent" in said) == (True, True)
+
+
 def moved(receiver: Hook) -> None:
     receiver.status, receiver.headers = 301, {"Location": "http://127.0.0.1:9/elsewhere"}
 

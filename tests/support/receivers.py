@@ -88,6 +88,8 @@ class Hook:
         self.refused: list[Request] = []
         self.status: int | Callable[[Request], int] = 204
         self.headers: dict[str, str] = {}
+        self.words = ""
+        """What it answers."""
         self.delay = 0.0
         hook = self
 
@@ -105,8 +107,9 @@ class Hook:
                 self.send_response(status)
                 for name, value in hook.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(hook.words)))
                 self.end_headers()
+                self.wfile.write(hook.words.encode())
 
             @override
             def log_message(self, format: str, *args: object) -> None:
