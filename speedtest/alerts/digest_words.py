@@ -21,11 +21,11 @@ def of(settings: Settings, since: datetime, until: datetime, days: int) -> tuple
     rows = Rows(Folders(settings.result_dir, settings.upload_dir))
     plan = Plan(settings.plan_download_mbps, settings.plan_upload_mbps, names.split(settings.expect_isp))
     asked = list(questions.questions(rows, since, until, [location]))
-    period = f"{since:%a %d %b %Y}" if days == 1 else f"the week from {since:%a %d %b %Y}"
+    period = f"{since:%a %d %b %Y}" if days == 1 else f"summary of the week from {since:%a %d %b %Y}"
     found = questions.with_evidence(rows, asked, plan)
     if not found or not found[0][0].rows:
         return Words(
-            f"{location}: nothing was measured, {period}", f"There is no row of {location} of this time."
+            f"{location}: nothing was measured, {period}", f"{location} has no rows for this time."
         ), None
     summary = found[0][0]
     subject = f"{location}: {period}"

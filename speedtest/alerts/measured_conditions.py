@@ -97,4 +97,4 @@ def _count(changes: Changes, kind: str, verdict: TestVerdict, limit: str | None)
 def _words(changes: Changes, what: str, facts: list[tuple[str, str]], at: datetime) -> Words:
     some, of = changes.settings.alert_tests
     subject = f"{changes.location}: {what} since {words.minute(at, changes.zone)}"
-    return Words(subject, f"{subject}, as {some} of the last {of} tests say.", (*facts,))
+    return Words(subject, f"{subject}: {some} of the last {of} tests say so.", (*facts,))

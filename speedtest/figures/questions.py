@@ -75,7 +75,7 @@ def sides(rows: Rows, this: Wanted, other: Wanted, now: datetime) -> list[Questi
     first = _side(rows, this._replace(location=this.location or known[0]), now)
     second = _other(rows, first, other, now)
     if first.location == second.location and first.since < second.until and second.since < first.until:
-        raise Unclear(f"the two periods of {first.location} overlap: choose ends so that they do not")
+        raise Unclear(f"the two periods of {first.location} overlap: let one end before the other begins")
     return [first, second]
 
 

@@ -74,7 +74,7 @@ class Standing(msgspec.Struct, kw_only=True):
         if self.since:
             state = f"takes nothing since {when(self.since)}: {self.words}"
         else:
-            state = f"well, sent to last {when(self.last_taken)}" if self.last_taken else "nothing sent yet"
+            state = f"well, last sent {when(self.last_taken)}" if self.last_taken else "nothing sent yet"
         declined = f"refused {amounts.count(self.declined, 'row')}: {self.declined_words}" if self.declined else ""
         return "; ".join(filter(None, (f"{self.place}: {state}", self.waiting, declined)))
 

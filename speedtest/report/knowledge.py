@@ -93,7 +93,7 @@ def compared(found: Comparison) -> list[str]:
 
 
 def _side(side: Side) -> str:
-    left_out = f", {amounts.count(side.left_out, 'marked one')} left out" if side.left_out else ""
+    left_out = f", {side.left_out:,} of them marked and left out" if side.left_out else ""
     period = f"{side.since:%Y-%m-%d %H:%M} to {side.until:%Y-%m-%d %H:%M} UTC"
     return f"{words.harmless(side.location)}, {period}: {amounts.count(side.tests, 'successful test')}{left_out}"
 

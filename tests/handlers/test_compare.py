@@ -68,7 +68,7 @@ def test_without_another_period_it_is_the_one_before_and_two_locations_have_the_
 
 def test_few_days_tell_nothing(lake: Path) -> None:
     text = compare(lake, "--location", HOME, "--since", "2026-03-15T00:00Z", "--until", "2026-03-20T00:00Z")
-    assert "successful tests, 1 marked one left out, against" in text
+    assert "successful tests, 1 of them marked and left out, against" in text
     assert "cannot tell from 5 days" in text
     assert "95 %" not in text
 
