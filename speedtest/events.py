@@ -137,7 +137,8 @@ EVENTS: Mapping[Event, str] = {
     "lock_file": "The file system cannot lock a folder, so the conversion locks an empty file in UPLOAD_DIR.",
     "quarantined": "A CSV file that is not a row was moved to quarantine.",
     "file_ignored": "A file in a day's folder is not the file of a row; it stays where it is.",
-    "file_unreadable": "A CSV file could not be read, or holds no row; it stays where it is.",
+    "file_unreadable": "A CSV file could not be read, or holds no row; it stays where it is. "
+    "Or a Parquet file could not be read, so alerts do not know which speed is usual.",
     "folder_refused": "A folder cannot be written now.",
     "note_refused": "The heartbeat or the schedule's notes could not be written; measuring continues.",
     "memory_lost": "The schedule's notes cannot be read: no engine is paused, and the month's data use starts at 0. "

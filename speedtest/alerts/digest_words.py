@@ -24,9 +24,7 @@ def of(settings: Settings, since: datetime, until: datetime, days: int) -> tuple
     period = f"{since:%a %d %b %Y}" if days == 1 else f"summary of the week from {since:%a %d %b %Y}"
     found = questions.with_evidence(rows, asked, plan)
     if not found or not found[0][0].rows:
-        return Words(
-            f"{location}: nothing was measured, {period}", f"{location} has no rows for this time."
-        ), None
+        return Words(f"{location}: nothing was measured, {period}", f"{location} has no rows for this time."), None
     summary = found[0][0]
     subject = f"{location}: {period}"
     return Words(subject, sentences.lead(summary), (*_facts(summary),)), render.html(found, since, until, plan)

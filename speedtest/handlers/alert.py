@@ -182,7 +182,9 @@ def _silence(settings: Settings, how_long: str) -> None:
     found = _FORM.fullmatch(how_long)
     length = int(found[1]) * _UNITS[found[2]] if found else timedelta(0)
     if length > silence.LONGEST or not (found or how_long == "0"):
-        exits.end(os.EX_USAGE, f"{how_long!r} is not allowed: write 30m, 2h or 1d, at most 31d, or 0 to end the silence")
+        exits.end(
+            os.EX_USAGE, f"{how_long!r} is not allowed: write 30m, 2h or 1d, at most 31d, or 0 to end the silence"
+        )
     until = datetime.now(UTC) + length
     try:
         silence.write(Outbox(settings.result_dir), until)
