@@ -222,7 +222,7 @@ def _document(  # noqa: PLR0913 (what is judged, by which rules, and how it is t
         exits.end(exits.FAILED, f"the document could not be written to {output}: {error}")
     console.console().print(console.line("verdict", made.verdict.summary.text, _STYLES[made.verdict.overall]))
     console.console().print(console.line("document", output))
-    console.console().print(console.line("checksum", bundle.checksum(bundle.encode(made))))
+    console.console().print(console.line("checksum of its data", bundle.checksum(bundle.encode(made))))
     return made.verdict
 
 

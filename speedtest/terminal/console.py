@@ -25,7 +25,7 @@ def shown(value: object, longest: int = LONGEST) -> str:
 
 def line(name: str, value: object, style: str = "") -> Text:
     """Return a line with a name and a value."""
-    return Text.assemble((f"{name:<{_WIDTH}}", "bold"), (shown(value, LONGEST * 4), style))
+    return Text.assemble((f"{name:<{_WIDTH - 1}} ", "bold"), (shown(value, LONGEST * 4), style))
 
 
 def watched() -> bool:

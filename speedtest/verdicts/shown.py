@@ -95,7 +95,7 @@ def _rule(rule: RuleVerdict) -> Iterator[ShownLine]:
     reason = f": {rule.reason.text}" if rule.reason else ""
     limit = "" if rule.threshold is None else f" Limit: {rule.threshold:.15g} {rule.unit}."
     yield name, f"{_WORDS[rule.verdict]}{reason}", rule.verdict
-    yield "", f"{rule.text.text}{own.get(rule.basis, '')}{limit}", ""
+    yield "", f"Rule: {rule.text.text}{own.get(rule.basis, '')}{limit}", ""
     for row in rule.deciding_rows[:_MOST_ROWS]:
         yield "", _row(row, rule), ""
     if len(rule.deciding_rows) > _MOST_ROWS:
