@@ -124,7 +124,7 @@ def wrap(wrapper: Path, folder: Path) -> None:
     """Write a script that starts the program with its unpacked libraries."""
     root = folder / "root" / "usr"
     libraries = ":".join(str(path) for path in sorted({path.parent for path in root.rglob("*.so*")}))
-    (real,) = root.glob(f"bin/{wrapper.name}")
+    (real,) = root.glob(f"*bin/{wrapper.name}")
     wrapper.parent.mkdir(exist_ok=True)
     wrapper.write_text(
         f'#!/bin/sh\nLD_LIBRARY_PATH={shlex.quote(libraries)} exec {shlex.quote(str(real))} "$@"\n', encoding="utf-8"
