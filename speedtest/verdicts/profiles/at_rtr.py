@@ -47,7 +47,7 @@ PHRASES = Phrases(
 )
 
 
-_NOT_TRIED = ("skipped", "once", "no_zone", "retest")
+_NOT_TRIED = ("skipped", "once", "no_zone", "retest", "other_engine")
 
 
 class _Tried(NamedTuple):
