@@ -7,6 +7,7 @@ UV_VERSION=0.13.9
 UV_MINIMUM=0.9.0 # the first version that can build this project (pyproject.toml, build-system)
 PYTHON_VERSION=3.13
 SPEEDTEST_CLI_VERSION=2.1.3
+PROCESSES=4 # of pytest; two cores carry them, for most tests wait for a child
 FAST_TESTS="not standins and not slow and not browser and not real_program" # pyproject.toml says what each is
 
 UNUSABLE=64    # sysexits' EX_USAGE
@@ -72,7 +73,7 @@ main() {
       case $* in
         "")
           verb_test
-          pytest --numprocesses 2 --dist worksteal -m "not standins and not alone and not ($FAST_TESTS)"
+          pytest --numprocesses "$PROCESSES" --dist worksteal -m "not standins and not alone and not ($FAST_TESTS)"
           pytest -m alone
           ;;
         --fast) verb_test ;;
@@ -125,7 +126,7 @@ verb_test() {
   pyrefly check
   pyrefly check .github/scripts/*.py # pyrefly checks hidden folders only if named
   shellcheck bootstrap.sh .ci/run
-  pytest --numprocesses 2 --dist worksteal -m "$FAST_TESTS"
+  pytest --numprocesses "$PROCESSES" --dist worksteal -m "$FAST_TESTS"
 }
 
 verb_bench() {
