@@ -46,6 +46,7 @@ def port(page: Page) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_request_that_does_not_arrive_is_ended_however_busy_its_client_looks(page: Page) -> None:
     began = time.monotonic()
     slow, silent = connect(page, SLOW), connect(page)
@@ -76,6 +77,7 @@ def is_ended(connection: socket.socket, name: str, said: dict[str, bytes]) -> bo
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("said", [b"", SLOW, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 def test_idle_connections_shut_nobody_out(page: Page, said: bytes) -> None:
     held = [connect(page, said) for _ in range(700)]
@@ -86,6 +88,7 @@ def test_idle_connections_shut_nobody_out(page: Page, said: bytes) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_thousand_at_once_are_all_answered(page: Page) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     held = [connect(page, request) for _ in range(1000)]
@@ -96,6 +99,7 @@ def test_a_thousand_at_once_are_all_answered(page: Page) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_thousand_slow_connections_delay_nobody(page: Page, record_property: Callable[[str, object], None]) -> None:
     with holding(port(page), 1000, SLOW):
         took, errors = honest(port(page), 60)
@@ -120,6 +124,7 @@ def test_more_connections_than_files_fill_no_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_without_a_file_to_open_it_says_so_a_few_times_and_recovers(tmp_path: Path) -> None:
     with serving(lake(tmp_path, days_until_now(1)), "-c", LIMITED.format(1024)) as page:
         assert page.get("/healthz").status_code == 200
