@@ -79,7 +79,7 @@ def test_bins_of_days_and_weeks_begin_at_local_midnight_as_in_duckdb(tmp_path: P
     since = CHANGES[zone][0]
     for days, unit in ((300, "day"), (800, "week")):
         until = since + timedelta(days=days)
-        where = lake(tmp_path / unit, zone, since, until, timedelta(hours=7 if unit == "day" else 29))
+        where = lake(tmp_path / unit, zone, since, until, timedelta(hours=19 if unit == "day" else 71))
         found = summary(where, since, until)
         width = found.bin_seconds // 86400
         assert found.bin_seconds % 86400 == 0

@@ -90,7 +90,7 @@ def summary(rows: pd.DataFrame, asked: Question, borders: Sequence[datetime]) ->
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     frames(),
     st.lists(st.floats(0, 1), min_size=1, max_size=6),
