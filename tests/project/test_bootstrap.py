@@ -35,6 +35,12 @@ def test_browser() -> None:
 @pytest.mark.real_program
 def test_real_program() -> None:
     assert sum([1, 1, 1]) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_alone() -> None:
+    assert sum([0, 3]) == 3
 """
 
 
@@ -67,7 +73,7 @@ def test_a_setting_that_the_daemon_refuses_ends_set_up_with_its_words(fresh: Mac
 
 @pytest.fixture(scope="module")
 def developer(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """Return a machine whose project has four tests, three of which the fast lane leaves out."""
+    """Return a machine whose project has five tests, four of which the fast lane leaves out."""
     machine = Machine(tmp_path_factory.mktemp("developer") / "machine")
     shutil.rmtree(machine.project / "tests")
     (machine.project / "tests").mkdir()
@@ -76,14 +82,14 @@ def developer(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("arguments", "passes"), [([], ["1", "3"]), (["--fast"], ["1"])], ids=["test", "test --fast"])
+@pytest.mark.parametrize(("arguments", "passes"), [([], ["1", "3", "1"]), (["--fast"], ["1"])], ids=["test", "test --fast"])
 def test_the_test_command_passes_a_sound_project_and_stops_at_what_a_tool_finds(
     developer: Machine, arguments: list[str], passes: list[str]
 ) -> None:
     sample = developer.project / "tests/test_sample.py"
     sound = developer.bootstrap("test", *arguments)
     assert sound.returncode == 0, sound.stdout + sound.stderr
-    assert re.findall(r" (\d+) passed", sound.stdout) == passes  # the quick tests by two processes, then the others
+    assert re.findall(r" (\d+) passed", sound.stdout) == passes  # the quick ones, the slow ones, and those that run alone
 
     sample.write_text(SAMPLE.replace("==", " =="))
     unsound = developer.bootstrap("test", *arguments)
