@@ -82,14 +82,18 @@ def developer(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("arguments", "passes"), [([], ["1", "3", "1"]), (["--fast"], ["1"])], ids=["test", "test --fast"])
+@pytest.mark.parametrize(
+    ("arguments", "passes"), [([], ["1", "3", "1"]), (["--fast"], ["1"])], ids=["test", "test --fast"]
+)
 def test_the_test_command_passes_a_sound_project_and_stops_at_what_a_tool_finds(
     developer: Machine, arguments: list[str], passes: list[str]
 ) -> None:
     sample = developer.project / "tests/test_sample.py"
     sound = developer.bootstrap("test", *arguments)
     assert sound.returncode == 0, sound.stdout + sound.stderr
-    assert re.findall(r" (\d+) passed", sound.stdout) == passes  # the quick ones, the slow ones, and those that run alone
+    assert (
+        re.findall(r" (\d+) passed", sound.stdout) == passes
+    )  # the quick ones, the slow ones, and those that run alone
 
     sample.write_text(SAMPLE.replace("==", " =="))
     unsound = developer.bootstrap("test", *arguments)
