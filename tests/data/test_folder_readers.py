@@ -80,7 +80,7 @@ def test_an_engine_reads_the_folder_itself(lake: Folders, engine: Callable[[Path
     assert files_of(lake) == ["speedtest_001.parquet"] * 2
 
 
-@everywhere
+@pytest.mark.parametrize("engine", ENGINES)
 def test_an_engine_reads_the_folder_of_files_that_were_delivered_and_the_folder_they_were_delivered_to(
     lake: Folders, engine: Callable[[Path], int]
 ) -> None:

@@ -39,7 +39,7 @@ def test_the_benchmarks_of_data_find_figures_and_write_them_as_json(tmp_path: Pa
     """It takes ten seconds because each contestant and each repetition is a new process that imports its libraries."""
     options = ("--quick", "--days", str(DAYS), "--folder", str(tmp_path), "--json", str(tmp_path / "found.json"))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks", *options, "conversion", "size", "reading", "page", "load"],
+        [sys.executable, "-m", "tests.benchmarks", *options, "conversion", "size", "reading", "page"],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -48,7 +48,7 @@ def test_the_benchmarks_of_data_find_figures_and_write_them_as_json(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "found.json").read_text())
     figures = [figure for benchmark in found["benchmarks"].values() for figure in benchmark["figures"]]
-    assert len(figures) >= 7
+    assert len(figures) >= 5
     assert all(figure["value"] > 0 for figure in figures if "errors" not in figure["what"])
     assert all(figure["what"] in done.stdout for figure in figures)
     assert "SpeedSnake" in done.stdout
