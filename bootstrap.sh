@@ -73,7 +73,8 @@ main() {
       case $* in
         "")
           verb_test
-          pytest --numprocesses "$PROCESSES" --dist worksteal -m "not standins and not alone and not ($FAST_TESTS)"
+          # By file: what a file prepares once may take minutes.
+          pytest --numprocesses "$PROCESSES" --dist loadfile -m "not standins and not alone and not ($FAST_TESTS)"
           pytest -m alone
           ;;
         --fast) verb_test ;;

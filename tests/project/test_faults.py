@@ -9,7 +9,7 @@ from paths import PROJECT
 
 from tests.faults.__main__ import BROKEN_PROTOCOL, NAMES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]  # it uses all cores itself
 
 PATIENCE = 1800
 """Seconds allowed for all families. They take three minutes on two free cores."""
