@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from speedtest.data import conversion, files, lake, parquet, partitions, table
+from speedtest.data import conversion, csv_rows, files, lake, parquet, partitions, table
 from speedtest.data.day_cache import Day
 from speedtest.data.parquet import Damaged
 from speedtest.data.partitions import Folders, parquet_files
@@ -89,7 +89,7 @@ def sources_without_digest() -> None:
     def same(_: bytes) -> str:
         return "0" * 16
 
-    put(table, "digest", lambda _: same)
+    put(csv_rows, "digest", lambda _: same)
 
 
 def number_from_count() -> None:
