@@ -3,15 +3,21 @@
 The thresholds are those of `values.thresholds`. What is not known refuses nothing.
 """
 
+from collections.abc import Sequence
+
+from speedtest.campaigns.order import Order
 from speedtest.measurement import Measurement
+from speedtest.values.names import is_expected
 from speedtest.values.thresholds import CPU_PERCENT, OTHER_SHARE
 
 _VPN = "interface_isVpn"
+_PROVIDERS = ("isp", "client_isp")
+"""The fields in which programs name the provider."""
 
 
-def unfit(row: Measurement, link_mbps: float | None) -> str | None:
-    """Return why this successful test does not count, None if it does. `link_mbps`: the maximum of the contract."""
-    return _unfit_link(row, link_mbps) or _unfit_moment(row)
+def unfit(row: Measurement, order: Order) -> str | None:
+    """Return why this successful test does not count in a campaign, None if it does."""
+    return _unfit_link(row, order.link_mbps) or _unfit_provider(row, order.expected_isps) or _unfit_moment(row)
 
 
 def _unfit_link(row: Measurement, link_mbps: float | None) -> str | None:
@@ -24,6 +30,13 @@ def _unfit_link(row: Measurement, link_mbps: float | None) -> str | None:
     if row.link_mbps is not None and link_mbps is not None and row.link_mbps < link_mbps:
         return f"the link of this machine has {row.link_mbps:g} Mbit/s, less than the contract's {link_mbps:g}"
     return None
+
+
+def _unfit_provider(row: Measurement, expected: Sequence[str]) -> str | None:
+    provider = next((name for field in _PROVIDERS if (name := row.raw.get(field))), None)
+    if provider is None or is_expected(provider, expected):
+        return None
+    return f"it went through {provider}, which is not the provider of EXPECT_ISP"
 
 
 def _unfit_moment(row: Measurement) -> str | None:

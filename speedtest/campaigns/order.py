@@ -34,6 +34,8 @@ class Order(msgspec.Struct, kw_only=True, frozen=True):
     made: datetime
     link_mbps: float | None = None
     """The maximum of the contract: a test over a slower link does not count."""
+    expected_isps: tuple[str, ...] = ()
+    """Names of the provider: a test through another one does not count."""
     cancelled: datetime | None = None
 
 

@@ -94,10 +94,10 @@ class Campaign:
 
     def note(self, row: Measurement) -> None:
         """Note a row of the running test. The first successful one decides."""
-        if self._best and self._best[0] in ("counted", "refused"):
+        if self._order is None or (self._best and self._best[0] in ("counted", "refused")):
             return
         if row.status == "ok":
-            why = unfit(row, self._order.link_mbps if self._order else None)
+            why = unfit(row, self._order)
             self._best = ("refused", why) if why else ("counted", None)
         else:
             self._best = ("skipped" if row.status == "skipped" else "failed", f"{row.error_kind}: {row.error}")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from speedtest.values.names import is_expected
 from speedtest.values.thresholds import ABOVE_LINK, CPU_PERCENT, FAR_KILOMETRES, OTHER_SHARE
 
 
@@ -10,7 +11,7 @@ def is_doubtful(row: Mapping[str, Any], plan_mbps: float | None, expected: Seque
     """Return whether a row has one of the marks of `figures.quality`. What is not known marks nothing.
 
     The row has the lake's columns `download_mbps`, `upload_mbps`, `link`, `link_mbps`, `interface_isVpn`,
-    `other_bytes`, `data_bytes`, `cpu_percent`, `isp` and `server_d`. `expected`: as for `is_expected`.
+    `other_bytes`, `data_bytes`, `cpu_percent`, `isp` and `server_d`. `expected`: as for `values.names.is_expected`.
     """
     moved = row["data_bytes"] or 0
     return (
@@ -22,11 +23,6 @@ def is_doubtful(row: Mapping[str, Any], plan_mbps: float | None, expected: Seque
         or (row["isp"] is not None and not is_expected(row["isp"], expected))
         or _has_doubtful_link(row, plan_mbps)
     )
-
-
-def is_expected(isp: str, expected: Sequence[str]) -> bool:
-    """Return whether a provider is one of the expected ones: its name holds one of theirs, in any case."""
-    return not expected or any(name.casefold() in isp.casefold() for name in expected)
 
 
 def _has_doubtful_link(row: Mapping[str, Any], plan_mbps: float | None) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import msgspec
 import pandas as pd
 
-from speedtest.figures.doubt import is_expected
+from speedtest.values.names import is_expected
 from speedtest.values.thresholds import ABOVE_LINK, CPU_PERCENT, FAR_KILOMETRES, OTHER_SHARE
 
 MARKS = {

@@ -8,7 +8,7 @@ import os
 import time
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -24,6 +24,9 @@ from speedtest.terminal.console import console, line
 from speedtest.values import amounts
 from speedtest.values.misspelt import nearest
 from speedtest.variables import REPORT
+
+if TYPE_CHECKING:
+    from speedtest.verdicts.contract import Contract
 
 
 class Action(StrEnum):
@@ -72,6 +75,8 @@ def campaign(
 
 
 def _plan(settings: Settings, profile: str | None, start: str | None, now: datetime, *, only_show: bool) -> None:
+    from speedtest.verdicts import row_filter  # noqa: PLC0415 (help and completion do not need it)
+
     name = _profile(profile)
     first = _day(start, now)
     plan = plans.of(name, first, (), now)
@@ -82,6 +87,7 @@ def _plan(settings: Settings, profile: str | None, start: str | None, now: datet
             os.EX_USAGE,
             f"the campaign {before.id} is not over: end it by `speedsnake campaign cancel` before you plan another",
         )
+    contract = _contract(settings)
     wanted = Order(
         id=f"{name}-{first:%Y%m%d}-{now:%H%M%S}",
         profile=name,
@@ -89,7 +95,8 @@ def _plan(settings: Settings, profile: str | None, start: str | None, now: datet
         timezone=settings.tz,
         start=first,
         made=now,
-        link_mbps=settings.plan_download_mbps,
+        link_mbps=row_filter.fastest(contract) or None,
+        expected_isps=contract.expected_isps,
     )
     if not only_show:
         settings.result_dir.mkdir(parents=True, exist_ok=True)
@@ -99,6 +106,15 @@ def _plan(settings: Settings, profile: str | None, start: str | None, now: datet
         console().print("Nothing is ordered: leave --show away to order it.")
     else:
         console().print("The daemon of this RESULT_DIR sees the order within ten minutes.")
+
+
+def _contract(settings: Settings) -> "Contract":
+    from speedtest.verdicts import contract_file  # noqa: PLC0415 (help and completion do not need it)
+
+    try:
+        return contract_file.of(settings)
+    except contract_file.WrongContract as wrong:
+        exits.end(exits.MISCONFIGURED, *wrong.lines)
 
 
 def _profile(name: str | None) -> str:

@@ -17,7 +17,6 @@ from speedtest.data.files import replace
 from speedtest.data.partitions import Folders
 from speedtest.logging import Events
 from speedtest.terminal import exits, startup
-from speedtest.values import names
 from speedtest.variables import REPORT
 
 events = Events("speedtest.handlers.campaign_verdict")
@@ -37,12 +36,7 @@ def main() -> None:
         found = order.read_order(settings.result_dir)
         if found is None or found.profile not in PROFILES:
             exits.end(os.EX_USAGE, f"there is no campaign in {settings.result_dir}: `speedsnake campaign` plans one")
-        contract = contract_file.read(
-            settings.contract_file,
-            settings.plan_download_mbps,
-            settings.plan_upload_mbps,
-            names.split(settings.expect_isp),
-        )
+        contract = contract_file.of(settings)
         folders = Folders(settings.result_dir, settings.upload_dir)
         asked = reading.VerdictQuestion(location=found.location)
         verdict = reading.verdict(folders, asked, contract, PROFILES[found.profile])

@@ -20,7 +20,6 @@ from speedtest.environment import Settings
 from speedtest.terminal import console, exits, startup
 from speedtest.terminal.command import alone
 from speedtest.terminal.options import Locations, Output, Since, Until
-from speedtest.values import names
 from speedtest.values.misspelt import nearest
 from speedtest.values.period import Unclear
 from speedtest.variables import REPORT
@@ -125,12 +124,7 @@ def _contract(settings: Settings) -> "Contract":
     from speedtest.verdicts import contract_file  # noqa: PLC0415 (see above)
 
     try:
-        return contract_file.read(
-            settings.contract_file,
-            settings.plan_download_mbps,
-            settings.plan_upload_mbps,
-            names.split(settings.expect_isp),
-        )
+        return contract_file.of(settings)
     except contract_file.WrongContract as wrong:
         exits.end(exits.MISCONFIGURED, *wrong.lines)
 

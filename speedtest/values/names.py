@@ -75,6 +75,11 @@ def split(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(";")) if text else ()
 
 
+def is_expected(provider: str, expected: Sequence[str]) -> bool:
+    """Return whether a provider is one of the expected ones: its name holds one of theirs, in any case."""
+    return not expected or any(name.casefold() in provider.casefold() for name in expected)
+
+
 def zone(text: str) -> str:
     """Read the name of an IANA zone. If this machine has no zone database, any well-formed name is allowed."""
     name = text.removeprefix(":")

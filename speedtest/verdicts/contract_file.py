@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 from speedtest.data.files import whole
+from speedtest.environment import Settings
+from speedtest.values import names
 from speedtest.values.misspelt import nearest
 from speedtest.verdicts.contract import DIRECTIONS, Contract, Direction, Speeds
 from speedtest.verdicts.contract_keys import KEYS, ContractSection
@@ -36,22 +38,17 @@ class WrongContract(Exception):
         super().__init__("\n".join(lines))
 
 
-def read(
-    path: Path | None,
-    plan_download_mbps: float | None,
-    plan_upload_mbps: float | None,
-    expected_isps: tuple[str, ...] = (),
-) -> Contract:
-    """Return the contract in a file, or an empty one. Advertised speeds that it does not have are those of the plan.
+def of(settings: Settings) -> Contract:
+    """Return the contract in `CONTRACT_FILE`, or an empty one. Advertised speeds that it does not have are the plan's.
 
     Raises WrongContract with all mistakes.
     """
-    contract = contract_of(values(path)) if path else Contract()
+    contract = contract_of(values(settings.contract_file)) if settings.contract_file else Contract()
     return msgspec.structs.replace(
         contract,
-        download=_with_plan(contract.download, plan_download_mbps),
-        upload=_with_plan(contract.upload, plan_upload_mbps),
-        expected_isps=expected_isps,
+        download=_with_plan(contract.download, settings.plan_download_mbps),
+        upload=_with_plan(contract.upload, settings.plan_upload_mbps),
+        expected_isps=names.split(settings.expect_isp),
     )
 
 

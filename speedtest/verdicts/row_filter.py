@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from speedtest.figures.doubt import is_expected
+from speedtest.values.names import is_expected
 from speedtest.values.thresholds import CPU_PERCENT, OTHER_SHARE
 from speedtest.verdicts.contract import DIRECTIONS, Contract, Direction, Speeds
 from speedtest.verdicts.rows import NEVER, Indices, LineRows, Mask

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from speedtest.campaigns import local, plans
 from speedtest.campaigns.fit import unfit
-from speedtest.campaigns.order import OutcomeKind, Planned, PlannedOutcome
+from speedtest.campaigns.order import Order, OutcomeKind, Planned, PlannedOutcome
 from speedtest.campaigns.samples import SAMPLES
 from speedtest.measurement import Measurement
 
@@ -23,7 +23,22 @@ GOOD = Measurement(
     link_mbps=1000.0,
     other_bytes=9_999_999,
     cpu_percent=85.0,
+    raw={"isp": "Example Net AG"},
 )
+
+
+def ordered(link_mbps: float) -> Order:
+    """Return an order for a line of this speed whose provider is Example Net."""
+    return Order(
+        id="one",
+        profile="de-bnetza",
+        location="line",
+        timezone="Europe/Berlin",
+        start=date(2026, 3, 2),
+        made=GOOD.timestamp,
+        link_mbps=link_mbps,
+        expected_isps=("example net",),
+    )
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -43,8 +58,10 @@ def changed(**columns: object) -> Measurement:
 
 
 def test_a_slow_test_by_cable_on_a_quiet_line_counts() -> None:
-    assert unfit(GOOD, 1000.0) is None
-    assert unfit(Measurement(timestamp=GOOD.timestamp, status="ok"), 1000.0) is None  # what is unknown refuses nothing
+    assert unfit(GOOD, ordered(1000.0)) is None
+    assert (
+        unfit(Measurement(timestamp=GOOD.timestamp, status="ok"), ordered(1000.0)) is None
+    )  # what is unknown refuses nothing
 
 
 @pytest.mark.parametrize(
@@ -57,10 +74,12 @@ def test_a_slow_test_by_cable_on_a_quiet_line_counts() -> None:
         ({"link_mbps": 100.0}, "100 Mbit/s"),
         ({"other_bytes": 10_000_000}, "10%"),
         ({"cpu_percent": 85.1}, "busy"),
+        ({"raw": {"isp": "Mobile Ltd"}}, "through Mobile Ltd"),
+        ({"raw": {"client_isp": "Mobile Ltd"}}, "through Mobile Ltd"),
     ],
 )
 def test_a_test_that_something_else_may_have_made_slow_does_not_count(columns: dict[str, object], words: str) -> None:
-    assert words in (unfit(changed(**columns), 250.0) or "")
+    assert words in (unfit(changed(**columns), ordered(250.0)) or "")
 
 
 def outcome(test: Planned, result: OutcomeKind) -> PlannedOutcome:

@@ -32,6 +32,19 @@ def test_a_plan_shows_each_test_and_the_official_tool_and_is_ordered(tmp_path: P
     assert planned(tmp_path, "status")[1].count("10 tests") == 3
 
 
+def test_the_order_has_what_the_verdict_will_leave_out(tmp_path: Path) -> None:
+    contract(tmp_path, figures(maximum=500, normal=400) + figures("upload", maximum=600))
+    code, _ = planned(tmp_path, "--profile", "de-bnetza", PLAN_DOWNLOAD_MBPS="100", EXPECT_ISP="Example Net;Other")
+    found = order.read_order(tmp_path / "results")
+    assert (code, found and found.link_mbps, found and found.expected_isps) == (0, 600, ("Example Net", "Other"))
+
+
+def test_a_contract_file_that_cannot_be_used_is_told_before_anything_is_ordered(tmp_path: Path) -> None:
+    contract(tmp_path, figures(maximum=50, minimum=80))
+    code, text = planned(tmp_path, "--profile", "de-bnetza")
+    assert (code, "minimum" in text, order.read_order(tmp_path / "results")) == (78, True, None)
+
+
 def test_a_plan_that_is_only_shown_is_not_ordered(tmp_path: Path) -> None:
     code, text = planned(tmp_path, "--profile", "cz-ctu", "--show")
     assert (code, order.read_order(tmp_path / "results")) == (0, None)

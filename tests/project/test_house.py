@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "delivery": {"data", "environment", "values", "logging"},
     "publishing": {"data", "environment", "values", "logging", "version"},
     "evidence": {"verdicts", "data", "logging"},
-    "verdicts": {"figures", "data", "values"},
+    "verdicts": {"figures", "data", "environment", "values"},
     "figures": {"data", "environment", "measurement", "values"},
     "terminal": {"data", "engines"} | GROUND,
     "sample_year": {"sample_watch", "data", "measurement"},
