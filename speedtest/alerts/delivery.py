@@ -10,6 +10,7 @@ from pathlib import Path
 
 from speedtest.alerts.channel import Channel, ChannelAnswer
 from speedtest.alerts.outbox import AlertEvent, ChannelNote, Outbox
+from speedtest.data import back_off
 from speedtest.logging import Events
 
 events = Events(__name__)
@@ -79,7 +80,7 @@ class AlertDelivery:
 
     def _refused(self, channel: Channel, note: ChannelNote, event: AlertEvent) -> None:
         note.refusals += 1
-        wait = min(FIRST_RETRY * 2 ** min(note.refusals - 1, 10), LONGEST_RETRY)
+        wait = back_off.pause(note.refusals, FIRST_RETRY, LONGEST_RETRY)
         note.retry = self._now + wait
         self._outbox.write_notes(self._notes)
         why = "%s refused event %s: %s; tried again in %d min"

@@ -10,14 +10,13 @@ from typing import Literal
 
 import msgspec
 
+from speedtest.data import back_off
 from speedtest.data.files import replace
 
 FILE_NAME = ".delivery.json"
 TOO_OLD = timedelta(days=2)
 """A file that waits longer makes the daemon unhealthy."""
-SHORTEST_SECONDS, LONGEST_SECONDS = 60, 6 * 3600
-MANY = 20
-"""So many failures give the longest pause."""
+SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 
 type Obstacle = Literal["temporary", "settings", "damaged"]
 """What keeps a file from its store: it may pass by itself, a person must change something, or bytes are wrong."""
@@ -56,7 +55,7 @@ class DeliveryNote(msgspec.Struct, kw_only=True):
 
 def pause(failures: int) -> timedelta:
     """Return how long to wait after so many failures in a row: a minute, doubled each time, at most six hours."""
-    return timedelta(seconds=min(SHORTEST_SECONDS * 2 ** min(max(failures, 1) - 1, MANY), LONGEST_SECONDS))
+    return back_off.pause(failures, SHORTEST_PAUSE, LONGEST_PAUSE)
 
 
 def write(note: DeliveryNote, result_dir: Path) -> None:

@@ -60,7 +60,7 @@ def run(settings: Settings, url: str) -> int:
     note.waiting_since = left[0][0].day if left else None
     if left or code:
         note.failures = 1 if note.delivered or not earlier else earlier.failures + 1
-        pause = delivery_note.pause(delivery_note.MANY if note.trouble == "settings" else note.failures)
+        pause = delivery_note.LONGEST_PAUSE if note.trouble == "settings" else delivery_note.pause(note.failures)
         note.next_try = datetime.now(UTC) + pause
     note.ended = datetime.now(UTC)
     with contextlib.suppress(OSError):  # it holds no rows; the daemon tries again without it

@@ -12,12 +12,12 @@ from typing import Literal
 
 import msgspec
 
-from speedtest.data import files, watch_state
+from speedtest.data import back_off, files, watch_state
 from speedtest.data.watch_state import SeenState
 from speedtest.publishing.ledger import FOLDER
 from speedtest.values import amounts
 
-FIRST_SECONDS, MOST_SECONDS = 30.0, 900.0
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
 LONGEST_REQUEST_SECONDS = 3600.0
 """The longest that a receiver's own wish to be left alone is followed."""
 
@@ -83,8 +83,8 @@ class Standing(msgspec.Struct, kw_only=True):
         self.failures += 1
         self.since = self.since or now
         self.words, self.line = words, line
-        pause = min(FIRST_SECONDS * 2.0 ** min(self.failures - 1, 10), MOST_SECONDS)
-        self.next_try = now + timedelta(seconds=max(pause, min(retry_seconds or 0.0, LONGEST_REQUEST_SECONDS)))
+        asked = timedelta(seconds=min(retry_seconds or 0.0, LONGEST_REQUEST_SECONDS))
+        self.next_try = now + max(back_off.pause(self.failures, FIRST_PAUSE, LONGEST_PAUSE), asked)
 
     def succeed(self) -> None:
         """Note that it took what was sent, or that there was nothing to send."""
