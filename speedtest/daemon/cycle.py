@@ -114,7 +114,7 @@ class Daemon:
         """Wait until the next slot is due; False if a stop was requested."""
         self.ticks.look()
         self._beat(self.ticks.next_due)
-        self._publish()
+        self._publishers.visit(self.outages.line)
         while (left := self.ticks.next_due - self.clock.monotonic()) > 0:
             longest = LOOK_SECONDS if self._is_by_wall_clock or self._dates.holds else CAMPAIGN_LOOK_SECONDS
             if self.outages.watch or self._publishers:
@@ -132,15 +132,10 @@ class Daemon:
             self.outages.keep()
             self._alarm.look(self.outages.line)
             self._measure_after_outage(left)
-            self._publish()
+            self._publishers.visit(self.outages.line)
             if left - longest > BEFORE_SECONDS:
                 self._beat(self.ticks.next_due)
         return not self.clock.wait(0.0)
-
-    def _publish(self) -> None:
-        """Visit the receivers of numbers, if there is a reason."""
-        if self._publishers:
-            self._publishers.visit(self.outages.watch.seen().state if self.outages.watch else None)
 
     def _look(self) -> None:
         """Look at the clocks, and give held rows their places when that is possible. Rows in memory come first."""
@@ -223,7 +218,7 @@ class Daemon:
     def convert_complete_days(self) -> None:
         """Start a conversion in the background if a day is complete, no conversion is running and no row waits."""
         self._look()
-        self._publish()
+        self._publishers.visit(self.outages.line)
         if not (self._conversion.is_running or self.waiting) and self._has_complete_day():
             self._conversion.start()
             self._deliveries.converted()

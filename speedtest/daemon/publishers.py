@@ -49,7 +49,7 @@ class Publishers:
         self._wanted = set(self._errands)
 
     def visit(self, line: str | None) -> None:
-        """Start what is wanted or due. `line` is what the watch sees. Never waits."""
+        """Start what is wanted or due; never waits. `line`: what the watch has written last, which a child reads."""
         if not self._errands:
             return
         now = self._clock.monotonic()
